@@ -1,0 +1,195 @@
+//! Splitting a whole amount so that the parts add up to it exactly (S-5).
+
+/// Splits `amount` over `weights` by largest remainder; ties go to the earlier. A weight of 0 gets
+/// nothing; when all are 0, nothing is given. Amount and weights are not negative and below 2^62.
+#[must_use]
+pub fn by_largest_remainder(amount: i64, weights: &[i64]) -> Vec<i64> {
+    let total: i128 = weights.iter().copied().map(i128::from).sum();
+    if total == 0 {
+        return vec![0; weights.len()];
+    }
+    let exact = |weight: &i64| i128::from(amount) * i128::from(*weight);
+    let mut shares: Vec<i64> = weights.iter().map(|weight| narrow(exact(weight) / total)).collect();
+    let mut left = amount - shares.iter().sum::<i64>();
+    let mut by_remainder: Vec<(i128, &mut i64)> =
+        weights.iter().map(|weight| exact(weight) % total).zip(shares.iter_mut()).collect();
+    by_remainder.sort_by_key(|(remainder, _)| std::cmp::Reverse(*remainder));
+    for (_, share) in by_remainder {
+        if left == 0 {
+            break;
+        }
+        *share += 1;
+        left -= 1;
+    }
+    shares
+}
+
+/// As `by_largest_remainder`, but no part exceeds its capacity: what one refuses flows to the others
+/// until it is stable (S-5.3). The parts add up to the smaller of `amount` and the capacities that
+/// have a weight.
+#[must_use]
+pub fn by_water_filling(amount: i64, weights: &[i64], capacities: &[i64]) -> Vec<i64> {
+    let mut given = vec![0; weights.len()];
+    let mut open = weights.to_vec();
+    let mut left = amount;
+    loop {
+        let shares = by_largest_remainder(left, &open);
+        let mut overflowed = false;
+        for (((share, capacity), weight), part) in
+            shares.iter().zip(capacities).zip(open.iter_mut()).zip(given.iter_mut())
+        {
+            if share > capacity {
+                overflowed = true;
+                *part = *capacity;
+                *weight = 0;
+                left -= capacity;
+            }
+        }
+        if !overflowed {
+            for (share, part) in shares.iter().zip(given.iter_mut()) {
+                *part += share;
+            }
+            return given;
+        }
+    }
+}
+
+/// Some units of a line that are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alike {
+    /// How many.
+    pub count: i64,
+    /// What each weighs in the split.
+    pub weight: i64,
+    /// What each can take at most.
+    pub capacity: i64,
+}
+
+/// What some units that were alike got: the first `raised` of them one minor unit more than `each`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct UnitSplit {
+    /// What each unit got.
+    pub each: i64,
+    /// How many of the first units got one more.
+    pub raised: i64,
+}
+
+impl UnitSplit {
+    /// What `count` units got together.
+    #[must_use]
+    pub fn sum(&self, count: i64) -> i64 {
+        self.each * count + self.raised
+    }
+}
+
+/// Splits a line's `amount` over its units by largest remainder; ties go to the first units. Work
+/// depends on the groups of units that are alike, never on their number.
+#[must_use]
+pub fn to_units(amount: i64, units: &[Alike]) -> Vec<UnitSplit> {
+    let total: i128 = units.iter().map(|alike| i128::from(alike.weight) * i128::from(alike.count)).sum();
+    if total == 0 {
+        return vec![UnitSplit::default(); units.len()];
+    }
+    let exact = |alike: &Alike| i128::from(amount) * i128::from(alike.weight);
+    let mut splits: Vec<UnitSplit> =
+        units.iter().map(|alike| UnitSplit { each: narrow(exact(alike) / total), raised: 0 }).collect();
+    let mut left = amount - splits.iter().zip(units).map(|(split, alike)| split.sum(alike.count)).sum::<i64>();
+    let mut by_remainder: Vec<(i128, i64, &mut UnitSplit)> = units
+        .iter()
+        .zip(splits.iter_mut())
+        .map(|(alike, split)| (exact(alike) % total, alike.count, split))
+        .collect();
+    by_remainder.sort_by_key(|(remainder, _, _)| std::cmp::Reverse(*remainder));
+    for (_, count, split) in by_remainder {
+        split.raised = left.min(count);
+        left -= split.raised;
+    }
+    // All units raised is the same as each having one more.
+    for (split, alike) in splits.iter_mut().zip(units) {
+        if split.raised == alike.count {
+            *split = UnitSplit { each: split.each + 1, raised: 0 };
+        }
+    }
+    splits
+}
+
+/// As `to_units`, but what a unit's capacity refuses is lost: the price of the others isn't touched by it.
+#[must_use]
+pub fn to_units_clamped(amount: i64, units: &[Alike]) -> Vec<UnitSplit> {
+    let mut splits = to_units(amount, units);
+    for (split, alike) in splits.iter_mut().zip(units) {
+        if split.each >= alike.capacity {
+            *split = UnitSplit { each: alike.capacity, raised: 0 };
+        }
+    }
+    splits
+}
+
+/// As `to_units`, but what a unit's capacity refuses flows to the other units of the line.
+#[must_use]
+pub fn to_units_filling(amount: i64, units: &[Alike]) -> Vec<UnitSplit> {
+    let mut open = units.to_vec();
+    let mut given = vec![UnitSplit::default(); units.len()];
+    let mut left = amount;
+    loop {
+        let splits = to_units(left, &open);
+        let mut overflowed = false;
+        for ((split, alike), part) in splits.iter().zip(open.iter_mut()).zip(given.iter_mut()) {
+            if split.each > alike.capacity || (split.each == alike.capacity && split.raised > 0) {
+                overflowed = true;
+                *part = UnitSplit { each: alike.capacity, raised: 0 };
+                alike.weight = 0;
+                left -= part.sum(alike.count);
+            }
+        }
+        if !overflowed {
+            for ((split, alike), part) in splits.iter().zip(&open).zip(given.iter_mut()) {
+                if alike.weight > 0 {
+                    *part = *split;
+                }
+            }
+            return given;
+        }
+    }
+}
+
+/// A share is never larger than the amount it is a share of, which fits 64 bits.
+fn narrow(share: i128) -> i64 {
+    i64::try_from(share).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_add_up_and_ties_go_to_the_earlier() {
+        assert_eq!(by_largest_remainder(100, &[1, 1, 1]), [34, 33, 33]);
+        assert_eq!(by_largest_remainder(1000, &[1, 2, 4]), [143, 286, 571]);
+        assert_eq!(by_largest_remainder(5, &[0, 3, 0]), [0, 5, 0]);
+        assert_eq!(by_largest_remainder(5, &[0, 0]), [0, 0]);
+    }
+
+    #[test]
+    fn what_a_capacity_refuses_flows_to_the_others() {
+        assert_eq!(by_water_filling(90, &[1, 1, 1], &[10, 100, 100]), [10, 40, 40]);
+        assert_eq!(by_water_filling(90, &[1, 1, 1], &[10, 20, 30]), [10, 20, 30]);
+        assert_eq!(by_water_filling(10, &[0, 1], &[50, 50]), [0, 10]);
+    }
+
+    #[test]
+    fn a_million_units_are_one_group() {
+        let units = [Alike { count: 1_000_000, weight: 7, capacity: 7 }];
+        assert_eq!(to_units(1_500_001, &units), [UnitSplit { each: 1, raised: 500_001 }]);
+        assert_eq!(to_units(2_000_000, &units), [UnitSplit { each: 2, raised: 0 }]);
+    }
+
+    #[test]
+    fn clamped_units_lose_and_filling_units_pass_on() {
+        let units = [Alike { count: 1, weight: 100, capacity: 10 }, Alike { count: 1, weight: 100, capacity: 100 }];
+        let sums = |splits: Vec<UnitSplit>| splits.iter().map(|split| split.sum(1)).collect::<Vec<_>>();
+        assert_eq!(sums(to_units_clamped(60, &units)), [10, 30]);
+        assert_eq!(sums(to_units_filling(60, &units)), [10, 50]);
+        assert_eq!(sums(to_units_filling(500, &units)), [10, 100]);
+    }
+}
