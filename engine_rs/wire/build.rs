@@ -8,7 +8,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed={}", package.display());
     let mut files: Vec<PathBuf> = std::fs::read_dir(&package)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "proto"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "proto")
+        })
         .collect();
     files.sort();
     let descriptors = protox::compile(&files, [&root])?;

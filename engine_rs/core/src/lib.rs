@@ -1,1 +1,20 @@
-//! core
+//! The pure promotions engine: what a cart costs under a ruleset, and why.
+//!
+//! It knows no protobuf, no Python, no clock and no I/O: the same inputs give the same outcome
+//! everywhere. The rules are numbered in `docs/semantics.md`; comments refer to them as S-x.y.
+
+pub mod allocate;
+mod apply;
+mod condition;
+pub mod currency;
+mod eligibility;
+pub mod evaluate;
+pub mod model;
+mod plan;
+pub mod rational;
+pub mod reason;
+pub mod ruleset;
+mod schedule;
+pub mod symbols;
+pub mod tax;
+mod units;

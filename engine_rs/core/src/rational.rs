@@ -13,7 +13,10 @@ impl Fraction {
     /// A whole number.
     #[must_use]
     pub fn whole(value: i64) -> Self {
-        Self { numerator: i128::from(value), denominator: 1 }
+        Self {
+            numerator: i128::from(value),
+            denominator: 1,
+        }
     }
 }
 
@@ -49,7 +52,15 @@ mod tests {
     use super::*;
 
     fn rounded(numerator: i128, denominator: i128, mode: RoundingMode, increment: i64) -> i64 {
-        round(Fraction { numerator, denominator }, mode, increment).unwrap()
+        round(
+            Fraction {
+                numerator,
+                denominator,
+            },
+            mode,
+            increment,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -71,7 +82,20 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_none_and_never_wraps() {
-        assert_eq!(round(Fraction { numerator: i128::MAX, denominator: 1 }, RoundingMode::HalfUp, 1), None);
-        assert_eq!(round(Fraction::whole(i64::MAX), RoundingMode::Down, 1), Some(i64::MAX));
+        assert_eq!(
+            round(
+                Fraction {
+                    numerator: i128::MAX,
+                    denominator: 1
+                },
+                RoundingMode::HalfUp,
+                1
+            ),
+            None
+        );
+        assert_eq!(
+            round(Fraction::whole(i64::MAX), RoundingMode::Down, 1),
+            Some(i64::MAX)
+        );
     }
 }

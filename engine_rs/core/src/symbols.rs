@@ -19,6 +19,7 @@ impl Symbol {
 #[derive(Debug, Default)]
 pub struct Symbols {
     by_text: HashMap<Box<str>, Symbol>,
+    texts: Vec<Box<str>>,
 }
 
 impl Symbols {
@@ -28,9 +29,17 @@ impl Symbols {
             return *symbol;
         }
         // A ruleset is limited to far fewer bytes than 2^32 texts would need.
-        let symbol = Symbol(u32::try_from(self.by_text.len()).unwrap_or(u32::MAX - 2));
+        let symbol = Symbol(u32::try_from(self.texts.len()).unwrap_or(u32::MAX - 2));
         self.by_text.insert(text.into(), symbol);
+        self.texts.push(text.into());
         symbol
+    }
+
+    /// The text of a symbol; empty for unknown and absent.
+    #[must_use]
+    pub fn text(&self, symbol: Symbol) -> &str {
+        let index = usize::try_from(symbol.0).unwrap_or(usize::MAX);
+        self.texts.get(index).map_or("", |text| text)
     }
 
     /// The symbol of a text that a cart brings; empty is absent.
@@ -63,7 +72,11 @@ pub fn fold(text: &str) -> String {
         return text.to_ascii_lowercase();
     }
     // Upper case first, so that letters with several lower forms (ß, final sigma) meet in one.
-    text.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
+    text.nfkc()
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+        .nfkc()
+        .collect()
 }
 
 #[cfg(test)]

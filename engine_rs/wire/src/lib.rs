@@ -1,6 +1,22 @@
-//! wire
-/// Generated types.
+//! Between bytes and the engine: decoding with limits, checking, lowering, evaluating, encoding.
+//! Everything that enters or leaves the engine is a message of `proto/dealwright/v1`.
+
+mod compiled;
+mod decode;
+pub mod diagnostics;
+pub mod limits;
+mod lowering;
+mod results;
+mod texts;
+
+/// The messages of the schema, generated from it.
 pub mod proto {
-    #![allow(missing_docs, unreachable_pub, clippy::all)]
     include!(concat!(env!("OUT_DIR"), "/dealwright.v1.rs"));
 }
+
+pub use compiled::{Compiled, validate};
+pub use dealwright_core::currency::Currency;
+pub use jiff::Timestamp;
+
+/// The version of the rule language that this engine speaks; CHANGELOG says what each added.
+pub const RULE_LANGUAGE: i32 = 1;

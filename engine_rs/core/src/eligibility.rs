@@ -1,0 +1,223 @@
+//! What decides about a promotion before any other promotion matters: place, time, customer,
+//! trigger, limits and scope, in the order in which verdicts name them (S-8.5).
+
+use jiff::Timestamp;
+
+use crate::condition::{self, View};
+use crate::evaluate::{Allowance, Request};
+use crate::model::{
+    Cart, CrossBrand, CustomerType, Line, LineKind, Name, NameFilter, Promotion, SpendSource,
+    Trigger,
+};
+use crate::reason::{Because, Reason};
+use crate::schedule;
+use crate::units::Prices;
+
+/// What the screening of a promotion found.
+pub(crate) enum Screened {
+    /// It may be chosen; these lines, by their places, are in its scope.
+    Open(Vec<usize>),
+    /// It can't be, and why. A candidate is one whose place fits and that has a line in scope or its code.
+    Refused { because: Because, candidate: bool },
+}
+
+/// Decides whether a promotion may be chosen for the cart at all.
+pub(crate) fn screen(promotion: &Promotion, request: &Request<'_>, list: &Prices) -> Screened {
+    let cart = request.cart;
+    let in_place = check_place(promotion, cart);
+    let scope = scope_of(promotion, cart);
+    let candidate = in_place.is_ok() && (!scope.is_empty() || code_given(promotion, cart));
+    let verdict = check_currency(promotion, cart)
+        .and_then(|()| schedule::check(&promotion.schedule, request.at, &cart.zone))
+        .and(in_place)
+        .and_then(|()| check_customer(promotion, cart))
+        .and_then(|()| check_trigger(promotion, cart))
+        .and_then(|()| check_limits(promotion, request))
+        .and_then(|()| check_scope(&scope))
+        .and_then(|()| check_cross_brand(promotion, cart))
+        .and_then(|()| check_purchase(promotion, cart, request.at, &scope, list));
+    match verdict {
+        Ok(()) => Screened::Open(scope),
+        Err(because) => Screened::Refused { because, candidate },
+    }
+}
+
+fn scope_of(promotion: &Promotion, cart: &Cart) -> Vec<usize> {
+    let benefits = |brand| {
+        promotion
+            .cross_brand
+            .as_ref()
+            .is_none_or(|tie| tie.benefit_brands.contains(&brand))
+    };
+    let in_scope =
+        |line: &Line| promotion.step.scope.picks(line, cart.currency) && benefits(line.brand);
+    cart.lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| in_scope(line))
+        .map(|(place, _)| place)
+        .collect()
+}
+
+fn code_given(promotion: &Promotion, cart: &Cart) -> bool {
+    match &promotion.trigger {
+        Trigger::Code(codes) => cart.codes.iter().any(|given| codes.contains(&given.code)),
+        Trigger::Voucher => cart.vouchers_of.contains(&promotion.symbol),
+        Trigger::Automatic | Trigger::Members => false,
+    }
+}
+
+fn check_currency(promotion: &Promotion, cart: &Cart) -> Result<(), Because> {
+    if promotion.covers(cart.currency) {
+        return Ok(());
+    }
+    Err(Because::text(
+        Reason::Currency,
+        "currency",
+        cart.currency.code(),
+    ))
+}
+
+fn check_place(promotion: &Promotion, cart: &Cart) -> Result<(), Because> {
+    let targeting = &promotion.targeting;
+    check_name(&targeting.stores, &cart.store, Reason::Store, "store")
+        .and_then(|()| check_name(&targeting.brands, &cart.brand, Reason::Brand, "brand"))
+        .and_then(|()| {
+            check_name(
+                &targeting.channels,
+                &cart.channel,
+                Reason::Channel,
+                "channel",
+            )
+        })
+        .and_then(|()| check_name(&targeting.regions, &cart.region, Reason::Region, "region"))
+}
+
+fn check_name(
+    filter: &NameFilter,
+    name: &Name,
+    reason: Reason,
+    parameter: &'static str,
+) -> Result<(), Because> {
+    if filter.accepts(name.symbol) {
+        Ok(())
+    } else {
+        Err(Because::text(reason, parameter, &*name.written))
+    }
+}
+
+fn check_customer(promotion: &Promotion, cart: &Cart) -> Result<(), Because> {
+    let (targeting, customer) = (&promotion.targeting, &cart.customer);
+    let members_only = targeting.members_only || matches!(promotion.trigger, Trigger::Members);
+    if members_only && !customer.member {
+        return Err(Because::plain(Reason::MembersOnly));
+    }
+    check_name(&targeting.tiers, &customer.tier, Reason::MemberTier, "tier")?;
+    if !targeting.segments.accepts_any(&customer.segments) {
+        return Err(Because::plain(Reason::Segment));
+    }
+    match targeting.customer_type {
+        Some(wanted) if customer.customer_type != Some(wanted) => {
+            let needed = match wanted {
+                CustomerType::New => "new",
+                CustomerType::Returning => "returning",
+            };
+            Err(Because::text(Reason::CustomerType, "needed", needed))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_trigger(promotion: &Promotion, cart: &Cart) -> Result<(), Because> {
+    match promotion.trigger {
+        Trigger::Code(_) if !code_given(promotion, cart) => Err(Because::plain(Reason::CodeNeeded)),
+        Trigger::Voucher if !code_given(promotion, cart) => {
+            Err(Because::plain(Reason::VoucherNeeded))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_limits(promotion: &Promotion, request: &Request<'_>) -> Result<(), Because> {
+    if promotion.limits.per_customer && !request.cart.customer.identified {
+        return Err(Because::text(Reason::Customer, "fact", "id"));
+    }
+    match request.allowance(promotion.symbol) {
+        Some(Allowance {
+            uses_left: Some(..=0),
+            ..
+        }) => Err(Because::plain(Reason::Limit)),
+        _ => Ok(()),
+    }
+}
+
+fn check_scope(scope: &[usize]) -> Result<(), Because> {
+    if scope.is_empty() {
+        Err(Because::plain(Reason::NoMatchingLines))
+    } else {
+        Ok(())
+    }
+}
+
+fn check_cross_brand(promotion: &Promotion, cart: &Cart) -> Result<(), Because> {
+    let Some(tie) = &promotion.cross_brand else {
+        return Ok(());
+    };
+    let here = spent_here(tie, cart);
+    let had = match tie.source {
+        SpendSource::ThisCart => here,
+        SpendSource::PastVisits => spent_before(tie, cart),
+        SpendSource::Both => match (here, spent_before(tie, cart)) {
+            (None, None) => None,
+            (here, before) => Some(here.unwrap_or(0).saturating_add(before.unwrap_or(0))),
+        },
+    };
+    let needed = tie.minimum_spend.of(cart.currency).unwrap_or(0);
+    if had.is_some_and(|had| had >= needed) {
+        return Ok(());
+    }
+    Err(Because::short_of(
+        Reason::CrossBrand,
+        cart.currency,
+        needed,
+        had.unwrap_or(0),
+    ))
+}
+
+/// What the trigger brands' items are worth in this cart, at list prices; `None` without any.
+fn spent_here(tie: &CrossBrand, cart: &Cart) -> Option<i64> {
+    let counts =
+        |line: &&Line| line.kind == LineKind::Item && tie.trigger_brands.contains(&line.brand);
+    let values = cart.lines.iter().filter(counts).map(Line::list_value);
+    values.reduce(|sum, value| sum + value)
+}
+
+fn spent_before(tie: &CrossBrand, cart: &Cart) -> Option<i64> {
+    condition::accumulated(&cart.customer.spend, &tie.trigger_brands, tie.period)
+}
+
+/// What is certain before anything is applied: prices only fall, so a threshold that list prices
+/// miss stays missed.
+fn check_purchase(
+    promotion: &Promotion,
+    cart: &Cart,
+    at: Timestamp,
+    scope: &[usize],
+    list: &Prices,
+) -> Result<(), Because> {
+    let view = View {
+        cart,
+        at,
+        scope,
+        prices: list,
+        current: None,
+        phase: promotion.step.phase,
+    };
+    if let Some(threshold) = &promotion.step.min_purchase {
+        condition::reached(threshold, &view)?;
+    }
+    match &promotion.condition {
+        Some(condition) if condition.only_gets_harder() => condition::check(condition, &view),
+        _ => Ok(()),
+    }
+}

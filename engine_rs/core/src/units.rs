@@ -1,0 +1,160 @@
+//! The prices of all units of a cart while promotions are applied: runs of units that are alike,
+//! never one object per unit, so that 6 000 pieces stay one run until a promotion splits it (S-3.2).
+
+use crate::model::{Cart, Phase};
+
+/// Some consecutive units of a line to which the same has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// The line's place in the cart.
+    pub(crate) line: usize,
+    /// How many units.
+    pub(crate) count: i64,
+    /// The price left of each.
+    pub(crate) left: i64,
+    /// The price of each when the current phase started.
+    pub(crate) phase_start: i64,
+    /// Whether a promotion lowered them.
+    pub(crate) lowered: bool,
+    /// Whether they are closed to later promotions.
+    pub(crate) closed: bool,
+    /// The unit groups of which a member lowered them, as bits.
+    pub(crate) groups: u64,
+}
+
+/// What one promotion takes off some consecutive units of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// The run's place among the runs.
+    pub(crate) run: usize,
+    /// The line's place in the cart.
+    pub(crate) line: usize,
+    /// How many units of the run lie before.
+    pub(crate) skip: i64,
+    /// How many units.
+    pub(crate) count: i64,
+    /// What each loses.
+    pub(crate) each: i64,
+}
+
+/// How a promotion marks the units that it lowers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    /// Closes them.
+    pub(crate) closes: bool,
+    /// Its unit groups.
+    pub(crate) groups: u64,
+}
+
+/// All units, in cart order.
+#[derive(Clone, Debug)]
+pub(crate) struct Prices {
+    runs: Vec<Run>,
+}
+
+impl Prices {
+    /// List prices.
+    pub(crate) fn of(cart: &Cart) -> Self {
+        let run = |(line, priced): (usize, &crate::model::Line)| Run {
+            line,
+            count: priced.quantity,
+            left: priced.unit_price,
+            phase_start: priced.unit_price,
+            lowered: false,
+            closed: false,
+            groups: 0,
+        };
+        Self {
+            runs: cart.lines.iter().enumerate().map(run).collect(),
+        }
+    }
+
+    /// The runs in cart order.
+    pub(crate) fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// The runs as they are when a phase starts from here.
+    pub(crate) fn start_phase(&mut self) {
+        for run in &mut self.runs {
+            run.phase_start = run.left;
+        }
+    }
+
+    /// The price left of all units.
+    pub(crate) fn total_left(&self) -> i64 {
+        self.runs.iter().map(|run| run.left * run.count).sum()
+    }
+
+    /// Takes the cuts, which are in unit order, off their units.
+    pub(crate) fn apply(&mut self, cuts: &[Cut], mark: Mark) {
+        let mut runs = Vec::with_capacity(self.runs.len() + cuts.len());
+        let mut cuts = cuts.iter().peekable();
+        for (index, run) in self.runs.iter().enumerate() {
+            let mut done = 0;
+            while let Some(cut) = cuts.next_if(|cut| cut.run == index) {
+                push(
+                    &mut runs,
+                    Run {
+                        count: cut.skip - done,
+                        ..*run
+                    },
+                );
+                push(&mut runs, cut_run(run, cut, mark));
+                done = cut.skip + cut.count;
+            }
+            push(
+                &mut runs,
+                Run {
+                    count: run.count - done,
+                    ..*run
+                },
+            );
+        }
+        self.runs = runs;
+    }
+}
+
+fn cut_run(run: &Run, cut: &Cut, mark: Mark) -> Run {
+    if cut.each == 0 {
+        return Run {
+            count: cut.count,
+            ..*run
+        };
+    }
+    Run {
+        count: cut.count,
+        left: run.left - cut.each,
+        lowered: true,
+        closed: run.closed || mark.closes,
+        groups: run.groups | mark.groups,
+        ..*run
+    }
+}
+
+/// Adds a run, joined to the one before when they are alike.
+fn push(runs: &mut Vec<Run>, run: Run) {
+    if run.count == 0 {
+        return;
+    }
+    match runs.last_mut() {
+        Some(last)
+            if (Run {
+                count: run.count,
+                ..*last
+            }) == run =>
+        {
+            last.count += run.count
+        }
+        _ => runs.push(run),
+    }
+}
+
+/// The price that the phase sees at its start: prices left, when the pipeline isn't in it yet.
+pub(crate) fn phase_start(run: &Run, current: Option<Phase>, phase: Phase) -> i64 {
+    if current == Some(phase) {
+        run.phase_start
+    } else {
+        run.left
+    }
+}

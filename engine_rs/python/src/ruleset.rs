@@ -1,0 +1,93 @@
+//! The class `Ruleset`.
+
+use dealwright_wire::Compiled;
+use dealwright_wire::diagnostics::Findings;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::errors::{invalid_request, invalid_ruleset};
+
+/// A compiled ruleset: immutable, safe to share between threads.
+#[pyclass(frozen, module = "dealwright_engine")]
+pub(crate) struct Ruleset {
+    compiled: Compiled,
+}
+
+#[pymethods]
+impl Ruleset {
+    /// Compiles the bytes of a `Ruleset`.
+    #[staticmethod]
+    fn compile(python: Python<'_>, ruleset: &[u8]) -> PyResult<Self> {
+        let compiled = python.detach(|| Compiled::compile(ruleset));
+        compiled
+            .map(|compiled| Self { compiled })
+            .map_err(|findings| invalid_ruleset(python, &findings))
+    }
+
+    /// Answers the bytes of an `EvaluateRequest` with those of an `EvaluateResponse`.
+    fn evaluate<'py>(
+        &self,
+        python: Python<'py>,
+        request: &[u8],
+        now_nanos: i64,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        answer(python, now_nanos, |now| {
+            self.compiled.evaluate(request, now)
+        })
+    }
+
+    /// Answers the bytes of an `ExplainRequest` with those of an `ExplainResponse`.
+    fn explain<'py>(
+        &self,
+        python: Python<'py>,
+        request: &[u8],
+        now_nanos: i64,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        answer(python, now_nanos, |now| self.compiled.explain(request, now))
+    }
+
+    #[getter]
+    fn company_id(&self) -> &str {
+        self.compiled.company_id()
+    }
+
+    #[getter]
+    fn revision(&self) -> i64 {
+        self.compiled.revision()
+    }
+
+    #[getter]
+    fn promotion_count(&self) -> usize {
+        self.compiled.promotion_count()
+    }
+
+    #[getter]
+    fn unsupported_count(&self) -> usize {
+        self.compiled.unsupported_count()
+    }
+
+    #[getter]
+    fn policy_fingerprint<'py>(&self, python: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(python, self.compiled.policy_fingerprint())
+    }
+
+    /// The bytes of `Diagnostics` about its promotions.
+    #[getter]
+    fn diagnostics<'py>(&self, python: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(python, &self.compiled.findings().encode())
+    }
+}
+
+fn answer<'py>(
+    python: Python<'py>,
+    now_nanos: i64,
+    ask: impl FnOnce(dealwright_wire::Timestamp) -> Result<Vec<u8>, Findings> + Send,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let now = dealwright_wire::Timestamp::from_nanosecond(now_nanos.into())
+        .map_err(|_| PyValueError::new_err("now_nanos doesn't lie in the years -9999 to 9999"))?;
+    let answered = python.detach(|| ask(now));
+    answered
+        .map(|bytes| PyBytes::new(python, &bytes))
+        .map_err(|findings| invalid_request(python, &findings))
+}

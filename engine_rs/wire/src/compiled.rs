@@ -1,0 +1,413 @@
+//! A ruleset ready to price carts, and the check of a single definition.
+
+use std::collections::{HashMap, HashSet};
+
+use dealwright_core::evaluate::{Request, evaluate};
+use dealwright_core::ruleset::{Ruleset, Unsupported};
+use dealwright_core::symbols::{Symbol, Symbols};
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::decode;
+use crate::diagnostics::{At, Code, Findings};
+use crate::limits::{CATEGORY_DEPTH_MAX, LIST_MAX, PROMOTIONS_MAX};
+use crate::lowering::{self, Groups, Lowering, Reference, Store, check_count, date, zone};
+use crate::proto;
+use crate::results::Answer;
+
+/// A compiled ruleset: immutable, shared between threads, and complete in itself.
+pub struct Compiled {
+    ruleset: Ruleset,
+    policy_fingerprint: [u8; 32],
+    stores: HashMap<String, Store>,
+    ancestors: HashMap<String, Vec<Symbol>>,
+    findings: Findings,
+}
+
+/// What is to be said about the bytes of one definition.
+#[must_use]
+pub fn validate(promotion: &[u8]) -> Findings {
+    let mut symbols = Symbols::default();
+    let mut groups = Groups::default();
+    read_promotion(promotion, &mut symbols, &mut groups, None).findings
+}
+
+impl Compiled {
+    /// Compiles the bytes of a `Ruleset`. A promotion that can't be used is kept as unsupported and told
+    /// by `findings`; only what concerns the ruleset as a whole is refused.
+    ///
+    /// # Errors
+    /// What is wrong with the ruleset.
+    pub fn compile(bytes: &[u8]) -> Result<Self, Findings> {
+        let raw = decode::ruleset(bytes)?;
+        let mut findings = Findings::default();
+        let mut symbols = Symbols::default();
+        if raw.company_id.is_empty() {
+            findings.add(Code::Required, &At::ROOT.field("company_id"), &[]);
+        }
+        lowering::check_range(
+            raw.revision,
+            0,
+            i64::MAX,
+            &At::ROOT.field("revision"),
+            &mut findings,
+        );
+        let written = decode::definition(&raw.policy, "Policy", &At::ROOT.field("policy"))?;
+        let (policy, policy_fingerprint) =
+            lowering::policy(&written, &At::ROOT.field("policy"), &mut findings);
+        let stores = stores(&raw.stores, &mut findings);
+        let ancestors = ancestors(&raw.categories, &mut symbols, &mut findings);
+        let calendars = calendars(&raw.holiday_calendars, &mut findings);
+        check_count(
+            raw.promotions.len(),
+            PROMOTIONS_MAX,
+            &At::ROOT.field("promotions"),
+            &mut findings,
+        );
+        if findings.refuse() {
+            return Err(findings);
+        }
+        let mut promotions = Vec::with_capacity(raw.promotions.len());
+        let mut unsupported = Vec::new();
+        let mut groups = Groups::default();
+        let mut ids = HashSet::with_capacity(raw.promotions.len());
+        let mut unusable = Findings::default();
+        for (index, bytes) in raw.promotions.iter().enumerate() {
+            let read = read_promotion(bytes, &mut symbols, &mut groups, Some(&calendars));
+            if !ids.insert(read.id.clone()) {
+                let at = At::ROOT.item("promotions", index);
+                findings.add(
+                    Code::Duplicate,
+                    &at.field("id"),
+                    &[("value", read.id.as_str().into())],
+                );
+            }
+            match read.promotion {
+                Some(promotion) => promotions.push(promotion),
+                None => unsupported.push(Unsupported {
+                    detail: read.unusable_because().into(),
+                    id: read.id.as_str().into(),
+                    priority: read.priority,
+                    codes: read.codes,
+                }),
+            }
+            unusable.absorb(read.findings, &read.id);
+        }
+        if findings.refuse() {
+            return Err(findings);
+        }
+        let ruleset = Ruleset::new(
+            &raw.company_id,
+            raw.revision,
+            policy,
+            promotions,
+            unsupported,
+            symbols,
+        );
+        Ok(Self {
+            ruleset,
+            policy_fingerprint,
+            stores,
+            ancestors,
+            findings: unusable,
+        })
+    }
+
+    /// Prices the cart of an `EvaluateRequest` and gives the bytes of an `EvaluateResponse`.
+    ///
+    /// # Errors
+    /// What is wrong with the request.
+    pub fn evaluate(&self, request: &[u8], now: Timestamp) -> Result<Vec<u8>, Findings> {
+        let request: proto::EvaluateRequest = decode::request(request, "EvaluateRequest")?;
+        let mut findings = Findings::default();
+        let options = request.options.unwrap_or_default();
+        let at = At::ROOT.field("options");
+        let verdicts = lowering::known(options.verdicts, &at.field("verdicts"), &mut findings);
+        let asked = Asked {
+            cart: request.cart.as_ref(),
+            time: request.evaluate_time.as_ref(),
+            limit_state: request.limit_state.as_ref(),
+            verdicts: verdicts.unwrap_or_default(),
+            language: Some(options.language.as_str()).filter(|tag| !tag.is_empty()),
+        };
+        self.answer(&asked, now, findings, |answer| answer.encode())
+    }
+
+    /// Prices the cart of an `ExplainRequest` and gives the bytes of an `ExplainResponse`.
+    ///
+    /// # Errors
+    /// What is wrong with the request.
+    pub fn explain(&self, request: &[u8], now: Timestamp) -> Result<Vec<u8>, Findings> {
+        let request: proto::ExplainRequest = decode::request(request, "ExplainRequest")?;
+        let asked = Asked {
+            cart: request.cart.as_ref(),
+            time: request.evaluate_time.as_ref(),
+            limit_state: request.limit_state.as_ref(),
+            verdicts: proto::VerdictScope::All,
+            language: Some(if request.language.is_empty() {
+                "en"
+            } else {
+                &request.language
+            }),
+        };
+        self.answer(&asked, now, Findings::default(), |answer| {
+            answer.encode_explained()
+        })
+    }
+
+    fn answer(
+        &self,
+        asked: &Asked<'_>,
+        now: Timestamp,
+        mut findings: Findings,
+        encode: impl Fn(&Answer<'_>) -> Vec<u8>,
+    ) -> Result<Vec<u8>, Findings> {
+        let at = lowering::instant(asked.time, &At::ROOT.field("evaluate_time"), &mut findings);
+        let reference = Reference {
+            symbols: &self.ruleset.symbols,
+            policy: &self.ruleset.policy,
+            stores: &self.stores,
+            ancestors: &self.ancestors,
+        };
+        let lowered = lowering::request(asked.cart, asked.limit_state, &reference, &mut findings);
+        let (Some(lowered), Some(sent)) = (lowered, asked.cart) else {
+            return Err(findings);
+        };
+        let at = at.unwrap_or(now);
+        let evaluation = evaluate(
+            &self.ruleset,
+            &Request {
+                cart: &lowered.cart,
+                at,
+                allowances: lowered.allowances,
+            },
+        );
+        Ok(encode(&Answer {
+            ruleset: &self.ruleset,
+            policy_fingerprint: &self.policy_fingerprint,
+            sent,
+            cart: &lowered.cart,
+            at,
+            evaluation: &evaluation,
+            verdicts: asked.verdicts,
+            language: asked.language,
+        }))
+    }
+
+    /// The tenant.
+    #[must_use]
+    pub fn company_id(&self) -> &str {
+        &self.ruleset.company_id
+    }
+
+    /// The revision.
+    #[must_use]
+    pub fn revision(&self) -> i64 {
+        self.ruleset.revision
+    }
+
+    /// How many promotions there are, usable or not.
+    #[must_use]
+    pub fn promotion_count(&self) -> usize {
+        self.ruleset.promotions().len() + self.ruleset.unsupported.len()
+    }
+
+    /// How many of them can't be used.
+    #[must_use]
+    pub fn unsupported_count(&self) -> usize {
+        self.ruleset.unsupported.len()
+    }
+
+    /// The SHA-256 of the policy as compiled.
+    #[must_use]
+    pub fn policy_fingerprint(&self) -> &[u8; 32] {
+        &self.policy_fingerprint
+    }
+
+    /// What is to be said about its promotions.
+    #[must_use]
+    pub fn findings(&self) -> &Findings {
+        &self.findings
+    }
+}
+
+/// What both kinds of requests ask.
+struct Asked<'a> {
+    cart: Option<&'a proto::Cart>,
+    time: Option<&'a prost_types::Timestamp>,
+    limit_state: Option<&'a proto::LimitState>,
+    verdicts: proto::VerdictScope,
+    language: Option<&'a str>,
+}
+
+struct Read {
+    id: String,
+    priority: i32,
+    promotion: Option<dealwright_core::model::Promotion>,
+    codes: Vec<Symbol>,
+    findings: Findings,
+}
+
+impl Read {
+    /// What people are told about a promotion that can't be used.
+    fn unusable_because(&self) -> String {
+        match self.findings.summary() {
+            summary if summary.is_empty() => "its type isn't applied by this version".to_owned(),
+            summary => summary.trim_end_matches('.').to_owned(),
+        }
+    }
+}
+
+fn read_promotion(
+    bytes: &[u8],
+    symbols: &mut Symbols,
+    groups: &mut Groups,
+    calendars: Option<&HashMap<String, Vec<Date>>>,
+) -> Read {
+    let definition: proto::Promotion = match decode::definition(bytes, "Promotion", &At::ROOT) {
+        Ok(definition) => definition,
+        Err(findings) => {
+            let id = decode::promotion_id(bytes);
+            return Read {
+                id,
+                priority: 0,
+                promotion: None,
+                codes: Vec::new(),
+                findings,
+            };
+        }
+    };
+    let findings = Findings::default();
+    let mut lowering = Lowering {
+        symbols,
+        groups,
+        calendars,
+        findings,
+        condition_nodes: 0,
+    };
+    let lowered = lowering::promotion(&definition, &mut lowering);
+    Read {
+        id: definition.id,
+        priority: definition.priority,
+        promotion: lowered.promotion,
+        codes: lowered.codes,
+        findings: lowering.findings,
+    }
+}
+
+fn stores(listed: &[proto::Store], findings: &mut Findings) -> HashMap<String, Store> {
+    check_count(
+        listed.len(),
+        PROMOTIONS_MAX,
+        &At::ROOT.field("stores"),
+        findings,
+    );
+    let mut stores = HashMap::with_capacity(listed.len());
+    for (index, store) in listed.iter().enumerate() {
+        let at = At::ROOT.item("stores", index);
+        if store.id.is_empty() {
+            findings.add(Code::Required, &at.field("id"), &[]);
+        }
+        if store.time_zone.is_empty() {
+            findings.add(Code::Required, &at.field("time_zone"), &[]);
+        }
+        if !store.currency_code.is_empty() {
+            lowering::currency(&store.currency_code, &at.field("currency_code"), findings);
+        }
+        let Some(zone) = zone(&store.time_zone, &at.field("time_zone"), findings) else {
+            continue;
+        };
+        let known = Store {
+            brand_id: store.brand_id.clone(),
+            region: store.region.clone(),
+            zone,
+        };
+        if stores.insert(store.id.clone(), known).is_some() {
+            findings.add(
+                Code::Duplicate,
+                &at.field("id"),
+                &[("value", store.id.as_str().into())],
+            );
+        }
+    }
+    stores
+}
+
+/// Each category with itself and every category that it is part of.
+fn ancestors(
+    listed: &[proto::Category],
+    symbols: &mut Symbols,
+    findings: &mut Findings,
+) -> HashMap<String, Vec<Symbol>> {
+    check_count(
+        listed.len(),
+        PROMOTIONS_MAX,
+        &At::ROOT.field("categories"),
+        findings,
+    );
+    let mut parents: HashMap<&str, &str> = HashMap::with_capacity(listed.len());
+    for (index, category) in listed.iter().enumerate() {
+        let at = At::ROOT.item("categories", index);
+        let at = at.field("id");
+        if category.id.is_empty() {
+            findings.add(Code::Required, &at, &[]);
+        } else if parents.insert(&category.id, &category.parent_id).is_some() {
+            findings.add(
+                Code::Duplicate,
+                &at,
+                &[("value", category.id.as_str().into())],
+            );
+        }
+    }
+    let mut ancestors = HashMap::with_capacity(listed.len());
+    for (index, category) in listed.iter().enumerate() {
+        let mut line = Vec::new();
+        let mut current = category.id.as_str();
+        while !current.is_empty() {
+            if line.len() > CATEGORY_DEPTH_MAX || (current == category.id && !line.is_empty()) {
+                let at = At::ROOT.item("categories", index);
+                let value = category.id.as_str().into();
+                findings.add(
+                    Code::CategoryCycle,
+                    &at.field("parent_id"),
+                    &[("value", value)],
+                );
+                break;
+            }
+            line.push(symbols.intern(current));
+            current = parents.get(current).copied().unwrap_or("");
+        }
+        ancestors.insert(category.id.clone(), line);
+    }
+    ancestors
+}
+
+fn calendars(
+    listed: &[proto::HolidayCalendar],
+    findings: &mut Findings,
+) -> HashMap<String, Vec<Date>> {
+    let mut calendars = HashMap::with_capacity(listed.len());
+    for (index, calendar) in listed.iter().enumerate() {
+        let at = At::ROOT.item("holiday_calendars", index);
+        if calendar.id.is_empty() {
+            findings.add(Code::Required, &at.field("id"), &[]);
+        }
+        check_count(calendar.dates.len(), LIST_MAX, &at.field("dates"), findings);
+        let mut days = Vec::with_capacity(calendar.dates.len());
+        for (index, text) in calendar.dates.iter().enumerate() {
+            let at = at.item("dates", index);
+            if text.is_empty() {
+                findings.add(Code::Required, &at, &[]);
+            }
+            days.extend(date(text, &at, findings));
+        }
+        if calendars.insert(calendar.id.clone(), days).is_some() {
+            findings.add(
+                Code::Duplicate,
+                &at.field("id"),
+                &[("value", calendar.id.as_str().into())],
+            );
+        }
+    }
+    calendars
+}

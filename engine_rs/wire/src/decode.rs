@@ -1,0 +1,87 @@
+//! Bytes to messages: nothing longer, deeper or newer than this version can read gets any further.
+
+use prost::Message;
+
+use crate::diagnostics::{At, Code, Findings};
+use crate::limits::{PROMOTION_BYTES_MAX, REQUEST_BYTES_MAX, RULESET_BYTES_MAX};
+
+/// A ruleset whose policy and promotions are still bytes, so that one of them that can't be read
+/// doesn't take the others with it. Field numbers are those of `Ruleset`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RawRuleset {
+    #[prost(string, tag = "1")]
+    pub(crate) company_id: String,
+    #[prost(int64, tag = "2")]
+    pub(crate) revision: i64,
+    #[prost(bytes = "vec", tag = "3")]
+    pub(crate) policy: Vec<u8>,
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub(crate) promotions: Vec<Vec<u8>>,
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) stores: Vec<crate::proto::Store>,
+    #[prost(message, repeated, tag = "6")]
+    pub(crate) categories: Vec<crate::proto::Category>,
+    #[prost(message, repeated, tag = "7")]
+    pub(crate) holiday_calendars: Vec<crate::proto::HolidayCalendar>,
+}
+
+/// Decodes a request; a caller may be newer, so that fields that aren't known are passed over.
+pub(crate) fn request<M: Message + Default>(
+    bytes: &[u8],
+    message: &'static str,
+) -> Result<M, Findings> {
+    decode(bytes, message, REQUEST_BYTES_MAX, &At::ROOT)
+}
+
+/// Decodes a ruleset down to the bytes of its promotions.
+pub(crate) fn ruleset(bytes: &[u8]) -> Result<RawRuleset, Findings> {
+    decode(bytes, "Ruleset", RULESET_BYTES_MAX, &At::ROOT)
+}
+
+/// Decodes a definition, which must hold nothing that this version doesn't know: a rule that is
+/// understood in part is another rule (fail closed).
+pub(crate) fn definition<M: Message + Default>(
+    bytes: &[u8],
+    message: &'static str,
+    at: &At<'_>,
+) -> Result<M, Findings> {
+    let decoded: M = decode(bytes, message, PROMOTION_BYTES_MAX, at)?;
+    // What wasn't known is lost when the message is written again.
+    if decoded.encoded_len() == bytes.len() {
+        Ok(decoded)
+    } else {
+        Err(Findings::one(Code::UnknownField, at, &[]))
+    }
+}
+
+/// The id of a promotion that can't be read as a whole, as far as it can be read.
+pub(crate) fn promotion_id(bytes: &[u8]) -> String {
+    #[derive(Clone, PartialEq, Message)]
+    struct Named {
+        #[prost(string, tag = "1")]
+        id: String,
+    }
+    Named::decode(bytes)
+        .map(|named| named.id)
+        .unwrap_or_default()
+}
+
+fn decode<M: Message + Default>(
+    bytes: &[u8],
+    message: &'static str,
+    limit: usize,
+    at: &At<'_>,
+) -> Result<M, Findings> {
+    if bytes.len() > limit {
+        let parameters = [("given", bytes.len().into()), ("limit", limit.into())];
+        return Err(Findings::one(Code::MessageTooLarge, at, &parameters));
+    }
+    M::decode(bytes).map_err(|error| {
+        // The decoder tells its reason in words only; a test holds it to these.
+        if error.to_string().contains("recursion limit") {
+            Findings::one(Code::TooDeep, at, &[])
+        } else {
+            Findings::one(Code::NotAMessage, at, &[("message", message.into())])
+        }
+    })
+}

@@ -1,0 +1,323 @@
+//! What can be wrong with a definition, a ruleset or a request: every code with its message, once.
+
+use std::fmt;
+
+use prost::Message;
+
+use crate::limits::FINDINGS_MAX;
+use crate::proto;
+
+/// What a finding means for what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// It is refused.
+    Error,
+    /// It is accepted, but probably isn't meant.
+    Warning,
+}
+
+macro_rules! catalogue {
+    ($($name:ident $severity:ident $template:literal)*) => {
+        /// What can be wrong; the id in the catalogue is stable.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code { $(#[doc = $template] $name,)* }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// What the finding means.
+            #[must_use]
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$name => Severity::$severity,)* }
+            }
+
+            /// The message, with the names of parameters in braces.
+            #[must_use]
+            pub fn template(self) -> &'static str {
+                match self { $(Self::$name => $template,)* }
+            }
+
+            fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+        }
+    };
+}
+
+catalogue! {
+    NotAMessage Error "The bytes are no {message}."
+    TooDeep Error "The message is nested deeper than it can be read."
+    MessageTooLarge Error "{given} bytes are more than the {limit} that are accepted."
+    UnknownField Error "There are fields that this version doesn't know."
+    EnumUnknown Error "{value} is no value that this version knows."
+    Required Error "It is required."
+    NotAllowed Error "It isn't allowed here: {why}."
+    OutOfRange Error "{value} doesn't lie within {minimum} and {maximum}."
+    RangeEmpty Error "The minimum is above the maximum."
+    Duplicate Error "{value} occurs twice."
+    TooMany Error "{given} are more than the {limit} that are accepted."
+    TextTooLong Error "{given} bytes are more than the {limit} that are accepted."
+    IdInvalid Error "An id has 1 to 64 characters of a-z, A-Z, 0-9, '.', '_' and '-'."
+    LanguageInvalid Error "{value} is no language tag in lower case, such as en or id."
+    LanguageVersion Error "This version speaks the rule language up to {limit}."
+    CurrencyUnknown Error "{value} is no ISO 4217 currency."
+    DateInvalid Error "{value} is no date as YYYY-MM-DD."
+    BirthdayInvalid Error "{value} is no day as MM-DD."
+    TimeInvalid Error "{value} is no time of day as HH:MM or HH:MM:SS."
+    TimeZoneUnknown Error "{value} is no IANA time zone."
+    WindowEmpty Error "A window that ends when it starts holds nothing; leave the windows out for the whole day."
+    ScheduleEmpty Error "It ends before it starts."
+    CalendarUnknown Error "The ruleset has no holiday calendar {value}."
+    ConditionTooDeep Error "A condition has at most {limit} levels."
+    ConditionTooLarge Error "The conditions of a promotion have at most {limit} parts."
+    GroupScopeDiffers Error "Other members of the group {value} give it another scope."
+    SetTooSmall Error "A set needs at least two units."
+    TiersNotRising Error "The minimum of a tier must lie above that of the tier before."
+    TierBelowMinimum Error "A tier must end above its minimum."
+    ParentUnknown Error "The cart has no other line {value}."
+    CategoryCycle Error "The category {value} is its own ancestor."
+    TotalTooLarge Error "The lines are worth more than {limit} minor units together."
+    TypeNotEvaluated Warning "This version keeps {value} promotions but doesn't apply them yet."
+}
+
+impl Code {
+    /// The stable id, such as `out_of_range`.
+    #[must_use]
+    pub fn id(self) -> String {
+        let mut id = String::new();
+        for (index, letter) in self.name().chars().enumerate() {
+            if letter.is_uppercase() && index > 0 {
+                id.push('_');
+            }
+            id.push(letter.to_ascii_lowercase());
+        }
+        id
+    }
+}
+
+/// The value of a parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Value {
+    Text(String),
+    Number(i64),
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<usize> for Value {
+    fn from(number: usize) -> Self {
+        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        // What callers send comes back shortened: an answer is never much larger than it must be.
+        Self::Text(text.chars().take(64).collect())
+    }
+}
+
+/// A path to a field, kept on the stack and written out only when something is wrong.
+#[derive(Clone, Copy)]
+pub(crate) struct At<'a> {
+    parent: Option<&'a At<'a>>,
+    field: &'static str,
+    index: Option<usize>,
+}
+
+impl<'a> At<'a> {
+    /// The message itself.
+    pub(crate) const ROOT: At<'static> = At {
+        parent: None,
+        field: "",
+        index: None,
+    };
+
+    pub(crate) fn field(&'a self, field: &'static str) -> Self {
+        At {
+            parent: Some(self),
+            field,
+            index: None,
+        }
+    }
+
+    pub(crate) fn item(&'a self, field: &'static str, index: usize) -> Self {
+        At {
+            parent: Some(self),
+            field,
+            index: Some(index),
+        }
+    }
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent {
+            fmt::Display::fmt(parent, formatter)?;
+            if parent.parent.is_some() {
+                formatter.write_str(".")?;
+            }
+        }
+        formatter.write_str(self.field)?;
+        self.index
+            .map_or(Ok(()), |index| write!(formatter, "[{index}]"))
+    }
+}
+
+/// Everything that was found wrong, in the order in which it was met.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    diagnostics: Vec<proto::Diagnostic>,
+    errors: usize,
+}
+
+impl Findings {
+    pub(crate) fn add(&mut self, code: Code, at: &At<'_>, parameters: &[(&'static str, Value)]) {
+        if code.severity() == Severity::Error {
+            self.errors += 1;
+        }
+        if self.diagnostics.len() < FINDINGS_MAX {
+            self.diagnostics
+                .push(diagnostic(code, at.to_string(), parameters));
+        }
+    }
+
+    pub(crate) fn one(code: Code, at: &At<'_>, parameters: &[(&'static str, Value)]) -> Self {
+        let mut findings = Self::default();
+        findings.add(code, at, parameters);
+        findings
+    }
+
+    /// Adds what was found about one promotion.
+    pub(crate) fn absorb(&mut self, about: Self, promotion_id: &str) {
+        self.errors += about.errors;
+        let room = FINDINGS_MAX.saturating_sub(self.diagnostics.len());
+        self.diagnostics.extend(
+            about
+                .diagnostics
+                .into_iter()
+                .take(room)
+                .map(|mut diagnostic| {
+                    diagnostic.promotion_id = Value::from(promotion_id).to_string();
+                    diagnostic
+                }),
+        );
+    }
+
+    /// Whether it is refused.
+    #[must_use]
+    pub fn refuse(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// The first error, as a short sentence with its field; for reports, not for programs.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let error = proto::Severity::Error as i32;
+        let Some(first) = self
+            .diagnostics
+            .iter()
+            .find(|diagnostic| diagnostic.severity == error)
+        else {
+            return String::new();
+        };
+        match first.field.as_str() {
+            "" => format!("{}: {}", first.code, first.message),
+            field => format!("{field}: {}: {}", first.code, first.message),
+        }
+    }
+
+    /// The bytes of a `Diagnostics` message.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        proto::Diagnostics {
+            diagnostics: self.diagnostics.clone(),
+        }
+        .encode_to_vec()
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => formatter.write_str(text),
+            Self::Number(number) => write!(formatter, "{number}"),
+        }
+    }
+}
+
+fn diagnostic(
+    code: Code,
+    field: String,
+    parameters: &[(&'static str, Value)],
+) -> proto::Diagnostic {
+    let mut message = code.template().to_owned();
+    for (name, value) in parameters {
+        message = message.replace(&format!("{{{name}}}"), &value.to_string());
+    }
+    let severity = match code.severity() {
+        Severity::Error => proto::Severity::Error,
+        Severity::Warning => proto::Severity::Warning,
+    };
+    let parameter = |(name, value): &(&'static str, Value)| proto::Parameter {
+        name: (*name).to_owned(),
+        value: Some(match value {
+            Value::Text(text) => proto::parameter::Value::Text(text.clone()),
+            Value::Number(number) => proto::parameter::Value::Number(*number),
+        }),
+    };
+    proto::Diagnostic {
+        code: code.id(),
+        severity: severity.into(),
+        field,
+        message,
+        parameters: parameters.iter().map(parameter).collect(),
+        promotion_id: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_written_as_people_read_it() {
+        let cart = At::ROOT.field("cart");
+        let line = cart.item("lines", 3);
+        assert_eq!(line.field("quantity").to_string(), "cart.lines[3].quantity");
+        assert_eq!(At::ROOT.to_string(), "");
+    }
+
+    #[test]
+    fn ids_are_snake_case_and_unique() {
+        let mut ids: Vec<String> = Code::ALL.iter().map(|code| code.id()).collect();
+        assert!(
+            ids.contains(&"not_a_message".to_owned()) && ids.contains(&"out_of_range".to_owned())
+        );
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn a_message_names_its_parameters() {
+        let findings = Findings::one(
+            Code::OutOfRange,
+            &At::ROOT.field("priority"),
+            &[
+                ("value", 7_i64.into()),
+                ("minimum", 1_i64.into()),
+                ("maximum", 5_i64.into()),
+            ],
+        );
+        assert_eq!(
+            findings.summary(),
+            "priority: out_of_range: 7 doesn't lie within 1 and 5."
+        );
+    }
+}

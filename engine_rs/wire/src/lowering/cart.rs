@@ -1,0 +1,496 @@
+//! Requests: a cart with its instant and limit state, looked up among a ruleset's names.
+
+use std::collections::{HashMap, HashSet};
+
+use dealwright_core::currency::Currency;
+use dealwright_core::evaluate::Allowance;
+use dealwright_core::model::{
+    Attribute, AttributeValue, Cart, Customer, CustomerType, GivenCode, Line, Name, Payment,
+    Policy, PriceMode, Spend,
+};
+use dealwright_core::symbols::{Symbol, Symbols, fold};
+use jiff::tz::TimeZone;
+use unicode_normalization::UnicodeNormalization;
+
+use super::amounts::{WHOLE_PPM, currency};
+use super::selector::line_kind;
+use super::targeting::customer_type;
+use super::{check_count, check_length, check_range, date, known, zone};
+use crate::diagnostics::{At, Code, Findings};
+use crate::limits::{
+    AMOUNT_MAX, CART_TOTAL_MAX, CODES_MAX, FACTS_MAX, LINES_MAX, NAME_BYTES_MAX, QUANTITY_MAX,
+};
+use crate::proto;
+
+/// What a cart is looked up in.
+pub(crate) struct Reference<'a> {
+    pub(crate) symbols: &'a Symbols,
+    pub(crate) policy: &'a Policy,
+    /// Stores by id.
+    pub(crate) stores: &'a HashMap<String, Store>,
+    /// Each category with itself and its ancestors.
+    pub(crate) ancestors: &'a HashMap<String, Vec<Symbol>>,
+}
+
+/// What a ruleset knows of a store.
+pub(crate) struct Store {
+    pub(crate) brand_id: String,
+    pub(crate) region: String,
+    pub(crate) zone: TimeZone,
+}
+
+/// The cart and what is left of limits.
+pub(crate) struct Lowered {
+    pub(crate) cart: Cart,
+    pub(crate) allowances: HashMap<Symbol, Allowance>,
+}
+
+/// Checks a cart and its limit state.
+pub(crate) fn request(
+    cart: Option<&proto::Cart>,
+    limit_state: Option<&proto::LimitState>,
+    reference: &Reference<'_>,
+    findings: &mut Findings,
+) -> Option<Lowered> {
+    let at = At::ROOT.field("cart");
+    let Some(cart) = cart else {
+        findings.add(Code::Required, &at, &[]);
+        return None;
+    };
+    let allowances = allowances(limit_state, reference, findings);
+    let mut intake = Intake {
+        reference,
+        findings,
+    };
+    let cart = intake.cart(cart, &at);
+    cart.filter(|_| !findings.refuse())
+        .map(|cart| Lowered { cart, allowances })
+}
+
+fn allowances(
+    limit_state: Option<&proto::LimitState>,
+    reference: &Reference<'_>,
+    findings: &mut Findings,
+) -> HashMap<Symbol, Allowance> {
+    let Some(limit_state) = limit_state else {
+        return HashMap::new();
+    };
+    let at = At::ROOT.field("limit_state");
+    let mut allowances = HashMap::with_capacity(limit_state.promotions.len());
+    for (index, left) in limit_state.promotions.iter().enumerate() {
+        let at = at.item("promotions", index);
+        let at_id = at.field("promotion_id");
+        if left.promotion_id.is_empty() {
+            findings.add(Code::Required, &at_id, &[]);
+        }
+        let allowance = Allowance {
+            uses_left: left.uses_left,
+            budget_left: left.budget_left_minor,
+        };
+        let promotion = reference.symbols.find(&left.promotion_id);
+        if promotion != Symbol::UNKNOWN && allowances.insert(promotion, allowance).is_some() {
+            findings.add(
+                Code::Duplicate,
+                &at_id,
+                &[("value", left.promotion_id.as_str().into())],
+            );
+        }
+    }
+    allowances
+}
+
+struct Intake<'a> {
+    reference: &'a Reference<'a>,
+    findings: &'a mut Findings,
+}
+
+impl Intake<'_> {
+    fn cart(&mut self, cart: &proto::Cart, at: &At<'_>) -> Option<Cart> {
+        self.check_name(&cart.id, &at.field("id"));
+        let store = self.reference.stores.get(&cart.store_id);
+        let or_of_store = |given: &str, of_store: fn(&Store) -> &str| -> String {
+            if given.is_empty() {
+                store.map_or("", of_store).to_owned()
+            } else {
+                given.to_owned()
+            }
+        };
+        let brand_id = or_of_store(&cart.brand_id, |store| &store.brand_id);
+        let region = or_of_store(&cart.region, |store| &store.region);
+        let zone = zone(&cart.time_zone, &at.field("time_zone"), self.findings)
+            .or_else(|| store.map(|store| store.zone.clone()))
+            .unwrap_or_else(|| self.reference.policy.zone.clone());
+        let currency = currency(
+            &cart.currency_code,
+            &at.field("currency_code"),
+            self.findings,
+        );
+        let price_mode = known(cart.price_mode, &at.field("price_mode"), self.findings);
+        let lines = self.lines(cart, &brand_id, at);
+        self.check_parents(cart, at);
+        let codes = self.codes(cart, at);
+        let currency = currency?;
+        Some(Cart {
+            currency,
+            price_mode: match price_mode? {
+                proto::PriceMode::Unspecified | proto::PriceMode::TaxInclusive => {
+                    PriceMode::TaxInclusive
+                }
+                proto::PriceMode::TaxExclusive => PriceMode::TaxExclusive,
+            },
+            lines,
+            customer: self.customer(cart.customer.as_ref(), currency, &at.field("customer")),
+            payment: cart
+                .payment
+                .as_ref()
+                .map(|payment| self.payment(payment, &at.field("payment"))),
+            store: self.folded(&cart.store_id, &at.field("store_id")),
+            brand: self.folded(&brand_id, &at.field("brand_id")),
+            channel: self.folded(&cart.channel, &at.field("channel")),
+            region: self.folded(&region, &at.field("region")),
+            zone,
+            codes,
+            vouchers_of: cart
+                .vouchers
+                .iter()
+                .map(|voucher| self.find(&voucher.promotion_id))
+                .collect(),
+            attributes: self.attributes(&cart.attributes, at),
+        })
+    }
+
+    fn lines(&mut self, cart: &proto::Cart, brand_id: &str, at: &At<'_>) -> Vec<Line> {
+        if cart.lines.len() > LINES_MAX {
+            check_count(
+                cart.lines.len(),
+                LINES_MAX,
+                &at.field("lines"),
+                self.findings,
+            );
+            return Vec::new();
+        }
+        let mut ids = HashSet::with_capacity(cart.lines.len());
+        let mut total: i64 = 0;
+        let mut lines = Vec::with_capacity(cart.lines.len());
+        for (index, line) in cart.lines.iter().enumerate() {
+            let at = at.item("lines", index);
+            if self.required_name(&line.id, &at.field("id")) && !ids.insert(line.id.as_str()) {
+                self.findings.add(
+                    Code::Duplicate,
+                    &at.field("id"),
+                    &[("value", line.id.as_str().into())],
+                );
+            }
+            let line = self.line(line, brand_id, &at);
+            total = total.saturating_add(line.quantity.saturating_mul(line.unit_price));
+            lines.push(line);
+        }
+        if total > CART_TOTAL_MAX {
+            self.findings.add(
+                Code::TotalTooLarge,
+                &at.field("lines"),
+                &[("limit", CART_TOTAL_MAX.into())],
+            );
+        }
+        lines
+    }
+
+    fn line(&mut self, line: &proto::Line, brand_id: &str, at: &At<'_>) -> Line {
+        let quantity = check_range(
+            line.quantity,
+            1,
+            QUANTITY_MAX,
+            &at.field("quantity"),
+            self.findings,
+        );
+        let mut amount =
+            |minor, field| check_range(minor, 0, AMOUNT_MAX, &at.field(field), self.findings);
+        let unit_price = amount(line.unit_price_minor, "unit_price_minor");
+        let floor = amount(line.floor_minor.unwrap_or(0), "floor_minor");
+        amount(line.unit_cost_minor.unwrap_or(0), "unit_cost_minor");
+        check_range(
+            line.tax_rate_ppm.into(),
+            0,
+            WHOLE_PPM,
+            &at.field("tax_rate_ppm"),
+            self.findings,
+        );
+        let kind = known(line.kind, &at.field("kind"), self.findings).unwrap_or_default();
+        self.check_name(&line.product_id, &at.field("product_id"));
+        self.check_name(&line.brand_id, &at.field("brand_id"));
+        Line {
+            kind: line_kind(kind),
+            is_child: !line.parent_id.is_empty(),
+            product: self.find(&line.product_id),
+            categories: self.categories(&line.category_ids, at),
+            brand: self.find(if line.brand_id.is_empty() {
+                brand_id
+            } else {
+                &line.brand_id
+            }),
+            quantity,
+            unit_price,
+            floor,
+            tax_rate_ppm: line.tax_rate_ppm,
+            attributes: self.attributes(&line.attributes, at),
+        }
+    }
+
+    fn categories(&mut self, ids: &[String], at: &At<'_>) -> Vec<Symbol> {
+        check_count(
+            ids.len(),
+            FACTS_MAX,
+            &at.field("category_ids"),
+            self.findings,
+        );
+        let mut categories = Vec::with_capacity(ids.len());
+        for id in ids.iter().take(FACTS_MAX) {
+            match self.reference.ancestors.get(id) {
+                Some(ancestors) => categories.extend(ancestors),
+                None => categories.push(self.find(id)),
+            }
+        }
+        categories
+    }
+
+    /// A parent is another line of the cart.
+    fn check_parents(&mut self, cart: &proto::Cart, at: &At<'_>) {
+        if cart.lines.iter().all(|line| line.parent_id.is_empty()) {
+            return;
+        }
+        let ids: HashSet<&str> = cart.lines.iter().map(|line| line.id.as_str()).collect();
+        for (index, line) in cart.lines.iter().enumerate() {
+            let known = line.parent_id != line.id && ids.contains(line.parent_id.as_str());
+            if !line.parent_id.is_empty() && !known {
+                let at = at.item("lines", index);
+                let value = line.parent_id.as_str().into();
+                self.findings.add(
+                    Code::ParentUnknown,
+                    &at.field("parent_id"),
+                    &[("value", value)],
+                );
+            }
+        }
+    }
+
+    fn customer(
+        &mut self,
+        customer: Option<&proto::Customer>,
+        currency: Currency,
+        at: &At<'_>,
+    ) -> Customer {
+        let nobody = proto::Customer::default();
+        let customer = customer.unwrap_or(&nobody);
+        self.check_name(&customer.id, &at.field("id"));
+        check_count(
+            customer.segment_ids.len(),
+            LINES_MAX,
+            &at.field("segment_ids"),
+            self.findings,
+        );
+        if let Some(orders) = customer.completed_orders {
+            check_range(
+                orders,
+                0,
+                i64::MAX,
+                &at.field("completed_orders"),
+                self.findings,
+            );
+        }
+        let stated =
+            known(customer.r#type, &at.field("type"), self.findings).and_then(customer_type);
+        let derived = customer.completed_orders.map(|orders| match orders {
+            0 => CustomerType::New,
+            _ => CustomerType::Returning,
+        });
+        Customer {
+            identified: !customer.id.is_empty(),
+            member: customer.member,
+            tier: self.folded(&customer.tier, &at.field("tier")),
+            segments: customer
+                .segment_ids
+                .iter()
+                .map(|id| self.reference.symbols.find_folded(id))
+                .collect(),
+            customer_type: stated.or(derived),
+            completed_orders: customer.completed_orders,
+            last_order: date(
+                &customer.last_order_date,
+                &at.field("last_order_date"),
+                self.findings,
+            ),
+            birthday: self.birthday(&customer.birthday, &at.field("birthday")),
+            spend: self.spend(&customer.accumulated_spend, currency, at),
+            attributes: self.attributes(&customer.attributes, at),
+        }
+    }
+
+    fn birthday(&mut self, text: &str, at: &At<'_>) -> Option<(i8, i8)> {
+        if text.is_empty() {
+            return None;
+        }
+        // A leap year, so that 29 February is a birthday.
+        let day = date(&format!("2000-{text}"), at, &mut Findings::default());
+        if day.is_none() {
+            self.findings
+                .add(Code::BirthdayInvalid, at, &[("value", text.into())]);
+        }
+        day.map(|day| (day.month(), day.day()))
+    }
+
+    fn spend(
+        &mut self,
+        spend: &[proto::AccumulatedSpend],
+        currency: Currency,
+        at: &At<'_>,
+    ) -> Vec<Spend> {
+        check_count(
+            spend.len(),
+            LINES_MAX,
+            &at.field("accumulated_spend"),
+            self.findings,
+        );
+        let mut lowered = Vec::with_capacity(spend.len());
+        for (index, entry) in spend.iter().enumerate() {
+            let at = at.item("accumulated_spend", index);
+            self.required_name(&entry.brand_id, &at.field("brand_id"));
+            self.required_name(&entry.period, &at.field("period"));
+            let Some(spent) = &entry.spent else {
+                self.findings.add(Code::Required, &at.field("spent"), &[]);
+                continue;
+            };
+            let at = at.field("spent");
+            let minor = check_range(
+                spent.minor,
+                0,
+                CART_TOTAL_MAX,
+                &at.field("minor"),
+                self.findings,
+            );
+            let of = super::amounts::currency(
+                &spent.currency_code,
+                &at.field("currency_code"),
+                self.findings,
+            );
+            if of == Some(currency) {
+                lowered.push(Spend {
+                    brand: self.find(&entry.brand_id),
+                    period: self.find(&entry.period),
+                    minor,
+                });
+            }
+        }
+        lowered
+    }
+
+    fn payment(&mut self, payment: &proto::Payment, at: &At<'_>) -> Payment {
+        self.required_name(&payment.method, &at.field("method"));
+        Payment {
+            method: self.folded(&payment.method, &at.field("method")),
+            card_class: self
+                .folded(&payment.card_class, &at.field("card_class"))
+                .symbol,
+            issuer: self.folded(&payment.issuer, &at.field("issuer")).symbol,
+            attributes: self.attributes(&payment.attributes, at),
+        }
+    }
+
+    fn codes(&mut self, cart: &proto::Cart, at: &At<'_>) -> Vec<GivenCode> {
+        check_count(
+            cart.codes.len(),
+            CODES_MAX,
+            &at.field("codes"),
+            self.findings,
+        );
+        check_count(
+            cart.vouchers.len(),
+            CODES_MAX,
+            &at.field("vouchers"),
+            self.findings,
+        );
+        let mut vouchers: HashMap<String, Symbol> = HashMap::new();
+        for (index, voucher) in cart.vouchers.iter().enumerate() {
+            let at = at.item("vouchers", index);
+            self.required_name(&voucher.code, &at.field("code"));
+            self.required_name(&voucher.promotion_id, &at.field("promotion_id"));
+            vouchers.insert(fold(&voucher.code), self.find(&voucher.promotion_id));
+        }
+        let mut seen = HashSet::new();
+        let mut codes = Vec::with_capacity(cart.codes.len());
+        for (index, code) in cart.codes.iter().enumerate() {
+            self.required_name(code, &at.item("codes", index));
+            let folded = fold(code);
+            let voucher_of = vouchers.get(&folded).copied();
+            let code = self.find(&folded);
+            codes.push(GivenCode {
+                code,
+                voucher_of,
+                repeated: !seen.insert(folded),
+            });
+        }
+        codes
+    }
+
+    fn attributes(&mut self, attributes: &[proto::Attribute], at: &At<'_>) -> Vec<Attribute> {
+        use proto::attribute::Value;
+        check_count(
+            attributes.len(),
+            FACTS_MAX,
+            &at.field("attributes"),
+            self.findings,
+        );
+        let mut lowered: Vec<Attribute> = Vec::with_capacity(attributes.len());
+        let mut seen = HashSet::with_capacity(attributes.len());
+        for (index, attribute) in attributes.iter().take(FACTS_MAX).enumerate() {
+            let at = at.item("attributes", index);
+            if self.required_name(&attribute.name, &at.field("name"))
+                && !seen.insert(attribute.name.as_str())
+            {
+                let value = attribute.name.as_str().into();
+                self.findings
+                    .add(Code::Duplicate, &at.field("name"), &[("value", value)]);
+            }
+            let value = match &attribute.value {
+                None => {
+                    self.findings.add(Code::Required, &at.field("value"), &[]);
+                    continue;
+                }
+                Some(Value::Text(text)) => {
+                    AttributeValue::Text(self.find(&text.nfc().collect::<String>()))
+                }
+                Some(Value::Number(number)) => AttributeValue::Number(*number),
+                Some(Value::Flag(flag)) => AttributeValue::Flag(*flag),
+            };
+            lowered.push(Attribute {
+                name: self.find(&attribute.name),
+                value,
+            });
+        }
+        lowered
+    }
+
+    fn find(&self, name: &str) -> Symbol {
+        self.reference.symbols.find(name)
+    }
+
+    fn folded(&mut self, name: &str, at: &At<'_>) -> Name {
+        self.check_name(name, at);
+        Name {
+            symbol: self.reference.symbols.find_folded(name),
+            written: name.into(),
+        }
+    }
+
+    fn check_name(&mut self, name: &str, at: &At<'_>) {
+        check_length(name, NAME_BYTES_MAX, at, self.findings);
+    }
+
+    /// Whether a required name is there.
+    fn required_name(&mut self, name: &str, at: &At<'_>) -> bool {
+        if name.is_empty() {
+            self.findings.add(Code::Required, at, &[]);
+        }
+        self.check_name(name, at);
+        !name.is_empty()
+    }
+}

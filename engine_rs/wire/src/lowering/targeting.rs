@@ -1,0 +1,76 @@
+//! Targeting and ties between brands.
+
+use dealwright_core::model::{CrossBrand, CustomerType, NameFilter, SpendSource, Targeting};
+
+use super::Lowering;
+use crate::diagnostics::At;
+use crate::proto;
+
+impl Lowering<'_> {
+    /// Targeting that may be left out: then everywhere, for everybody.
+    pub(super) fn targeting(
+        &mut self,
+        targeting: Option<&proto::Targeting>,
+        at: &At<'_>,
+    ) -> Targeting {
+        let Some(targeting) = targeting else {
+            return Targeting::default();
+        };
+        let at = at.field("targeting");
+        Targeting {
+            stores: self.name_filter(targeting.store_ids.as_ref(), &at.field("store_ids")),
+            brands: self.name_filter(targeting.brand_ids.as_ref(), &at.field("brand_ids")),
+            channels: self.name_filter(targeting.channels.as_ref(), &at.field("channels")),
+            regions: self.name_filter(targeting.regions.as_ref(), &at.field("regions")),
+            tiers: self.name_filter(targeting.member_tiers.as_ref(), &at.field("member_tiers")),
+            segments: self.name_filter(targeting.segment_ids.as_ref(), &at.field("segment_ids")),
+            members_only: targeting.members_only,
+            customer_type: self
+                .known(targeting.customer_type, &at.field("customer_type"))
+                .and_then(customer_type),
+        }
+    }
+
+    fn name_filter(&mut self, filter: Option<&proto::NameFilter>, at: &At<'_>) -> NameFilter {
+        let Some(filter) = filter else {
+            return NameFilter::default();
+        };
+        NameFilter {
+            include: self.names(&filter.include, at, "include", true),
+            exclude: self.names(&filter.exclude, at, "exclude", true),
+        }
+    }
+
+    pub(super) fn cross_brand(&mut self, tie: &proto::CrossBrand, at: &At<'_>) -> CrossBrand {
+        let source = match self.known(tie.spend, &at.field("spend")) {
+            Some(proto::SpendSource::PastVisits) => SpendSource::PastVisits,
+            Some(proto::SpendSource::Both) => SpendSource::Both,
+            Some(proto::SpendSource::Unspecified | proto::SpendSource::ThisCart) | None => {
+                SpendSource::ThisCart
+            }
+        };
+        if source == SpendSource::ThisCart && !tie.period.is_empty() {
+            self.not_allowed(&at.field("period"), "past visits don't count");
+        }
+        CrossBrand {
+            trigger_brands: self.required_names(&tie.trigger_brand_ids, at, "trigger_brand_ids"),
+            minimum_spend: self.amounts(&tie.minimum_spend, at, "minimum_spend"),
+            benefit_brands: self.required_names(&tie.benefit_brand_ids, at, "benefit_brand_ids"),
+            period: match source {
+                SpendSource::ThisCart => self.symbols.intern(""),
+                SpendSource::PastVisits | SpendSource::Both => {
+                    self.name(&tie.period, &at.field("period"))
+                }
+            },
+            source,
+        }
+    }
+}
+
+pub(super) fn customer_type(customer_type: proto::CustomerType) -> Option<CustomerType> {
+    match customer_type {
+        proto::CustomerType::Unspecified => None,
+        proto::CustomerType::New => Some(CustomerType::New),
+        proto::CustomerType::Returning => Some(CustomerType::Returning),
+    }
+}

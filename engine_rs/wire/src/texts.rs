@@ -1,0 +1,242 @@
+//! What verdicts and traces say in words, in English and Indonesian. Other languages fall back to
+//! English.
+
+use dealwright_core::currency::Currency;
+use dealwright_core::rational::Fraction;
+use dealwright_core::reason::{Because, Parameter, Reason};
+
+/// A language that the engine speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    English,
+    Indonesian,
+}
+
+impl Language {
+    /// The language of a BCP 47 tag.
+    pub(crate) fn of(tag: &str) -> Self {
+        match tag.split('-').next() {
+            Some("id") => Self::Indonesian,
+            _ => Self::English,
+        }
+    }
+
+    fn pick(self, english: &'static str, indonesian: &'static str) -> &'static str {
+        match self {
+            Self::English => english,
+            Self::Indonesian => indonesian,
+        }
+    }
+
+    /// Thousands are grouped and decimals marked as people of the language do.
+    fn separators(self) -> (char, char) {
+        match self {
+            Self::English => (',', '.'),
+            Self::Indonesian => ('.', ','),
+        }
+    }
+}
+
+/// The sentence of a reason.
+pub(crate) fn reason(because: &Because, language: Language) -> String {
+    let (english, indonesian) = template(because.reason);
+    let mut text = language.pick(english, indonesian).to_owned();
+    for (name, value) in &because.parameters {
+        text = text.replace(&format!("{{{name}}}"), &parameter(value, language));
+    }
+    text
+}
+
+fn template(reason: Reason) -> (&'static str, &'static str) {
+    match reason {
+        Reason::Applied => ("Applied: {discount} off.", "Dipakai: potongan {discount}."),
+        Reason::Unsupported => (
+            "This version can't evaluate it: {detail}.",
+            "Versi ini tidak dapat menghitungnya: {detail}.",
+        ),
+        Reason::Error => (
+            "It couldn't be computed: {detail}.",
+            "Tidak dapat dihitung: {detail}.",
+        ),
+        Reason::NotStarted => ("It starts at {starts}.", "Mulai berlaku {starts}."),
+        Reason::Ended => ("It ended at {ended}.", "Sudah berakhir {ended}."),
+        Reason::DayOfWeek => (
+            "Not on this day ({day}).",
+            "Tidak berlaku pada hari ini ({day}).",
+        ),
+        Reason::TimeOfDay => (
+            "Not at this time ({local_time}).",
+            "Tidak berlaku pada jam ini ({local_time}).",
+        ),
+        Reason::Holiday => (
+            "Not on this day by the holiday calendar ({date}).",
+            "Tidak berlaku menurut kalender libur ({date}).",
+        ),
+        Reason::Store => ("Not in this store.", "Tidak berlaku di toko ini."),
+        Reason::Brand => ("Not under this brand.", "Tidak berlaku untuk merek ini."),
+        Reason::Channel => ("Not on this channel.", "Tidak berlaku di kanal ini."),
+        Reason::Region => ("Not in this region.", "Tidak berlaku di wilayah ini."),
+        Reason::MembersOnly => ("Only for members.", "Khusus anggota."),
+        Reason::MemberTier => (
+            "Not for this member tier.",
+            "Tidak berlaku untuk tingkat keanggotaan ini.",
+        ),
+        Reason::Segment => (
+            "Not for this customer's segments.",
+            "Tidak berlaku untuk segmen pelanggan ini.",
+        ),
+        Reason::CustomerType => (
+            "Only for {needed} customers.",
+            "Tidak berlaku untuk jenis pelanggan ini.",
+        ),
+        Reason::CodeNeeded => ("It needs its code.", "Perlu kode promo."),
+        Reason::VoucherNeeded => ("It needs a voucher.", "Perlu voucher."),
+        Reason::Currency => (
+            "It has no amount in {currency}.",
+            "Tidak ada nilai dalam {currency}.",
+        ),
+        Reason::NoMatchingLines => (
+            "Nothing in the cart is in its scope.",
+            "Tidak ada barang yang termasuk promo.",
+        ),
+        Reason::Threshold => (
+            "Buy for {missing} more: {needed} is needed, {had} is there.",
+            "Tambah belanja {missing}: perlu {needed}, baru {had}.",
+        ),
+        Reason::Quantity => (
+            "The number of units doesn't fit: {needed} is the limit, {had} are there.",
+            "Jumlah tidak sesuai: batasnya {needed}, ada {had}.",
+        ),
+        Reason::Payment => (
+            "Not for this way of paying.",
+            "Tidak berlaku untuk cara pembayaran ini.",
+        ),
+        Reason::Customer => (
+            "The customer's history doesn't fit ({fact}).",
+            "Riwayat pelanggan tidak sesuai ({fact}).",
+        ),
+        Reason::Attribute => ("{attribute} doesn't fit.", "{attribute} tidak sesuai."),
+        Reason::UnknownAttribute => ("{attribute} isn't known.", "{attribute} tidak diketahui."),
+        Reason::Condition => ("Its condition doesn't hold.", "Syaratnya tidak terpenuhi."),
+        Reason::CrossBrand => (
+            "Spend {missing} more at the partner brands: {needed} is needed, {had} is there.",
+            "Tambah belanja {missing} di merek mitra: perlu {needed}, baru {had}.",
+        ),
+        Reason::Limit => (
+            "Its limit of uses is reached.",
+            "Batas pemakaian sudah tercapai.",
+        ),
+        Reason::Budget => (
+            "Its budget can't pay {needed}; {had} is left.",
+            "Anggarannya tidak cukup untuk {needed}; sisa {had}.",
+        ),
+        Reason::Exclusive => (
+            "It can't stand beside {winner}.",
+            "Tidak dapat digabung dengan {winner}.",
+        ),
+        Reason::Group => (
+            "{winner} of the same group was applied.",
+            "{winner} dari grup yang sama sudah dipakai.",
+        ),
+        Reason::BetterPlan => (
+            "The chosen promotions give more without it; with it {lost_by} would be lost.",
+            "Promo yang dipilih memberi lebih banyak tanpanya; dengannya hilang {lost_by}.",
+        ),
+        Reason::UnitsTaken => (
+            "Other promotions took its units.",
+            "Barangnya sudah dipakai promo lain.",
+        ),
+        Reason::NoEffect => (
+            "It would give nothing here.",
+            "Tidak memberi potongan di sini.",
+        ),
+    }
+}
+
+/// How the amount of an application came about.
+pub(crate) struct Trace {
+    pub(crate) currency: Currency,
+    pub(crate) base: i64,
+    pub(crate) exact: Fraction,
+    pub(crate) rounded: i64,
+    pub(crate) capped: i64,
+    pub(crate) given: i64,
+}
+
+/// The sentences of a trace: only what changed the amount is told.
+pub(crate) fn trace(trace: &Trace, language: Language) -> String {
+    let amount = |minor| money(trace.currency, minor, language);
+    let mut text = match language {
+        Language::English => format!("On {}: {}", amount(trace.base), amount(trace.rounded)),
+        Language::Indonesian => format!("Dari {}: {}", amount(trace.base), amount(trace.rounded)),
+    };
+    if trace.exact.denominator > 1 && trace.exact.numerator % trace.exact.denominator != 0 {
+        text.push_str(language.pick(" (rounded)", " (dibulatkan)"));
+    }
+    if trace.capped < trace.rounded {
+        text.push_str(language.pick("; limited to ", "; dibatasi "));
+        text.push_str(&amount(trace.capped));
+    }
+    if trace.given < trace.capped {
+        text.push_str(language.pick("; prices and floors let through ", "; setelah batas harga "));
+        text.push_str(&amount(trace.given));
+    }
+    text.push('.');
+    text
+}
+
+fn parameter(value: &Parameter, language: Language) -> String {
+    match value {
+        Parameter::Text(text) => text.clone(),
+        Parameter::Number(number) => number.to_string(),
+        Parameter::Money(currency, minor) => money(*currency, *minor, language),
+    }
+}
+
+fn money(currency: Currency, minor: i64, language: Language) -> String {
+    let (group, point) = language.separators();
+    let exponent = currency.exponent();
+    let unit = 10_u64.pow(exponent);
+    let whole = (minor.unsigned_abs() / unit).to_string();
+    let mut text = format!("{currency} {}", if minor < 0 { "-" } else { "" });
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            text.push(group);
+        }
+        text.push(digit);
+    }
+    if exponent > 0 {
+        let width = usize::try_from(exponent).unwrap_or_default();
+        text.push(point);
+        text.push_str(&format!("{:0width$}", minor.unsigned_abs() % unit));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_written_with_the_digits_of_its_currency() {
+        let of = |code, minor, language| money(Currency::parse(code).unwrap(), minor, language);
+        assert_eq!(of("IDR", 2_500_000, Language::Indonesian), "IDR 25.000,00");
+        assert_eq!(
+            of("USD", 123_456_789, Language::English),
+            "USD 1,234,567.89"
+        );
+        assert_eq!(of("JPY", 980, Language::English), "JPY 980");
+        assert_eq!(of("KWD", -1_005, Language::English), "KWD -1.005");
+    }
+
+    #[test]
+    fn a_reason_fills_its_parameters_in() {
+        let idr = Currency::parse("IDR").unwrap();
+        let because = Because::short_of(Reason::Threshold, idr, 5_000_000, 3_800_000);
+        assert_eq!(
+            reason(&because, Language::of("id-id")),
+            "Tambah belanja IDR 12.000,00: perlu IDR 50.000,00, baru IDR 38.000,00."
+        );
+        assert!(reason(&because, Language::of("fr")).starts_with("Buy for IDR 12,000.00 more"));
+    }
+}
