@@ -1,0 +1,80 @@
+# Every command first brings .venv up to date and builds only what changed. Needed beforehand: Python >= 3.11, Rust >= 1.88.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up serve test test-fast lint fmt bench lock clean
+
+UV := $(or $(shell command -v uv),.uv/bin/uv)
+BIN := .venv/bin
+# Read from a list, because what is named as an argument is built again each time.
+INSTALL_OUR_OWN := $(UV) pip install --python .venv --no-deps --no-build-isolation --requirements -
+CARGO_TEST := cargo test --workspace --exclude dealwright-python
+# Clippy compiles the binding too, which asks for an interpreter.
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: .venv/locked ## Bring .venv up to date; every other command does it first
+	@printf '%s\n' '--editable .' ./engine_rs ./client | $(INSTALL_OUR_OWN)
+
+demo: setup ## Start everything with a demo company and price its carts
+	@$(BIN)/dealwright demo
+
+up: setup ## Start Postgres and the service in one place
+	@$(BIN)/dealwright up
+
+serve: setup ## Start the service alone, on the Postgres of DEALWRIGHT_DATABASE_URL
+	@$(BIN)/dealwright serve
+
+test: setup ## Run every test, or one part of them: make test T=tests/engine
+	$(if $(T),,$(CARGO_TEST))
+	$(BIN)/pytest $(T)
+
+test-fast: setup ## Run the tests that need no database
+	$(CARGO_TEST) --quiet
+	$(BIN)/pytest -m "not database" $(T)
+
+lint: setup ## Check formatting, types, contracts, the schema and the extension's stub
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/stubtest dealwright_engine
+	$(BIN)/buf lint proto
+	$(BIN)/buf format proto --diff --exit-code
+	@release=$$(git describe --tags --abbrev=0 2>/dev/null) || exit 0; set -x; \
+	$(BIN)/buf breaking proto --against ".git#tag=$$release,subdir=proto"
+
+fmt: setup ## Format Rust, Python and the schema
+	cargo fmt --all
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/buf format proto --write
+
+bench: setup ## Run the benchmarks, or one of them: make bench B=benchmarks/transport.py
+	@for file in $(or $(B),$(wildcard benchmarks/*.py)); do $(BIN)/python "$$file"; done
+
+lock: | $(UV) ## Renew requirements.lock from pyproject.toml; UPGRADE=1 takes the newest versions
+	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate $(if $(UPGRADE),--upgrade) \
+	  --group build --group dev --no-emit-package dealwright --no-emit-package dealwright-engine \
+	  pyproject.toml --output-file requirements.lock
+
+clean: ## Remove everything that can be built again; the data in .dealwright stays
+	rm -rf .venv target dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# The packages of the lock. The engine is built here with its progress on the screen; uv would show none, and finds it done.
+.venv/locked: requirements.lock | $(UV)
+	@command -v cargo >/dev/null || { echo "Rust >= 1.88 is needed: https://rustup.rs"; exit 1; }
+	@echo "Preparing .venv; the first time takes about two minutes."
+	@$(UV) venv --quiet --allow-existing .venv
+	$(UV) pip sync --python .venv --require-hashes requirements.lock
+	cd engine_rs && ../$(BIN)/maturin build --interpreter $(PYO3_PYTHON) --compatibility off --out ../target/wheels
+	@touch $@
+
+.uv/bin/uv:
+	python3 -m venv .uv
+	.uv/bin/pip install --quiet uv==0.13.8

@@ -1,0 +1,86 @@
+"""The promotions engine. Messages of `dealwright.v1` go in and come out as bytes."""
+
+from typing import final
+
+__all__ = [
+    "RULE_LANGUAGE",
+    "VERSION",
+    "EngineError",
+    "InvalidRequest",
+    "InvalidRuleset",
+    "Ruleset",
+    "currency_exponent",
+    "reason_codes",
+    "validate",
+]
+
+RULE_LANGUAGE: int
+"""The newest rule language that this engine understands."""
+
+VERSION: str
+"""The version of the engine."""
+
+class EngineError(Exception):
+    """What was given can't be used. Its text is safe to show to whoever gave it."""
+
+    diagnostics: bytes
+    """A serialized `Diagnostics` with the code and field path of each fault."""
+
+class InvalidRequest(EngineError):
+    """The bytes are no request, or the request is no valid one."""
+
+class InvalidRuleset(EngineError):
+    """The bytes are no ruleset, or what holds for all its promotions is at fault."""
+
+@final
+class Ruleset:
+    """Compiled definitions. Immutable and safe to share between threads; its methods release the GIL."""
+
+    @staticmethod
+    def compile(ruleset: bytes) -> Ruleset:
+        """Compiles a serialized `Ruleset`; raises InvalidRuleset.
+
+        A promotion that can't be used doesn't fail it: carts are told UNSUPPORTED, `diagnostics` says why.
+        """
+
+    def evaluate(self, request: bytes, now_nanos: int) -> bytes:
+        """Answers a serialized `EvaluateRequest` with an `EvaluateResponse`; raises InvalidRequest.
+
+        `now_nanos` is Unix time in nanoseconds; it counts when the request has no evaluate_time.
+        """
+
+    def explain(self, request: bytes, now_nanos: int) -> bytes:
+        """Answers a serialized `ExplainRequest` with an `ExplainResponse`; raises InvalidRequest."""
+
+    @property
+    def company_id(self) -> str:
+        """The company whose definitions these are."""
+
+    @property
+    def revision(self) -> int:
+        """The revision of the definitions."""
+
+    @property
+    def promotion_count(self) -> int:
+        """How many promotions there are, unsupported ones included."""
+
+    @property
+    def unsupported_count(self) -> int:
+        """How many of them can't be used."""
+
+    @property
+    def policy_fingerprint(self) -> bytes:
+        """A hash of the policy, as results carry it."""
+
+    @property
+    def diagnostics(self) -> bytes:
+        """A serialized `Diagnostics` about the promotions that can't be used."""
+
+def currency_exponent(code: str) -> int | None:
+    """How many digits the minor unit of an ISO 4217 currency has; None when there is no such currency."""
+
+def reason_codes() -> list[tuple[str, str, str]]:
+    """Every code of a diagnostic as (code, "error" or "warning", English template)."""
+
+def validate(promotion: bytes) -> bytes:
+    """Checks a serialized `Promotion`. Gives serialized `Diagnostics`, empty when all is well."""
