@@ -1,0 +1,129 @@
+"""A plan that is called proven can't be beaten: no set of the promotions, taken by priority, gives more."""
+
+from itertools import chain, combinations
+from typing import Any
+
+from dealwright.v1.evaluation_service_pb2 import EvaluateRequest, EvaluateResponse
+from dealwright.v1.result_pb2 import Proof, Result
+from dealwright.v1.ruleset_pb2 import Ruleset as RulesetMessage
+from dealwright_engine import Ruleset
+from google.protobuf.json_format import ParseDict
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.engine.adding_up import assert_adds_up
+
+PROMOTIONS_MAX = 4
+LINES_MAX = 4
+
+categories = st.lists(st.sampled_from(["coffee", "bread", "cakes"]), min_size=1, max_size=2, unique=True)
+fractions = st.sampled_from([50_000, 100_000, 333_333, 500_000, 1_000_000])
+
+
+def amounts(*minor: int) -> st.SearchStrategy[list[dict[str, Any]]]:
+    return st.sampled_from([[{"currency_code": "IDR", "minor": each}] for each in minor])
+
+
+def picks(categories: list[str]) -> dict[str, Any]:
+    return {"include": [{"category_ids": categories}]}
+
+
+groups = st.fixed_dictionaries(
+    {"name": st.sampled_from(["one", "two"]), "scope": st.just("GROUP_SCOPE_ORDER")}
+) | st.fixed_dictionaries({"name": st.just("drinks"), "scope": st.just("GROUP_SCOPE_UNIT")})
+stacking = st.fixed_dictionaries(
+    {},
+    optional={
+        "exclusive": st.sampled_from(["EXCLUSIVITY_NO", "EXCLUSIVITY_PHASE", "EXCLUSIVITY_ORDER"]),
+        "groups": st.lists(groups, max_size=2, unique_by=lambda group: group["name"]),
+        "on_discounted": st.booleans(),
+        "closes_units": st.booleans(),
+    },
+)
+min_purchases = st.fixed_dictionaries(
+    {"minimum": amounts(100, 300, 600)},
+    optional={
+        "basis": st.sampled_from(["BASIS_LIST", "BASIS_CURRENT", "BASIS_PHASE_START"]),
+        "extent": st.sampled_from(["EXTENT_SCOPE", "EXTENT_CART"]),
+    },
+)
+unit_limits = st.fixed_dictionaries(
+    {
+        "max_units": st.integers(1, 4),
+        "order": st.sampled_from(["UNIT_ORDER_CHEAPEST", "UNIT_ORDER_DEAREST", "UNIT_ORDER_CART"]),
+    }
+)
+bases = st.sampled_from(["PERCENT_BASE_CURRENT", "PERCENT_BASE_LIST", "PERCENT_BASE_PHASE_START"])
+
+Fields = dict[str, st.SearchStrategy[Any]]
+BENEFITS: dict[str, Fields] = {
+    "percent_discount": {"percent_off_ppm": fractions, "percent_base": bases},
+    "amount_discount": {"amount_off": amounts(7, 30, 100, 250)},
+}
+OPTIONAL: Fields = {
+    "scope": categories.map(picks),
+    "max_discount": amounts(50, 120, 300),
+    "min_purchase": min_purchases,
+}
+
+
+def rules(type_: str, phase: str, optional: Fields) -> st.SearchStrategy[dict[str, Any]]:
+    rule = st.fixed_dictionaries({"phase": st.just(phase), **BENEFITS[type_]}, optional=optional)
+    return st.fixed_dictionaries({type_: rule})
+
+
+any_rule = st.one_of(
+    *(rules(type_, "PHASE_ITEM", {**OPTIONAL, "units": unit_limits}) for type_ in BENEFITS),
+    *(rules(type_, "PHASE_ORDER", OPTIONAL) for type_ in BENEFITS),
+)
+promotions = st.lists(
+    st.tuples(st.integers(0, 2), stacking, any_rule).map(
+        lambda parts: {"priority": parts[0], "stacking": parts[1], **parts[2]}
+    ),
+    min_size=2,
+    max_size=PROMOTIONS_MAX,
+)
+lines = st.lists(
+    st.fixed_dictionaries(
+        {
+            "category_ids": categories,
+            "quantity": st.integers(1, 3),
+            "unit_price_minor": st.sampled_from([0, 10, 33, 99, 150, 400]),
+        },
+        optional={"floor_minor": st.sampled_from([5, 30, 90])},
+    ),
+    min_size=1,
+    max_size=LINES_MAX,
+)
+
+
+@given(promotions, lines)
+def test_no_set_of_promotions_gives_more_than_the_best(
+    written: list[dict[str, Any]], lines: list[dict[str, Any]]
+) -> None:
+    name = [{"language": "en", "text": "Random"}]
+    definitions = [
+        {"id": f"promotion-{number}", "rule_language": 1, "name": name, **rule}
+        for number, rule in enumerate(written)
+    ]
+    cart = {
+        "currency_code": "IDR",
+        "lines": [{"id": str(number), **line} for number, line in enumerate(lines)],
+    }
+    request = ParseDict({"cart": cart}, EvaluateRequest())
+
+    best = price(definitions, request, "SELECTION_BEST")
+
+    assert best.selection.proof == Proof.PROOF_PROVEN
+    sizes = range(1, len(definitions) + 1)
+    for some in chain.from_iterable(combinations(definitions, size) for size in sizes):
+        assert price(some, request, "SELECTION_PRIORITY").totals.discount_minor <= best.totals.discount_minor
+
+
+def price(definitions: Any, request: EvaluateRequest, selection: str) -> Result:
+    company = {"company_id": "a", "policy": {"selection": selection}, "promotions": list(definitions)}
+    ruleset = Ruleset.compile(ParseDict(company, RulesetMessage()).SerializeToString())
+    assert ruleset.unsupported_count == 0
+    result = EvaluateResponse.FromString(ruleset.evaluate(request.SerializeToString(), 0)).result
+    assert_adds_up(request.cart, result)
+    return result

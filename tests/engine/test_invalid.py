@@ -1,0 +1,109 @@
+"""Each file of tests/invalid is broken in one way: its name is the code that the engine gives.
+
+A file holds `expect`, the place (field, and promotion_id where that says which), and `document`, or several
+of these as `cases`. What YAML can't say, such as an enum value of a later schema, stands in `wire`: bytes in
+hexadecimal, that come `wire_times` times behind those of the document, where protobuf merges them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dealwright.v1.diagnostic_pb2 import Diagnostics, Severity
+from dealwright.v1.evaluation_service_pb2 import EvaluateRequest
+from dealwright.v1.promotion_pb2 import Promotion
+from dealwright.v1.ruleset_pb2 import Ruleset as RulesetMessage
+from dealwright_engine import InvalidRequest, InvalidRuleset, Ruleset, reason_codes, validate
+from google.protobuf.message import Message
+
+from server.documents import parse_message, read_source
+
+INVALID = Path(__file__).parents[1] / "invalid"
+COMPANY = RulesetMessage(company_id="sinar-rasa")
+# What is wrong with the bytes themselves can't be put into a ruleset.
+UNREADABLE = {"not_a_message", "too_deep", "message_too_large"}
+CODES = {code: severity for code, severity, _ in reason_codes()}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One broken document and what the engine should say of it."""
+
+    path: Path
+    number: int
+    expect: dict[str, str]
+    data: bytes
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(INVALID).with_suffix('')}-{self.number}"
+
+
+def cases(folder: str, message_type: type[Message]) -> Iterator[Case]:
+    for path in sorted((INVALID / folder).glob("*.yaml")):
+        source = read_source(path)
+        value: Any = source.value
+        several = "cases" in value
+        for number, case in enumerate(value["cases"] if several else [value]):
+            place = f"cases[{number}].document" if several else "document"
+            document = parse_message(source, message_type, place).SerializeToString()
+            wire = bytes.fromhex(str(case.get("wire", ""))) * int(case.get("wire_times", 1))
+            yield Case(path, number, case["expect"], document + wire)
+
+
+PROMOTIONS = [*cases(".", Promotion), *cases("rules", Promotion)]
+REQUESTS = list(cases("requests", EvaluateRequest))
+RULESETS = list(cases("rulesets", RulesetMessage))
+
+
+@pytest.mark.parametrize("case", PROMOTIONS, ids=str)
+def test_a_broken_promotion_is_named(case: Case) -> None:
+    assert_named(case, validate(case.data))
+
+
+@pytest.mark.parametrize("case", REQUESTS, ids=str)
+def test_a_broken_request_is_refused(case: Case) -> None:
+    ruleset = Ruleset.compile(COMPANY.SerializeToString())
+
+    with pytest.raises(InvalidRequest) as refusal:
+        ruleset.evaluate(case.data, 0)
+
+    assert_named(case, refusal.value.diagnostics)
+
+
+@pytest.mark.parametrize("case", RULESETS, ids=str)
+def test_a_broken_ruleset_is_named(case: Case) -> None:
+    assert_named(case, found_in_ruleset(case.data))
+
+
+@pytest.mark.parametrize("case", [case for case in PROMOTIONS if case.path.stem not in UNREADABLE], ids=str)
+def test_a_broken_promotion_breaks_no_ruleset(case: Case) -> None:
+    promotion = Promotion.FromString(case.data)
+    message = RulesetMessage(company_id="sinar-rasa", promotions=[promotion])
+
+    ruleset = Ruleset.compile(message.SerializeToString())
+
+    assert ruleset.promotion_count == ruleset.unsupported_count == 1
+
+
+def test_every_code_has_a_file_and_every_file_a_code() -> None:
+    assert {case.path.stem for case in [*PROMOTIONS, *REQUESTS, *RULESETS]} == set(CODES)
+
+
+def found_in_ruleset(data: bytes) -> bytes:
+    try:
+        return Ruleset.compile(data).diagnostics
+    except InvalidRuleset as refusal:
+        return refusal.diagnostics
+
+
+def assert_named(case: Case, data: bytes) -> None:
+    """The code and the place are found, and nothing else that would refuse the document."""
+    found = Diagnostics.FromString(data).diagnostics
+    named = [(finding.code, finding.field, finding.promotion_id) for finding in found]
+    expected = (case.path.stem, case.expect["field"], case.expect.get("promotion_id", ""))
+
+    assert [each for each in named if each == expected or CODES[each[0]] == "error"] == [expected]
+    for finding in found:
+        assert Severity.Name(finding.severity) == f"SEVERITY_{CODES[finding.code].upper()}"
