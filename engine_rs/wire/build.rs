@@ -1,6 +1,10 @@
-//! Generates the Rust types of `proto/` at build time, without protoc.
+//! Generates from `proto/` at build time, without protoc: the Rust types, and a table of the fields
+//! that each message has.
 
+use std::fmt::Write;
 use std::path::PathBuf;
+
+use prost_types::FileDescriptorSet;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../proto");
@@ -8,13 +12,35 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed={}", package.display());
     let mut files: Vec<PathBuf> = std::fs::read_dir(&package)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "proto")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "proto"))
         .collect();
     files.sort();
     let descriptors = protox::compile(&files, [&root])?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("fields.rs"), fields(&descriptors)?)?;
     prost_build::Config::new().compile_fds(descriptors)?;
     Ok(())
+}
+
+/// One row per message: its name, and its fields with their numbers and, where they hold a message,
+/// the row of that.
+fn fields(descriptors: &FileDescriptorSet) -> Result<String, std::fmt::Error> {
+    let mut messages = Vec::new();
+    for file in &descriptors.file {
+        for message in &file.message_type {
+            messages.push((format!(".{}.{}", file.package(), message.name()), message));
+        }
+    }
+    let row = |name: &str| messages.iter().position(|(listed, _)| listed == name);
+    let mut table = String::from("static MESSAGES: &[(&str, &[Field])] = &[\n");
+    for (_, message) in &messages {
+        writeln!(table, "({:?}, &[", message.name())?;
+        for field in &message.field {
+            let (number, name, holds) = (field.number(), field.name(), row(field.type_name()));
+            writeln!(table, "Field {{ number: {number}, name: {name:?}, holds: {holds:?} }},")?;
+        }
+        writeln!(table, "]),")?;
+    }
+    writeln!(table, "];")?;
+    Ok(table)
 }

@@ -9,16 +9,10 @@ pub fn by_largest_remainder(amount: i64, weights: &[i64]) -> Vec<i64> {
         return vec![0; weights.len()];
     }
     let exact = |weight: &i64| i128::from(amount) * i128::from(*weight);
-    let mut shares: Vec<i64> = weights
-        .iter()
-        .map(|weight| narrow(exact(weight) / total))
-        .collect();
+    let mut shares: Vec<i64> = weights.iter().map(|weight| narrow(exact(weight) / total)).collect();
     let mut left = amount - shares.iter().sum::<i64>();
-    let mut by_remainder: Vec<(i128, &mut i64)> = weights
-        .iter()
-        .map(|weight| exact(weight) % total)
-        .zip(shares.iter_mut())
-        .collect();
+    let mut by_remainder: Vec<(i128, &mut i64)> =
+        weights.iter().map(|weight| exact(weight) % total).zip(shares.iter_mut()).collect();
     by_remainder.sort_by_key(|(remainder, _)| std::cmp::Reverse(*remainder));
     for (_, share) in by_remainder {
         if left == 0 {
@@ -38,16 +32,9 @@ pub fn by_water_filling(amount: i64, weights: &[i64], capacities: &[i64]) -> Vec
     let lines: Vec<Alike> = weights
         .iter()
         .zip(capacities)
-        .map(|(&weight, &capacity)| Alike {
-            count: 1,
-            weight,
-            capacity,
-        })
+        .map(|(&weight, &capacity)| Alike { count: 1, weight, capacity })
         .collect();
-    to_units_filling(amount, &lines)
-        .iter()
-        .map(|split| split.sum(1))
-        .collect()
+    to_units_filling(amount, &lines).iter().map(|split| split.sum(1)).collect()
 }
 
 /// Some units of a line that are alike.
@@ -82,27 +69,15 @@ impl UnitSplit {
 /// depends on the groups of units that are alike, never on their number.
 #[must_use]
 pub fn to_units(amount: i64, units: &[Alike]) -> Vec<UnitSplit> {
-    let total: i128 = units
-        .iter()
-        .map(|alike| i128::from(alike.weight) * i128::from(alike.count))
-        .sum();
+    let total: i128 = units.iter().map(|alike| i128::from(alike.weight) * i128::from(alike.count)).sum();
     if total == 0 {
         return vec![UnitSplit::default(); units.len()];
     }
     let exact = |alike: &Alike| i128::from(amount) * i128::from(alike.weight);
-    let mut splits: Vec<UnitSplit> = units
-        .iter()
-        .map(|alike| UnitSplit {
-            each: narrow(exact(alike) / total),
-            raised: 0,
-        })
-        .collect();
-    let mut left = amount
-        - splits
-            .iter()
-            .zip(units)
-            .map(|(split, alike)| split.sum(alike.count))
-            .sum::<i64>();
+    let mut splits: Vec<UnitSplit> =
+        units.iter().map(|alike| UnitSplit { each: narrow(exact(alike) / total), raised: 0 }).collect();
+    let mut left =
+        amount - splits.iter().zip(units).map(|(split, alike)| split.sum(alike.count)).sum::<i64>();
     let mut by_remainder: Vec<(i128, i64, &mut UnitSplit)> = units
         .iter()
         .zip(splits.iter_mut())
@@ -116,10 +91,7 @@ pub fn to_units(amount: i64, units: &[Alike]) -> Vec<UnitSplit> {
     // All units raised is the same as each having one more.
     for (split, alike) in splits.iter_mut().zip(units) {
         if split.raised == alike.count {
-            *split = UnitSplit {
-                each: split.each + 1,
-                raised: 0,
-            };
+            *split = UnitSplit { each: split.each + 1, raised: 0 };
         }
     }
     splits
@@ -131,10 +103,7 @@ pub fn to_units_clamped(amount: i64, units: &[Alike]) -> Vec<UnitSplit> {
     let mut splits = to_units(amount, units);
     for (split, alike) in splits.iter_mut().zip(units) {
         if split.each >= alike.capacity {
-            *split = UnitSplit {
-                each: alike.capacity,
-                raised: 0,
-            };
+            *split = UnitSplit { each: alike.capacity, raised: 0 };
         }
     }
     splits
@@ -145,13 +114,7 @@ pub fn to_units_clamped(amount: i64, units: &[Alike]) -> Vec<UnitSplit> {
 pub fn to_units_filling(amount: i64, units: &[Alike]) -> Vec<UnitSplit> {
     // The first to fill up are those with the least capacity for their weight: one pass finds them all.
     let mut order: Vec<usize> = (0..units.len()).collect();
-    let at = |index: usize| {
-        units.get(index).copied().unwrap_or(Alike {
-            count: 0,
-            weight: 0,
-            capacity: 0,
-        })
-    };
+    let at = |index: usize| units.get(index).copied().unwrap_or(Alike { count: 0, weight: 0, capacity: 0 });
     order.sort_by(|&one, &other| {
         let (one, other) = (at(one), at(other));
         (i128::from(one.capacity) * i128::from(other.weight))
@@ -159,10 +122,7 @@ pub fn to_units_filling(amount: i64, units: &[Alike]) -> Vec<UnitSplit> {
     });
     let mut open = units.to_vec();
     let mut left = amount;
-    let mut total: i128 = units
-        .iter()
-        .map(|alike| i128::from(alike.weight) * i128::from(alike.count))
-        .sum();
+    let mut total: i128 = units.iter().map(|alike| i128::from(alike.weight) * i128::from(alike.count)).sum();
     for index in order {
         let alike = at(index);
         if alike.weight == 0 {
@@ -180,10 +140,7 @@ pub fn to_units_filling(amount: i64, units: &[Alike]) -> Vec<UnitSplit> {
     let mut splits = to_units(left, &open);
     for ((split, alike), open) in splits.iter_mut().zip(units).zip(&open) {
         if open.weight == 0 && alike.weight > 0 {
-            *split = UnitSplit {
-                each: alike.capacity,
-                raised: 0,
-            };
+            *split = UnitSplit { each: alike.capacity, raised: 0 };
         }
     }
     splits
@@ -208,53 +165,23 @@ mod tests {
 
     #[test]
     fn what_a_capacity_refuses_flows_to_the_others() {
-        assert_eq!(
-            by_water_filling(90, &[1, 1, 1], &[10, 100, 100]),
-            [10, 40, 40]
-        );
-        assert_eq!(
-            by_water_filling(90, &[1, 1, 1], &[10, 20, 30]),
-            [10, 20, 30]
-        );
+        assert_eq!(by_water_filling(90, &[1, 1, 1], &[10, 100, 100]), [10, 40, 40]);
+        assert_eq!(by_water_filling(90, &[1, 1, 1], &[10, 20, 30]), [10, 20, 30]);
         assert_eq!(by_water_filling(10, &[0, 1], &[50, 50]), [0, 10]);
     }
 
     #[test]
     fn a_million_units_are_one_group() {
-        let units = [Alike {
-            count: 1_000_000,
-            weight: 7,
-            capacity: 7,
-        }];
-        assert_eq!(
-            to_units(1_500_001, &units),
-            [UnitSplit {
-                each: 1,
-                raised: 500_001
-            }]
-        );
-        assert_eq!(
-            to_units(2_000_000, &units),
-            [UnitSplit { each: 2, raised: 0 }]
-        );
+        let units = [Alike { count: 1_000_000, weight: 7, capacity: 7 }];
+        assert_eq!(to_units(1_500_001, &units), [UnitSplit { each: 1, raised: 500_001 }]);
+        assert_eq!(to_units(2_000_000, &units), [UnitSplit { each: 2, raised: 0 }]);
     }
 
     #[test]
     fn clamped_units_lose_and_filling_units_pass_on() {
-        let units = [
-            Alike {
-                count: 1,
-                weight: 100,
-                capacity: 10,
-            },
-            Alike {
-                count: 1,
-                weight: 100,
-                capacity: 100,
-            },
-        ];
-        let sums =
-            |splits: Vec<UnitSplit>| splits.iter().map(|split| split.sum(1)).collect::<Vec<_>>();
+        let units =
+            [Alike { count: 1, weight: 100, capacity: 10 }, Alike { count: 1, weight: 100, capacity: 100 }];
+        let sums = |splits: Vec<UnitSplit>| splits.iter().map(|split| split.sum(1)).collect::<Vec<_>>();
         assert_eq!(sums(to_units_clamped(60, &units)), [10, 30]);
         assert_eq!(sums(to_units_filling(60, &units)), [10, 50]);
         assert_eq!(sums(to_units_filling(500, &units)), [10, 100]);

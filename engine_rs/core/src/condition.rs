@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::model::{
-    AttributeOwner, AttributeTest, Basis, Cart, Condition, CustomerTest, Extent, LineKind,
-    NumberRange, PaymentTest, Phase, Selector, Spend, Threshold,
+    AttributeOwner, AttributeTest, Basis, Cart, Condition, CustomerTest, Extent, LineKind, NumberRange,
+    PaymentTest, Phase, Selector, Spend, Threshold,
 };
 use crate::reason::{Because, Parameter, Reason};
 use crate::symbols::Symbol;
@@ -57,23 +57,14 @@ fn ask(condition: &Condition, view: &View<'_>) -> Answer {
         Condition::Payment(test) => ask_payment(test, cart),
         Condition::Customer(test) => ask_customer(test, view),
         Condition::Attribute(owner, test) => ask_attribute(*owner, test, cart),
-        Condition::AccumulatedSpend {
-            brands,
-            minimum,
-            period,
-        } => {
+        Condition::AccumulatedSpend { brands, minimum, period } => {
             let Some(needed) = minimum.of(cart.currency) else {
                 return Answer::Unknown(no_amount(cart));
             };
             match accumulated(&cart.customer.spend, brands, *period) {
                 None => unknown("customer.accumulated_spend"),
                 Some(had) if had >= needed => Answer::Yes,
-                Some(had) => Answer::No(Because::short_of(
-                    Reason::Threshold,
-                    cart.currency,
-                    needed,
-                    had,
-                )),
+                Some(had) => Answer::No(Because::short_of(Reason::Threshold, cart.currency, needed, had)),
             }
         }
     }
@@ -109,10 +100,9 @@ fn ask_any(parts: &[Condition], view: &View<'_>) -> Answer {
     }
     match answer {
         // Of several ways that all fail, none is the reason by itself.
-        Some(Answer::No(because)) if parts.len() > 1 => Answer::No(Because {
-            reason: Reason::Condition,
-            ..because
-        }),
+        Some(Answer::No(because)) if parts.len() > 1 => {
+            Answer::No(Because { reason: Reason::Condition, ..because })
+        }
         Some(answer) => answer,
         None => Answer::No(Because::plain(Reason::Condition)),
     }
@@ -121,16 +111,10 @@ fn ask_any(parts: &[Condition], view: &View<'_>) -> Answer {
 /// Refuses a value of goods that doesn't reach the threshold.
 pub(crate) fn reached(threshold: &Threshold, view: &View<'_>) -> Result<(), Because> {
     let cart = view.cart;
-    let needed = threshold
-        .minimum
-        .of(cart.currency)
-        .ok_or_else(|| no_amount(cart))?;
+    let needed = threshold.minimum.of(cart.currency).ok_or_else(|| no_amount(cart))?;
     let counts = |run: &Run| match &threshold.extent {
         Extent::Scope => view.scope.binary_search(&run.line).is_ok(),
-        Extent::Cart => cart
-            .lines
-            .get(run.line)
-            .is_some_and(|line| line.kind == LineKind::Item),
+        Extent::Cart => cart.lines.get(run.line).is_some_and(|line| line.kind == LineKind::Item),
         Extent::Lines(selector) => picked(selector, view, run),
     };
     let price = |run: &Run| match threshold.basis {
@@ -138,30 +122,12 @@ pub(crate) fn reached(threshold: &Threshold, view: &View<'_>) -> Result<(), Beca
         Basis::Current => run.left,
         Basis::PhaseStart => phase_start(run, view.current, view.phase),
     };
-    let had = view
-        .prices
-        .runs()
-        .iter()
-        .filter(|run| counts(run))
-        .map(|run| price(run) * run.count)
-        .sum();
-    if had >= needed {
-        Ok(())
-    } else {
-        Err(Because::short_of(
-            Reason::Threshold,
-            cart.currency,
-            needed,
-            had,
-        ))
-    }
+    let had = view.prices.runs().iter().filter(|run| counts(run)).map(|run| price(run) * run.count).sum();
+    if had >= needed { Ok(()) } else { Err(Because::short_of(Reason::Threshold, cart.currency, needed, had)) }
 }
 
 fn picked(selector: &Selector, view: &View<'_>, run: &Run) -> bool {
-    view.cart
-        .lines
-        .get(run.line)
-        .is_some_and(|line| selector.picks(line, view.cart.currency))
+    view.cart.lines.get(run.line).is_some_and(|line| selector.picks(line, view.cart.currency))
 }
 
 fn ask_quantity(selector: Option<&Selector>, range: NumberRange, view: &View<'_>) -> Answer {
@@ -169,29 +135,21 @@ fn ask_quantity(selector: Option<&Selector>, range: NumberRange, view: &View<'_>
         None => view.scope.binary_search(&run.line).is_ok(),
         Some(selector) => picked(selector, view, run),
     };
-    let had = view
-        .prices
-        .runs()
-        .iter()
-        .filter(counts)
-        .map(|run| run.count)
-        .sum();
+    let had = view.prices.runs().iter().filter(counts).map(|run| run.count).sum();
     if range.contains(had) {
         return Answer::Yes;
     }
-    let needed = if had < range.minimum {
-        range.minimum
-    } else {
-        range.maximum
-    };
-    let parameters = vec![
-        ("needed", Parameter::Number(needed)),
-        ("had", Parameter::Number(had)),
-    ];
-    Answer::No(Because {
-        reason: Reason::Quantity,
-        parameters,
-    })
+    let needed = if had < range.minimum { range.minimum } else { range.maximum };
+    let parameters = vec![("needed", Parameter::Number(needed)), ("had", Parameter::Number(had))];
+    Answer::No(Because { reason: Reason::Quantity, parameters })
+}
+
+/// Refuses a way of paying that the test doesn't accept.
+pub(crate) fn paid_by(test: &PaymentTest, cart: &Cart) -> Result<(), Because> {
+    match ask_payment(test, cart) {
+        Answer::Yes => Ok(()),
+        Answer::No(because) | Answer::Unknown(because) => Err(because),
+    }
 }
 
 fn ask_payment(test: &PaymentTest, cart: &Cart) -> Answer {
@@ -205,11 +163,7 @@ fn ask_payment(test: &PaymentTest, cart: &Cart) -> Answer {
     {
         return Answer::Yes;
     }
-    Answer::No(Because::text(
-        Reason::Payment,
-        "method",
-        &*payment.method.written,
-    ))
+    Answer::No(Because::text(Reason::Payment, "method", &*payment.method.written))
 }
 
 fn ask_customer(test: &CustomerTest, view: &View<'_>) -> Answer {
@@ -247,11 +201,7 @@ fn ask_customer(test: &CustomerTest, view: &View<'_>) -> Answer {
 /// is kept on the 28th in other years.
 fn is_near((month, day): (i8, i8), today: Date, days: i64) -> bool {
     (today.year() - 1..=today.year() + 1)
-        .filter_map(|year| {
-            Date::new(year, month, day)
-                .or_else(|_| Date::new(year, month, day - 1))
-                .ok()
-        })
+        .filter_map(|year| Date::new(year, month, day).or_else(|_| Date::new(year, month, day - 1)).ok())
         .any(|birthday| days_between(birthday, today).abs() <= days)
 }
 
@@ -263,10 +213,7 @@ fn ask_attribute(owner: AttributeOwner, test: &AttributeTest, cart: &Cart) -> An
     let (prefix, attributes) = match owner {
         AttributeOwner::Cart => ("cart", Some(&cart.attributes)),
         AttributeOwner::Customer => ("customer", Some(&cart.customer.attributes)),
-        AttributeOwner::Payment => (
-            "payment",
-            cart.payment.as_ref().map(|payment| &payment.attributes),
-        ),
+        AttributeOwner::Payment => ("payment", cart.payment.as_ref().map(|payment| &payment.attributes)),
     };
     let name = format!("{prefix}.{}", test.written);
     match attributes.and_then(|attributes| test.ask(attributes)) {
@@ -288,11 +235,7 @@ pub(crate) fn accumulated(spend: &[Spend], brands: &[Symbol], period: Symbol) ->
 }
 
 fn unknown(attribute: impl Into<String>) -> Answer {
-    Answer::Unknown(Because::text(
-        Reason::UnknownAttribute,
-        "attribute",
-        attribute,
-    ))
+    Answer::Unknown(Because::text(Reason::UnknownAttribute, "attribute", attribute))
 }
 
 fn no_customer(fact: &str) -> Answer {

@@ -39,10 +39,7 @@ fn exponent_of(code: &str) -> Option<u32> {
         return None;
     }
     let listed = |codes: &str| codes.split_ascii_whitespace().any(|listed| listed == code);
-    EXPONENTS
-        .iter()
-        .find(|(_, codes)| listed(codes))
-        .map(|(exponent, _)| *exponent)
+    EXPONENTS.iter().find(|(_, codes)| listed(codes)).map(|(exponent, _)| *exponent)
 }
 
 const EXPONENTS: [(u32, &str); 4] = [
@@ -54,10 +51,7 @@ const EXPONENTS: [(u32, &str); 4] = [
          MRU MUR MVR MWK MXN MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SHP \
          SLE SOS SRD SSP STN SVC SYP SZL TJS TMT TOP TRY TTD TZS UAH UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG",
     ),
-    (
-        0,
-        "JPY KRW VND CLP BIF DJF GNF ISK KMF PYG RWF UGX VUV XAF XOF XPF",
-    ),
+    (0, "JPY KRW VND CLP BIF DJF GNF ISK KMF PYG RWF UGX VUV XAF XOF XPF"),
     (3, "KWD BHD OMR JOD IQD LYD TND"),
     (4, "CLF UYW"),
 ];
@@ -68,19 +62,8 @@ mod tests {
 
     #[test]
     fn exponents_are_those_of_the_standard() {
-        for (code, exponent) in [
-            ("IDR", 2),
-            ("JPY", 0),
-            ("KWD", 3),
-            ("IQD", 3),
-            ("LAK", 2),
-            ("CLF", 4),
-        ] {
-            assert_eq!(
-                Currency::parse(code).map(|currency| currency.exponent()),
-                Some(exponent),
-                "{code}"
-            );
+        for (code, exponent) in [("IDR", 2), ("JPY", 0), ("KWD", 3), ("IQD", 3), ("LAK", 2), ("CLF", 4)] {
+            assert_eq!(Currency::parse(code).map(|currency| currency.exponent()), Some(exponent), "{code}");
         }
     }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::condition::{self, View};
 use crate::evaluate::{Allowance, Request};
 use crate::model::{
-    Cart, CrossBrand, CustomerType, Line, LineKind, Name, NameFilter, Promotion, SpendSource,
+    Cart, CrossBrand, CustomerType, Line, LineKind, Name, NameFilter, Promotion, Selector, SpendSource,
     Trigger,
 };
 use crate::reason::{Because, Reason};
@@ -15,18 +15,26 @@ use crate::units::Prices;
 
 /// What the screening of a promotion found.
 pub(crate) enum Screened {
-    /// It may be chosen; these lines, by their places, are in its scope.
-    Open(Vec<usize>),
+    /// It may be chosen.
+    Open(Scope),
     /// It can't be, and why. A candidate is one whose place fits and that has a line in scope or its code.
     Refused { because: Because, candidate: bool },
+}
+
+/// The lines that a promotion is about, by their places, rising.
+pub(crate) struct Scope {
+    /// For each step those of its selectors.
+    pub(crate) pools: Vec<Vec<Vec<usize>>>,
+    /// All of them.
+    pub(crate) lines: Vec<usize>,
 }
 
 /// Decides whether a promotion may be chosen for the cart at all.
 pub(crate) fn screen(promotion: &Promotion, request: &Request<'_>, list: &Prices) -> Screened {
     let cart = request.cart;
     let in_place = check_place(promotion, cart);
-    let scope = scope_of(promotion, cart);
-    let candidate = in_place.is_ok() && (!scope.is_empty() || code_given(promotion, cart));
+    let scope = Scope::of(promotion, cart);
+    let candidate = in_place.is_ok() && (!scope.lines.is_empty() || code_given(promotion, cart));
     let verdict = check_currency(promotion, cart)
         .and_then(|()| schedule::check(&promotion.schedule, request.at, &cart.zone))
         .and(in_place)
@@ -35,28 +43,33 @@ pub(crate) fn screen(promotion: &Promotion, request: &Request<'_>, list: &Prices
         .and_then(|()| check_limits(promotion, request))
         .and_then(|()| check_scope(&scope))
         .and_then(|()| check_cross_brand(promotion, cart))
-        .and_then(|()| check_purchase(promotion, cart, request.at, &scope, list));
+        .and_then(|()| check_purchase(promotion, cart, request.at, &scope.lines, list));
     match verdict {
         Ok(()) => Screened::Open(scope),
         Err(because) => Screened::Refused { because, candidate },
     }
 }
 
-fn scope_of(promotion: &Promotion, cart: &Cart) -> Vec<usize> {
-    let benefits = |brand| {
-        promotion
-            .cross_brand
-            .as_ref()
-            .is_none_or(|tie| tie.benefit_brands.contains(&brand))
-    };
-    let in_scope =
-        |line: &Line| promotion.step.scope.picks(line, cart.currency) && benefits(line.brand);
-    cart.lines
-        .iter()
-        .enumerate()
-        .filter(|(_, line)| in_scope(line))
-        .map(|(place, _)| place)
-        .collect()
+impl Scope {
+    fn of(promotion: &Promotion, cart: &Cart) -> Self {
+        let benefits =
+            |brand| promotion.cross_brand.as_ref().is_none_or(|tie| tie.benefit_brands.contains(&brand));
+        let pool = |selector: &Selector| {
+            let picks = |line: &Line| selector.picks(line, cart.currency) && benefits(line.brand);
+            cart.lines.iter().enumerate().filter(|(_, line)| picks(line)).map(|(place, _)| place).collect()
+        };
+        let pools: Vec<Vec<Vec<usize>>> = promotion
+            .steps
+            .iter()
+            .map(|step| step.benefit.selectors().into_iter().map(pool).collect())
+            .collect();
+        let of_step = promotion.steps.iter().zip(&pools);
+        let scopes = of_step.flat_map(|(step, pools)| pools.iter().take(step.benefit.scope_count()));
+        let mut lines: Vec<usize> = scopes.flatten().copied().collect();
+        lines.sort_unstable();
+        lines.dedup();
+        Self { pools, lines }
+    }
 }
 
 fn code_given(promotion: &Promotion, cart: &Cart) -> bool {
@@ -71,25 +84,14 @@ fn check_currency(promotion: &Promotion, cart: &Cart) -> Result<(), Because> {
     if promotion.covers(cart.currency) {
         return Ok(());
     }
-    Err(Because::text(
-        Reason::Currency,
-        "currency",
-        cart.currency.code(),
-    ))
+    Err(Because::text(Reason::Currency, "currency", cart.currency.code()))
 }
 
 fn check_place(promotion: &Promotion, cart: &Cart) -> Result<(), Because> {
     let targeting = &promotion.targeting;
     check_name(&targeting.stores, &cart.store, Reason::Store, "store")
         .and_then(|()| check_name(&targeting.brands, &cart.brand, Reason::Brand, "brand"))
-        .and_then(|()| {
-            check_name(
-                &targeting.channels,
-                &cart.channel,
-                Reason::Channel,
-                "channel",
-            )
-        })
+        .and_then(|()| check_name(&targeting.channels, &cart.channel, Reason::Channel, "channel"))
         .and_then(|()| check_name(&targeting.regions, &cart.region, Reason::Region, "region"))
 }
 
@@ -99,11 +101,7 @@ fn check_name(
     reason: Reason,
     parameter: &'static str,
 ) -> Result<(), Because> {
-    if filter.accepts(name.symbol) {
-        Ok(())
-    } else {
-        Err(Because::text(reason, parameter, &*name.written))
-    }
+    if filter.accepts(name.symbol) { Ok(()) } else { Err(Because::text(reason, parameter, &*name.written)) }
 }
 
 fn check_customer(promotion: &Promotion, cart: &Cart) -> Result<(), Because> {
@@ -131,9 +129,7 @@ fn check_customer(promotion: &Promotion, cart: &Cart) -> Result<(), Because> {
 fn check_trigger(promotion: &Promotion, cart: &Cart) -> Result<(), Because> {
     match promotion.trigger {
         Trigger::Code(_) if !code_given(promotion, cart) => Err(Because::plain(Reason::CodeNeeded)),
-        Trigger::Voucher if !code_given(promotion, cart) => {
-            Err(Because::plain(Reason::VoucherNeeded))
-        }
+        Trigger::Voucher if !code_given(promotion, cart) => Err(Because::plain(Reason::VoucherNeeded)),
         _ => Ok(()),
     }
 }
@@ -143,20 +139,13 @@ fn check_limits(promotion: &Promotion, request: &Request<'_>) -> Result<(), Beca
         return Err(Because::text(Reason::Customer, "fact", "id"));
     }
     match request.allowance(promotion.symbol) {
-        Some(Allowance {
-            uses_left: Some(..=0),
-            ..
-        }) => Err(Because::plain(Reason::Limit)),
+        Some(Allowance { uses_left: Some(..=0), .. }) => Err(Because::plain(Reason::Limit)),
         _ => Ok(()),
     }
 }
 
-fn check_scope(scope: &[usize]) -> Result<(), Because> {
-    if scope.is_empty() {
-        Err(Because::plain(Reason::NoMatchingLines))
-    } else {
-        Ok(())
-    }
+fn check_scope(scope: &Scope) -> Result<(), Because> {
+    if scope.lines.is_empty() { Err(Because::plain(Reason::NoMatchingLines)) } else { Ok(()) }
 }
 
 fn check_cross_brand(promotion: &Promotion, cart: &Cart) -> Result<(), Because> {
@@ -176,18 +165,12 @@ fn check_cross_brand(promotion: &Promotion, cart: &Cart) -> Result<(), Because> 
     if had.is_some_and(|had| had >= needed) {
         return Ok(());
     }
-    Err(Because::short_of(
-        Reason::CrossBrand,
-        cart.currency,
-        needed,
-        had.unwrap_or(0),
-    ))
+    Err(Because::short_of(Reason::CrossBrand, cart.currency, needed, had.unwrap_or(0)))
 }
 
 /// What the trigger brands' items are worth in this cart, at list prices; `None` without any.
 fn spent_here(tie: &CrossBrand, cart: &Cart) -> Option<i64> {
-    let counts =
-        |line: &&Line| line.kind == LineKind::Item && tie.trigger_brands.contains(&line.brand);
+    let counts = |line: &&Line| line.kind == LineKind::Item && tie.trigger_brands.contains(&line.brand);
     let values = cart.lines.iter().filter(counts).map(Line::list_value);
     values.reduce(|sum, value| sum + value)
 }
@@ -205,16 +188,12 @@ fn check_purchase(
     scope: &[usize],
     list: &Prices,
 ) -> Result<(), Because> {
-    let view = View {
-        cart,
-        at,
-        scope,
-        prices: list,
-        current: None,
-        phase: promotion.step.phase,
-    };
-    if let Some(threshold) = &promotion.step.min_purchase {
+    let view = View { cart, at, scope, prices: list, current: None, phase: promotion.phase() };
+    if let Some(threshold) = &promotion.min_purchase {
         condition::reached(threshold, &view)?;
+    }
+    if let Some(payment) = &promotion.payment {
+        condition::paid_by(payment, cart)?;
     }
     match &promotion.condition {
         Some(condition) if condition.only_gets_harder() => condition::check(condition, &view),

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use crate::apply::Draft;
-use crate::eligibility::{Screened, screen};
-use crate::model::{Cart, GivenCode, Phase};
+pub use crate::apply::{Draft, GiftDraft, Promise};
+use crate::eligibility::{Scope, Screened, screen};
+use crate::model::{Cart, GivenCode, Phase, Role};
 pub use crate::plan::Proof;
-use crate::plan::{Choice, Open, Walk};
+use crate::plan::{Choice, Open, Plan, Walk};
 use crate::reason::{Because, Reason};
 use crate::ruleset::{CodeOwner, Ruleset};
 use crate::symbols::Symbol;
@@ -47,7 +47,7 @@ pub struct Evaluation {
     pub verdicts: Vec<Verdict>,
     /// What is left to pay for each line, as runs of units.
     pub lines: Vec<Vec<LeftToPay>>,
-    /// The sum of the discounts.
+    /// Price reductions and the value of gifts.
     pub benefit: i64,
     /// How good the plan is known to be.
     pub proof: Proof,
@@ -61,17 +61,19 @@ pub struct Evaluation {
 pub struct Applied {
     /// Its place in the ruleset.
     pub promotion: usize,
+    /// The step's place in it.
+    pub step: usize,
     /// The phase in which it was applied.
     pub phase: Phase,
     /// How its amount came about.
     pub draft: Draft,
-    /// The units that it lowered, in cart order.
-    pub units: Vec<LoweredUnits>,
+    /// The units that took part, in cart order.
+    pub units: Vec<TouchedUnits>,
 }
 
-/// Some consecutive units of a line that lost the same.
+/// Some consecutive units of a line to which an application did the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoweredUnits {
+pub struct TouchedUnits {
     /// The line's place in the cart.
     pub line: usize,
     /// The first unit, counted from 0 in the line.
@@ -80,6 +82,17 @@ pub struct LoweredUnits {
     pub count: i64,
     /// What each lost.
     pub each: i64,
+    /// What they are to the promotion.
+    pub role: Role,
+}
+
+impl TouchedUnits {
+    fn joins(&self, next: &Self) -> bool {
+        self.line == next.line
+            && self.each == next.each
+            && self.role == next.role
+            && self.first_unit + self.count == next.first_unit
+    }
 }
 
 /// Some consecutive units of a line with the same price left.
@@ -115,42 +128,29 @@ pub enum CodeOutcome {
 pub fn evaluate(ruleset: &Ruleset, request: &Request<'_>) -> Evaluation {
     let list = Prices::of(request.cart);
     let mut verdicts = Vec::with_capacity(ruleset.promotions().len());
-    let mut choice = Choice {
-        ruleset,
-        request,
-        open: Vec::new(),
-    };
-    let mut open_places = Vec::new();
+    let mut open = Vec::new();
+    let mut places = Vec::new();
     for (place, promotion) in ruleset.promotions().iter().enumerate() {
-        let (because, candidate) = match screen(promotion, request, &list) {
-            Screened::Refused { because, candidate } => (because, candidate),
-            Screened::Open(scope) => {
+        verdicts.push(match screen(promotion, request, &list) {
+            Screened::Refused { because, candidate } => Verdict { because, candidate },
+            Screened::Open(Scope { pools, lines }) => {
                 let allowance = request.allowance(promotion.symbol);
-                choice.open.push(Open {
-                    promotion,
-                    scope,
-                    allowance,
-                });
-                open_places.push(place);
-                (Because::plain(Reason::NoEffect), true)
+                open.push(Open { promotion, pools, scope: lines, allowance });
+                places.push(place);
+                Verdict { because: Because::plain(Reason::NoEffect), candidate: true }
             }
-        };
-        verdicts.push(Verdict { because, candidate });
+        });
     }
+    let choice = Choice::new(ruleset, request, open);
     let plan = choice.choose(&list);
-    let mut walk = Walk::new(list.clone());
-    let mut applied = Vec::with_capacity(plan.chosen.len());
-    for (open, place) in open_places.iter().enumerate() {
-        let because = match plan.chosen.binary_search(&open) {
-            Err(_) => choice.why_not(open, &plan, &list),
-            Ok(_) => match take(&mut walk, &choice, open, *place) {
-                Err(because) => because,
-                Ok(step) => {
-                    let given = step.draft.given;
-                    applied.push(step);
-                    Because::money(Reason::Applied, "discount", request.cart.currency, given)
-                }
-            },
+    let (applied, walk) = run(&choice, &plan, &list, &places);
+    for (open, place) in places.iter().enumerate() {
+        let mut discounts = applied.iter().filter(|applied| applied.promotion == *place).peekable();
+        let because = if discounts.peek().is_some() {
+            let discount = discounts.map(|applied| applied.draft.given).sum();
+            Because::money(Reason::Applied, "discount", request.cart.currency, discount)
+        } else {
+            choice.why_not(open, &plan, &list)
         };
         if let Some(verdict) = verdicts.get_mut(*place) {
             verdict.because = because;
@@ -169,30 +169,26 @@ pub fn evaluate(ruleset: &Ruleset, request: &Request<'_>) -> Evaluation {
     }
 }
 
-fn take(
-    walk: &mut Walk,
-    choice: &Choice<'_>,
-    open: usize,
-    promotion: usize,
-) -> Result<Applied, Because> {
-    let before = walk.prices().clone();
-    let draft = walk.take(choice, open)?;
-    let phase = choice
-        .open
-        .get(open)
-        .map_or(Phase::Item, |open| open.promotion.step.phase);
-    let units = lowered_units(&before, &draft);
-    Ok(Applied {
-        promotion,
-        phase,
-        draft,
-        units,
-    })
+/// Runs the chosen plan once more, and records what each step did.
+fn run(choice: &Choice<'_>, plan: &Plan, list: &Prices, places: &[usize]) -> (Vec<Applied>, Walk) {
+    let mut walk = Walk::new(list.clone());
+    let mut applied = Vec::with_capacity(plan.taken.len());
+    for (stop, sets) in &plan.taken {
+        let before = walk.prices().clone();
+        let Ok(draft) = walk.take(choice, *stop, *sets) else { continue };
+        let phase = choice.step(*stop).map_or(Phase::Reward, |(_, step)| step.phase);
+        if let Some(promotion) = places.get(stop.open).filter(|_| !draft.is_empty()) {
+            let units = touched_units(&before, &draft);
+            applied.push(Applied { promotion: *promotion, step: stop.step, phase, draft, units });
+        }
+    }
+    (applied, walk)
 }
 
-/// Where in their lines the cut units lie.
-fn lowered_units(before: &Prices, draft: &Draft) -> Vec<LoweredUnits> {
-    let mut units: Vec<LoweredUnits> = Vec::with_capacity(draft.cuts.len());
+/// Where in their lines the units lie that took part: those that were lowered, and those that have a
+/// role in a set at discount 0 too, since returns need it (S-6.6).
+fn touched_units(before: &Prices, draft: &Draft) -> Vec<TouchedUnits> {
+    let mut units: Vec<TouchedUnits> = Vec::with_capacity(draft.cuts.len());
     let mut cuts = draft.cuts.iter().peekable();
     let (mut line, mut first) = (0, 0);
     for (index, run) in before.runs().iter().enumerate() {
@@ -200,27 +196,17 @@ fn lowered_units(before: &Prices, draft: &Draft) -> Vec<LoweredUnits> {
             (line, first) = (run.line, 0);
         }
         while let Some(cut) = cuts.next_if(|cut| cut.run == index) {
-            let lowered = LoweredUnits {
-                line,
-                first_unit: first + cut.skip,
-                count: cut.count,
-                each: cut.each,
-            };
+            let (first_unit, count, each, role) = (first + cut.skip, cut.count, cut.each, cut.role);
+            let touched = TouchedUnits { line, first_unit, count, each, role };
             match units.last_mut() {
-                Some(last) if joins(last, &lowered) => last.count += lowered.count,
-                _ if cut.each > 0 => units.push(lowered),
+                Some(last) if last.joins(&touched) => last.count += count,
+                _ if each > 0 || draft.uses => units.push(touched),
                 _ => {}
             }
         }
         first += run.count;
     }
     units
-}
-
-fn joins(last: &LoweredUnits, next: &LoweredUnits) -> bool {
-    last.line == next.line
-        && last.each == next.each
-        && last.first_unit + last.count == next.first_unit
 }
 
 fn left_to_pay(cart: &Cart, prices: &Prices) -> Vec<Vec<LeftToPay>> {
@@ -231,10 +217,7 @@ fn left_to_pay(cart: &Cart, prices: &Prices) -> Vec<Vec<LeftToPay>> {
         };
         match line.last_mut() {
             Some(last) if last.each == run.left => last.count += run.count,
-            _ => line.push(LeftToPay {
-                count: run.count,
-                each: run.left,
-            }),
+            _ => line.push(LeftToPay { count: run.count, each: run.left }),
         }
     }
     lines

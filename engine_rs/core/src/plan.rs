@@ -1,33 +1,52 @@
-//! Chooses which promotions are applied together (S-7). A plan is a compatible set of promotions, run
-//! through the pipeline in its fixed order; the search over all plans is exact within its budget.
+//! Chooses which promotions are applied together (S-7). A plan is a compatible set of promotions, with
+//! a number of sets for each offer on sets, run through the pipeline in its fixed order.
 
-use crate::apply::{Applying, Draft, draft};
-use crate::condition::{self, View};
+mod search;
+mod walk;
+
+use crate::apply::{Applying, most};
 use crate::evaluate::{Allowance, Request};
-use crate::model::{Exclusive, Phase, Promotion, Selection, ShortBudget};
+use crate::model::{Exclusive, Phase, Promotion, Selection, ShortBudget, Step};
 use crate::reason::{Because, Parameter, Reason};
 use crate::ruleset::Ruleset;
-use crate::units::{Mark, Prices};
+use crate::units::Prices;
+
+pub(crate) use walk::Walk;
 
 /// A promotion that may be chosen.
 pub(crate) struct Open<'a> {
     pub(crate) promotion: &'a Promotion,
-    /// The places of the lines in its scope, rising.
+    /// For each step the lines of its selectors: their places, rising.
+    pub(crate) pools: Vec<Vec<Vec<usize>>>,
+    /// The lines of all its selectors together.
     pub(crate) scope: Vec<usize>,
     pub(crate) allowance: Option<Allowance>,
 }
 
-/// The promotions that may be chosen for a cart, in pipeline order.
+/// One step of one open promotion in the pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stop {
+    /// The promotion's place among the open ones.
+    pub(crate) open: usize,
+    /// The step's place in the promotion.
+    pub(crate) step: usize,
+}
+
+/// The promotions that may be chosen for a cart, and the pipeline of their steps.
 pub(crate) struct Choice<'a> {
     pub(crate) ruleset: &'a Ruleset,
     pub(crate) request: &'a Request<'a>,
     pub(crate) open: Vec<Open<'a>>,
+    /// The steps that lower prices, in pipeline order.
+    pub(crate) pricing: Vec<Stop>,
+    /// The steps of the reward phase, in pipeline order.
+    pub(crate) rewarding: Vec<Stop>,
 }
 
 /// The plan that was chosen, and how good it is known to be.
 pub(crate) struct Plan {
-    /// The places of the chosen promotions among the open ones, rising.
-    pub(crate) chosen: Vec<usize>,
+    /// What is run, with the number of sets that the plan asks for.
+    pub(crate) taken: Vec<(Stop, i64)>,
     pub(crate) benefit: i64,
     pub(crate) proof: Proof,
     /// How many nodes the search visited.
@@ -45,317 +64,159 @@ pub enum Proof {
     NotSought,
 }
 
-/// A walk through the pipeline: what was taken so far, and what it left.
-#[derive(Clone)]
-pub(crate) struct Walk {
-    prices: Prices,
-    phase: Option<Phase>,
-    pub(crate) taken: Vec<usize>,
-    pub(crate) benefit: i64,
-}
-
-impl Walk {
-    pub(crate) fn new(prices: Prices) -> Self {
-        Self {
-            prices,
-            phase: None,
-            taken: Vec::new(),
-            benefit: 0,
-        }
-    }
-
-    pub(crate) fn prices(&self) -> &Prices {
-        &self.prices
-    }
-
-    /// Applies an open promotion that comes after everything taken so far, or says why it can't be.
-    pub(crate) fn take(&mut self, choice: &Choice<'_>, place: usize) -> Result<Draft, Because> {
-        let Some(open) = choice.open.get(place) else {
-            return Err(Because::plain(Reason::NoEffect));
+impl<'a> Choice<'a> {
+    /// The pipeline of some promotions, which are in the order of the ruleset.
+    pub(crate) fn new(ruleset: &'a Ruleset, request: &'a Request<'a>, open: Vec<Open<'a>>) -> Self {
+        let mut stops: Vec<Stop> = open
+            .iter()
+            .enumerate()
+            .flat_map(|(open, of)| (0..of.promotion.steps.len()).map(move |step| Stop { open, step }))
+            .collect();
+        let rank = |stop: &Stop| {
+            let promotion = open.get(stop.open).map(|open| open.promotion);
+            let phase = promotion.and_then(|promotion| promotion.steps.get(stop.step)).map(|step| step.phase);
+            (
+                phase,
+                promotion.map(|promotion| (std::cmp::Reverse(promotion.priority), &promotion.id)),
+                stop.step,
+            )
         };
-        choice.check_company(open, &self.taken)?;
-        self.enter(open.promotion.step.phase);
-        choice.check_purchase(open, self)?;
-        let draft = draft(&choice.applying(open, self.phase), &self.prices, false)?;
-        choice.check_effect(open, &draft)?;
-        let stacking = &open.promotion.stacking;
-        self.prices.apply(
-            &draft.cuts,
-            Mark {
-                closes: stacking.closes_units,
-                groups: stacking.unit_groups,
-            },
-        );
-        self.taken.push(place);
-        self.benefit += draft.given;
-        Ok(draft)
+        stops.sort_by(|one, other| rank(one).cmp(&rank(other)));
+        let rewards = |stop: &Stop| rank(stop).0 == Some(Phase::Reward);
+        let (rewarding, pricing) = stops.into_iter().partition(rewards);
+        Self { ruleset, request, open, pricing, rewarding }
     }
 
-    fn enter(&mut self, phase: Phase) {
-        if self.phase != Some(phase) {
-            self.phase = Some(phase);
-            self.prices.start_phase();
-        }
-    }
-}
-
-impl Choice<'_> {
     /// Chooses by the policy of the ruleset.
     pub(crate) fn choose(&self, list: &Prices) -> Plan {
         match self.ruleset.policy.selection {
+            Selection::Best => search::best(self, list),
             Selection::Priority => {
-                let walk = self.take_all(list);
-                let nodes = i64::try_from(self.open.len()).unwrap_or(i64::MAX);
-                Plan {
-                    chosen: walk.taken,
-                    benefit: walk.benefit,
-                    proof: Proof::NotSought,
-                    nodes,
-                }
+                let walk = self.take_all(list, &mut Vec::new());
+                let nodes = i64::try_from(self.pricing.len()).unwrap_or(i64::MAX);
+                Plan { benefit: walk.benefit, taken: walk.taken, proof: Proof::NotSought, nodes }
             }
-            Selection::Best => self.search(list),
         }
     }
 
-    /// Everything in pipeline order that is compatible with what was taken before.
-    fn take_all(&self, list: &Prices) -> Walk {
+    /// Everything in pipeline order that is compatible with what was taken before. A promotion of several
+    /// steps that turns out to give nothing is left out, and the walk done again.
+    fn take_all(&self, list: &Prices, left_out: &mut Vec<usize>) -> Walk {
         let mut walk = Walk::new(list.clone());
-        for place in 0..self.open.len() {
-            // What can't be taken is simply passed; its verdict is worked out from the final plan.
-            let _refused = walk.take(self, place);
-        }
-        walk
-    }
-
-    /// Depth first, with before without, so that the first leaf is what `priority` would take. A branch
-    /// is left when even its bound can't beat the best plan found (S-7.3).
-    fn search(&self, list: &Prices) -> Plan {
-        let mut best: Option<(i64, Vec<usize>)> = None;
-        let mut nodes = 0;
-        let mut stack = vec![(0, Walk::new(list.clone()))];
-        let mut proof = Proof::Proven;
-        while let Some((place, walk)) = stack.pop() {
-            if best
-                .as_ref()
-                .is_some_and(|best| !self.may_beat(best, place, &walk))
-            {
-                continue;
-            }
-            if best.is_some() && nodes >= self.ruleset.policy.search_nodes_max {
-                proof = self.gap(best.as_ref(), place, &walk, proof);
-                continue;
-            }
-            nodes += 1;
-            if place == self.open.len() {
-                if best
-                    .as_ref()
-                    .is_none_or(|(benefit, taken)| beats(&walk, *benefit, taken))
-                {
-                    best = Some((walk.benefit, walk.taken));
+        for stop in self.pricing.iter().chain(&self.rewarding) {
+            if !left_out.contains(&stop.open) && (stop.step == 0 || walk.has_taken(stop.open)) {
+                // What can't be taken is simply passed; its verdict is worked out from the final plan.
+                let refused = walk.take(self, *stop, i64::MAX).is_err();
+                if refused && stop.step > 0 {
+                    left_out.push(stop.open);
+                    return self.take_all(list, left_out);
                 }
-                continue;
-            }
-            let mut with = walk.clone();
-            let taken = with.take(self, place).is_ok();
-            stack.push((place + 1, walk));
-            if taken {
-                stack.push((place + 1, with));
             }
         }
-        let (benefit, chosen) = best.unwrap_or_default();
-        Plan {
-            chosen,
-            benefit,
-            proof,
-            nodes,
+        match walk.gives_nothing() {
+            Some(open) => {
+                left_out.push(open);
+                self.take_all(list, left_out)
+            }
+            None => walk,
         }
     }
 
-    fn may_beat(&self, (benefit, taken): &(i64, Vec<usize>), place: usize, walk: &Walk) -> bool {
-        let bound = self.bound(place, walk);
-        bound > *benefit || (bound == *benefit && walk.taken.len() < taken.len())
+    pub(crate) fn step(&self, stop: Stop) -> Option<(&Open<'a>, &'a Step)> {
+        let open = self.open.get(stop.open)?;
+        Some((open, open.promotion.steps.get(stop.step)?))
     }
 
-    fn gap(
-        &self,
-        best: Option<&(i64, Vec<usize>)>,
-        place: usize,
-        walk: &Walk,
-        proof: Proof,
-    ) -> Proof {
-        let over = self.bound(place, walk) - best.map_or(0, |(benefit, _)| *benefit);
-        match proof {
-            Proof::Bounded(gap) => Proof::Bounded(gap.max(over)),
-            _ if over > 0 => Proof::Bounded(over),
-            _ => proof,
+    /// What a draft of the step is made for; `given` is what its promotion has given so far.
+    pub(crate) fn applying<'b>(
+        &'b self,
+        open: &'b Open<'a>,
+        stop: Stop,
+        step: &'b Step,
+        current: Option<Phase>,
+        given: i64,
+        sets_max: i64,
+    ) -> Applying<'b> {
+        let partial = open.promotion.limits.on_short_budget == ShortBudget::Partial;
+        let budget = open.allowance.and_then(|allowance| allowance.budget_left).filter(|_| partial);
+        Applying {
+            cart: self.request.cart,
+            policy: &self.ruleset.policy,
+            promotion: open.promotion,
+            step,
+            pools: open.pools.get(stop.step).map_or(&[], Vec::as_slice),
+            current,
+            budget: budget.map(|budget| (budget - given).max(0)),
+            sets_max,
         }
     }
 
-    /// No plan that continues this walk has a higher benefit. Prices only fall, and what a promotion
-    /// gives without limits on units only falls with them, so that what each could give right now adds
-    /// up to a bound.
-    fn bound(&self, place: usize, walk: &Walk) -> i64 {
-        let still = self
-            .open
-            .iter()
-            .skip(place)
-            .filter(|open| self.check_company(open, &walk.taken).is_ok());
-        let most = still.map(|open| self.most(open, walk));
-        let together = most.fold(0_i64, i64::saturating_add);
-        walk.benefit + together.min(walk.prices.total_left())
-    }
-
-    fn most(&self, open: &Open<'_>, walk: &Walk) -> i64 {
-        let alone = draft(&self.applying(open, walk.phase), &walk.prices, true)
-            .map_or(0, |draft| draft.given);
+    /// The most that a stop could still add to a walk.
+    fn most(&self, stop: Stop, walk: &Walk, sets_max: i64) -> i64 {
+        let Some((open, step)) = self.step(stop) else { return 0 };
+        let alone = most(&self.applying(open, stop, step, walk.phase(), 0, sets_max), walk.prices());
         match open.allowance.and_then(|allowance| allowance.budget_left) {
             Some(budget) => alone.min(budget.max(0)),
             None => alone,
         }
     }
 
-    fn applying<'a>(&'a self, open: &'a Open<'a>, current: Option<Phase>) -> Applying<'a> {
-        let partial = open.promotion.limits.on_short_budget == ShortBudget::Partial;
-        let budget = open
-            .allowance
-            .and_then(|allowance| allowance.budget_left)
-            .filter(|_| partial);
-        Applying {
-            cart: self.request.cart,
-            policy: &self.ruleset.policy,
-            promotion: open.promotion,
-            scope: &open.scope,
-            current,
-            budget: budget.map(|budget| budget.max(0)),
-        }
-    }
-
     /// Refuses company that one of the two doesn't live with; conflicts are symmetric (S-7.1).
-    fn check_company(&self, open: &Open<'_>, taken: &[usize]) -> Result<(), Because> {
-        for other in taken.iter().filter_map(|place| self.open.get(*place)) {
-            check_pair(self.ruleset, open.promotion, other.promotion)?;
+    pub(crate) fn check_company(&self, open: usize, taken: &[(Stop, i64)]) -> Result<(), Because> {
+        let Some(own) = self.open.get(open) else { return Ok(()) };
+        let others = taken.iter().filter(|(stop, _)| stop.step == 0 && stop.open != open);
+        for other in others.filter_map(|(stop, _)| self.open.get(stop.open)) {
+            check_pair(self.ruleset, own.promotion, other.promotion)?;
         }
         Ok(())
     }
 
-    fn check_purchase(&self, open: &Open<'_>, walk: &Walk) -> Result<(), Because> {
-        let view = View {
-            cart: self.request.cart,
-            at: self.request.at,
-            scope: &open.scope,
-            prices: &walk.prices,
-            current: walk.phase,
-            phase: open.promotion.step.phase,
-        };
-        if let Some(threshold) = &open.promotion.step.min_purchase {
-            condition::reached(threshold, &view)?;
-        }
-        open.promotion
-            .condition
-            .as_ref()
-            .map_or(Ok(()), |condition| condition::check(condition, &view))
-    }
-
-    /// A promotion that would give nothing isn't applied; nor one that its budget can't pay.
-    fn check_effect(&self, open: &Open<'_>, draft: &Draft) -> Result<(), Because> {
-        let budget = open.allowance.and_then(|allowance| allowance.budget_left);
-        if let Some(left) = budget.filter(|left| draft.given > *left || *left <= 0) {
-            let currency = self.request.cart.currency;
-            let money = |minor| Parameter::Money(currency, minor);
-            let parameters = vec![("needed", money(draft.given)), ("had", money(left.max(0)))];
-            return Err(Because {
-                reason: Reason::Budget,
-                parameters,
-            });
-        }
-        if draft.given > 0 {
-            return Ok(());
-        }
-        let untouched: i64 = draft.lines.iter().map(|line| line.quantity).sum();
-        let in_scope: i64 = open
-            .scope
-            .iter()
-            .filter_map(|place| self.request.cart.lines.get(*place))
-            .map(|line| line.quantity)
-            .sum();
-        let all_open = untouched == in_scope || has_unit_limit(open.promotion);
-        Err(Because::plain(if all_open {
-            Reason::NoEffect
-        } else {
-            Reason::UnitsTaken
-        }))
-    }
-}
-
-fn has_unit_limit(promotion: &Promotion) -> bool {
-    use crate::model::Benefit;
-    matches!(&promotion.step.benefit, Benefit::Reduce { units, .. }
-        if units.max_units.is_some() || units.max_units_per_line.is_some())
-}
-
-/// More benefit; of equal ones, fewer promotions. Of plans that are equal in both, the search meets
-/// the one first that comes first in pipeline order.
-fn beats(walk: &Walk, benefit: i64, taken: &[usize]) -> bool {
-    walk.benefit > benefit || (walk.benefit == benefit && walk.taken.len() < taken.len())
-}
-
-fn check_pair(ruleset: &Ruleset, promotion: &Promotion, winner: &Promotion) -> Result<(), Because> {
-    let (one, other) = (&promotion.stacking, &winner.stacking);
-    let lowers_prices = promotion.step.phase != Phase::Reward && winner.step.phase != Phase::Reward;
-    let same_phase = promotion.step.phase == winner.step.phase;
-    let alone = |exclusive: Exclusive| match exclusive {
-        Exclusive::No => false,
-        Exclusive::Phase => same_phase,
-        Exclusive::Order => true,
-    };
-    if lowers_prices && (alone(one.exclusive) || alone(other.exclusive)) {
-        return Err(Because::text(Reason::Exclusive, "winner", &*winner.id));
-    }
-    if let Some(group) = one
-        .order_groups
-        .iter()
-        .find(|group| other.order_groups.contains(group))
-    {
-        let name = ruleset.symbols.text(*group).to_owned();
-        let parameters = vec![
-            ("group", Parameter::Text(name)),
-            ("winner", Parameter::Text(winner.id.to_string())),
-        ];
-        return Err(Because {
-            reason: Reason::Group,
-            parameters,
-        });
-    }
-    Ok(())
-}
-
-impl Choice<'_> {
     /// Why an open promotion isn't in the plan: what refuses it beside the chosen ones, or how much
     /// less they would give together with it.
     pub(crate) fn why_not(&self, place: usize, plan: &Plan, list: &Prices) -> Because {
-        let chosen = &plan.chosen;
-        if let Some(open) = self.open.get(place)
-            && let Err(because) = self.check_company(open, chosen)
-        {
+        if let Err(because) = self.check_company(place, &plan.taken) {
             return because;
         }
         let mut walk = Walk::new(list.clone());
         let mut own = None;
-        for candidate in 0..self.open.len() {
-            if candidate == place {
-                own = walk.take(self, candidate).err();
-            } else if chosen.binary_search(&candidate).is_ok() {
-                let _refused = walk.take(self, candidate);
+        for stop in self.pricing.iter().chain(&self.rewarding) {
+            if stop.open == place {
+                if own.is_none() {
+                    own = walk.take(self, *stop, i64::MAX).err();
+                }
+            } else if let Some((_, sets)) = plan.taken.iter().find(|(taken, _)| taken == stop) {
+                let _refused = walk.take(self, *stop, *sets);
             }
         }
-        own.unwrap_or_else(|| {
-            let lost = plan.benefit - walk.benefit;
-            Because::money(
-                Reason::BetterPlan,
-                "lost_by",
-                self.request.cart.currency,
-                lost,
-            )
+        own.unwrap_or_else(|| match walk.gives_nothing() {
+            Some(open) if open == place => Because::plain(Reason::NoEffect),
+            _ => {
+                let lost = plan.benefit - walk.benefit;
+                Because::money(Reason::BetterPlan, "lost_by", self.request.cart.currency, lost)
+            }
         })
     }
+}
+
+fn check_pair(ruleset: &Ruleset, promotion: &Promotion, winner: &Promotion) -> Result<(), Because> {
+    let (one, other) = (&promotion.stacking, &winner.stacking);
+    let in_phase = |of: &Promotion, phase| of.steps.iter().any(|step| step.phase == phase);
+    let lowers_prices = |of: &Promotion| of.steps.iter().any(|step| step.phase != Phase::Reward);
+    let alone = |exclusive: Exclusive, own: &Promotion, other: &Promotion| match exclusive {
+        Exclusive::No => false,
+        Exclusive::Phase => {
+            own.steps.iter().any(|step| step.phase != Phase::Reward && in_phase(other, step.phase))
+        }
+        Exclusive::Order => lowers_prices(own) && lowers_prices(other),
+    };
+    if alone(one.exclusive, promotion, winner) || alone(other.exclusive, winner, promotion) {
+        return Err(Because::text(Reason::Exclusive, "winner", &*winner.id));
+    }
+    if let Some(group) = one.order_groups.iter().find(|group| other.order_groups.contains(group)) {
+        let name = ruleset.symbols.text(*group).to_owned();
+        let parameters =
+            vec![("group", Parameter::Text(name)), ("winner", Parameter::Text(winner.id.to_string()))];
+        return Err(Because { reason: Reason::Group, parameters });
+    }
+    Ok(())
 }

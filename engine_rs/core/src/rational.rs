@@ -9,13 +9,28 @@ pub struct Fraction {
     pub denominator: i128,
 }
 
+impl Default for Fraction {
+    fn default() -> Self {
+        Self::whole(0)
+    }
+}
+
 impl Fraction {
     /// A whole number.
     #[must_use]
     pub fn whole(value: i64) -> Self {
+        Self { numerator: i128::from(value), denominator: 1 }
+    }
+
+    /// The sum with another fraction.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        if self.denominator == other.denominator {
+            return Self { numerator: self.numerator + other.numerator, ..self };
+        }
         Self {
-            numerator: i128::from(value),
-            denominator: 1,
+            numerator: self.numerator * other.denominator + other.numerator * self.denominator,
+            denominator: self.denominator * other.denominator,
         }
     }
 }
@@ -52,15 +67,7 @@ mod tests {
     use super::*;
 
     fn rounded(numerator: i128, denominator: i128, mode: RoundingMode, increment: i64) -> i64 {
-        round(
-            Fraction {
-                numerator,
-                denominator,
-            },
-            mode,
-            increment,
-        )
-        .unwrap()
+        round(Fraction { numerator, denominator }, mode, increment).unwrap()
     }
 
     #[test]
@@ -82,20 +89,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_none_and_never_wraps() {
-        assert_eq!(
-            round(
-                Fraction {
-                    numerator: i128::MAX,
-                    denominator: 1
-                },
-                RoundingMode::HalfUp,
-                1
-            ),
-            None
-        );
-        assert_eq!(
-            round(Fraction::whole(i64::MAX), RoundingMode::Down, 1),
-            Some(i64::MAX)
-        );
+        assert_eq!(round(Fraction { numerator: i128::MAX, denominator: 1 }, RoundingMode::HalfUp, 1), None);
+        assert_eq!(round(Fraction::whole(i64::MAX), RoundingMode::Down, 1), Some(i64::MAX));
     }
 }

@@ -66,26 +66,17 @@ pub struct Because {
 impl Because {
     /// A reason that has no parameters.
     pub fn plain(reason: Reason) -> Self {
-        Self {
-            reason,
-            parameters: Vec::new(),
-        }
+        Self { reason, parameters: Vec::new() }
     }
 
     /// A reason with a text.
     pub fn text(reason: Reason, name: &'static str, text: impl Into<String>) -> Self {
-        Self {
-            reason,
-            parameters: vec![(name, Parameter::Text(text.into()))],
-        }
+        Self { reason, parameters: vec![(name, Parameter::Text(text.into()))] }
     }
 
     /// A reason with an amount.
     pub fn money(reason: Reason, name: &'static str, currency: Currency, minor: i64) -> Self {
-        Self {
-            reason,
-            parameters: vec![(name, Parameter::Money(currency, minor))],
-        }
+        Self { reason, parameters: vec![(name, Parameter::Money(currency, minor))] }
     }
 
     /// Too little: what was needed, what there was, and the difference.

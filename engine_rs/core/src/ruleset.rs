@@ -57,29 +57,13 @@ impl Ruleset {
         symbols: Symbols,
     ) -> Self {
         promotions.sort_by(|one, other| {
-            let rank = |promotion: &Promotion| {
-                (promotion.step.phase, std::cmp::Reverse(promotion.priority))
-            };
-            rank(one)
-                .cmp(&rank(other))
-                .then_with(|| one.id.cmp(&other.id))
+            let rank = |promotion: &Promotion| (promotion.phase(), std::cmp::Reverse(promotion.priority));
+            rank(one).cmp(&rank(other)).then_with(|| one.id.cmp(&other.id))
         });
-        unsupported.sort_by(|one, other| {
-            other
-                .priority
-                .cmp(&one.priority)
-                .then_with(|| one.id.cmp(&other.id))
-        });
+        unsupported
+            .sort_by(|one, other| other.priority.cmp(&one.priority).then_with(|| one.id.cmp(&other.id)));
         let by_code = owners_of_codes(&promotions, &unsupported);
-        Self {
-            company_id: company_id.into(),
-            revision,
-            policy,
-            promotions,
-            unsupported,
-            symbols,
-            by_code,
-        }
+        Self { company_id: company_id.into(), revision, policy, promotions, unsupported, symbols, by_code }
     }
 
     /// The promotions in the order of the pipeline.
@@ -94,24 +78,15 @@ impl Ruleset {
 
     /// The promotion that a voucher names.
     pub fn owner_of_voucher(&self, id: Symbol) -> Option<CodeOwner> {
-        let usable = self
-            .promotions
-            .iter()
-            .position(|promotion| promotion.symbol == id);
+        let usable = self.promotions.iter().position(|promotion| promotion.symbol == id);
         usable.map(CodeOwner::Promotion).or_else(|| {
             let id = self.symbols.text(id);
-            self.unsupported
-                .iter()
-                .position(|promotion| *promotion.id == *id)
-                .map(CodeOwner::Unsupported)
+            self.unsupported.iter().position(|promotion| *promotion.id == *id).map(CodeOwner::Unsupported)
         })
     }
 }
 
-fn owners_of_codes(
-    promotions: &[Promotion],
-    unsupported: &[Unsupported],
-) -> HashMap<Symbol, CodeOwner> {
+fn owners_of_codes(promotions: &[Promotion], unsupported: &[Unsupported]) -> HashMap<Symbol, CodeOwner> {
     let mut owners = HashMap::new();
     for (index, promotion) in promotions.iter().enumerate() {
         if let crate::model::Trigger::Code(codes) = &promotion.trigger {

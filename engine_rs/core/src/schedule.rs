@@ -11,11 +11,7 @@ use crate::reason::{Because, Reason};
 /// schedule has its own.
 pub(crate) fn check(schedule: &Schedule, at: Timestamp, zone: &TimeZone) -> Result<(), Because> {
     if let Some(starts) = schedule.starts.filter(|starts| at < *starts) {
-        return Err(Because::text(
-            Reason::NotStarted,
-            "starts",
-            starts.to_string(),
-        ));
+        return Err(Because::text(Reason::NotStarted, "starts", starts.to_string()));
     }
     if let Some(ends) = schedule.ends.filter(|ends| at >= *ends) {
         return Err(Because::text(Reason::Ended, "ended", ends.to_string()));
@@ -40,11 +36,7 @@ fn start_days(schedule: &Schedule, today: Date, second: i32) -> Vec<Date> {
     if schedule.windows.is_empty() {
         return vec![today];
     }
-    schedule
-        .windows
-        .iter()
-        .filter_map(|window| start_day(window, today, second))
-        .collect()
+    schedule.windows.iter().filter_map(|window| start_day(window, today, second)).collect()
 }
 
 fn start_day(window: &DailyWindow, today: Date, second: i32) -> Option<Date> {
@@ -60,34 +52,20 @@ fn start_day(window: &DailyWindow, today: Date, second: i32) -> Option<Date> {
 
 fn check_day(schedule: &Schedule, day: Date) -> Result<(), Because> {
     if let Some(first) = schedule.first_day.filter(|first| day < *first) {
-        return Err(Because::text(
-            Reason::NotStarted,
-            "starts",
-            first.to_string(),
-        ));
+        return Err(Because::text(Reason::NotStarted, "starts", first.to_string()));
     }
     if let Some(last) = schedule.last_day.filter(|last| day > *last) {
         return Err(Because::text(Reason::Ended, "ended", last.to_string()));
     }
     let weekday = day.weekday();
-    if schedule.days_of_week != 0
-        && schedule.days_of_week & (1 << weekday.to_monday_zero_offset()) == 0
-    {
-        return Err(Because::text(
-            Reason::DayOfWeek,
-            "day",
-            format!("{weekday:?}").to_lowercase(),
-        ));
+    if schedule.days_of_week != 0 && schedule.days_of_week & (1 << weekday.to_monday_zero_offset()) == 0 {
+        return Err(Because::text(Reason::DayOfWeek, "day", format!("{weekday:?}").to_lowercase()));
     }
     let holds = schedule.holidays.as_ref().is_none_or(|(mode, days)| {
         let is_holiday = days.binary_search(&day).is_ok();
         is_holiday == (*mode == HolidayMode::Only)
     });
-    if holds {
-        Ok(())
-    } else {
-        Err(Because::text(Reason::Holiday, "date", day.to_string()))
-    }
+    if holds { Ok(()) } else { Err(Because::text(Reason::Holiday, "date", day.to_string())) }
 }
 
 /// Outside of every window; but a wrong day is told before a wrong hour.
@@ -112,16 +90,11 @@ mod tests {
 
     fn reason(schedule: &Schedule, at: &str) -> Option<Reason> {
         let zone = TimeZone::get("Asia/Jakarta").unwrap();
-        check(schedule, at.parse().unwrap(), &zone)
-            .err()
-            .map(|because| because.reason)
+        check(schedule, at.parse().unwrap(), &zone).err().map(|because| because.reason)
     }
 
     fn window(start: i32, end: i32) -> DailyWindow {
-        DailyWindow {
-            start: start * 3600,
-            end: end * 3600,
-        }
+        DailyWindow { start: start * 3600, end: end * 3600 }
     }
 
     #[test]
@@ -131,69 +104,36 @@ mod tests {
             ends: Some("2026-12-01T00:00:00Z".parse().unwrap()),
             ..Schedule::default()
         };
-        assert_eq!(
-            reason(&schedule, "2026-10-31T23:59:59.999Z"),
-            Some(Reason::NotStarted)
-        );
+        assert_eq!(reason(&schedule, "2026-10-31T23:59:59.999Z"), Some(Reason::NotStarted));
         assert_eq!(reason(&schedule, "2026-11-01T00:00:00Z"), None);
-        assert_eq!(
-            reason(&schedule, "2026-12-01T00:00:00Z"),
-            Some(Reason::Ended)
-        );
+        assert_eq!(reason(&schedule, "2026-12-01T00:00:00Z"), Some(Reason::Ended));
     }
 
     #[test]
     fn a_window_over_midnight_belongs_to_the_day_it_starts_on() {
         // Friday 22:00 to 02:00, in Jakarta (UTC+7): Saturday 01:00 is in, Friday 01:00 is not.
-        let schedule = Schedule {
-            days_of_week: 1 << 4,
-            windows: vec![window(22, 2)],
-            ..Schedule::default()
-        };
+        let schedule = Schedule { days_of_week: 1 << 4, windows: vec![window(22, 2)], ..Schedule::default() };
         assert_eq!(reason(&schedule, "2026-11-20T16:00:00Z"), None); // Friday 23:00
         assert_eq!(reason(&schedule, "2026-11-20T18:00:00Z"), None); // Saturday 01:00
-        assert_eq!(
-            reason(&schedule, "2026-11-20T19:00:00Z"),
-            Some(Reason::DayOfWeek)
-        ); // Saturday 02:00
-        assert_eq!(
-            reason(&schedule, "2026-11-19T18:00:00Z"),
-            Some(Reason::DayOfWeek)
-        ); // Friday 01:00
-        assert_eq!(
-            reason(&schedule, "2026-11-20T05:00:00Z"),
-            Some(Reason::TimeOfDay)
-        ); // Friday 12:00
+        assert_eq!(reason(&schedule, "2026-11-20T19:00:00Z"), Some(Reason::DayOfWeek)); // Saturday 02:00
+        assert_eq!(reason(&schedule, "2026-11-19T18:00:00Z"), Some(Reason::DayOfWeek)); // Friday 01:00
+        assert_eq!(reason(&schedule, "2026-11-20T05:00:00Z"), Some(Reason::TimeOfDay)); // Friday 12:00
     }
 
     #[test]
     fn the_end_of_the_day_is_the_last_moment_of_a_window() {
-        let schedule = Schedule {
-            windows: vec![window(18, 24)],
-            ..Schedule::default()
-        };
+        let schedule = Schedule { windows: vec![window(18, 24)], ..Schedule::default() };
         assert_eq!(reason(&schedule, "2026-11-20T16:59:59Z"), None); // 23:59:59
-        assert_eq!(
-            reason(&schedule, "2026-11-20T17:00:00Z"),
-            Some(Reason::TimeOfDay)
-        ); // 00:00
+        assert_eq!(reason(&schedule, "2026-11-20T17:00:00Z"), Some(Reason::TimeOfDay)); // 00:00
     }
 
     #[test]
     fn holidays_are_taken_out_or_are_the_only_days() {
         let christmas = vec!["2026-12-25".parse().unwrap()];
-        let except = Schedule {
-            holidays: Some((HolidayMode::Exclude, christmas.clone())),
-            ..Schedule::default()
-        };
-        let only = Schedule {
-            holidays: Some((HolidayMode::Only, christmas)),
-            ..Schedule::default()
-        };
-        assert_eq!(
-            reason(&except, "2026-12-25T03:00:00Z"),
-            Some(Reason::Holiday)
-        );
+        let except =
+            Schedule { holidays: Some((HolidayMode::Exclude, christmas.clone())), ..Schedule::default() };
+        let only = Schedule { holidays: Some((HolidayMode::Only, christmas)), ..Schedule::default() };
+        assert_eq!(reason(&except, "2026-12-25T03:00:00Z"), Some(Reason::Holiday));
         assert_eq!(reason(&only, "2026-12-25T03:00:00Z"), None);
         assert_eq!(reason(&only, "2026-12-26T03:00:00Z"), Some(Reason::Holiday));
     }
@@ -202,10 +142,7 @@ mod tests {
     fn a_window_is_wall_time_when_clocks_change() {
         // Berlin skips 02:00 to 03:00 on 2026-03-29 and lives through it twice on 2026-10-25.
         let zone = TimeZone::get("Europe/Berlin").unwrap();
-        let schedule = Schedule {
-            windows: vec![window(2, 3)],
-            ..Schedule::default()
-        };
+        let schedule = Schedule { windows: vec![window(2, 3)], ..Schedule::default() };
         let holds = |at: &str| check(&schedule, at.parse().unwrap(), &zone).is_ok();
         assert!(!holds("2026-03-29T00:59:59Z") && !holds("2026-03-29T01:00:00Z"));
         assert!(holds("2026-10-25T00:30:00Z") && holds("2026-10-25T01:30:00Z"));

@@ -72,11 +72,7 @@ pub fn fold(text: &str) -> String {
         return text.to_ascii_lowercase();
     }
     // Upper case first, so that letters with several lower forms (ß, final sigma) meet in one.
-    text.nfkc()
-        .flat_map(char::to_uppercase)
-        .flat_map(char::to_lowercase)
-        .nfkc()
-        .collect()
+    text.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
 }
 
 #[cfg(test)]

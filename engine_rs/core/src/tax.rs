@@ -20,10 +20,7 @@ pub struct TaxSplit {
 pub fn split(list: i64, discount: i64, rate_ppm: i32, mode: PriceMode) -> TaxSplit {
     let whole = tax_of(list, rate_ppm, mode);
     let discount = tax_of(discount, rate_ppm, mode);
-    TaxSplit {
-        discount,
-        payable: whole - discount,
-    }
+    TaxSplit { discount, payable: whole - discount }
 }
 
 fn tax_of(amount: i64, rate_ppm: i32, mode: PriceMode) -> i64 {
@@ -32,10 +29,7 @@ fn tax_of(amount: i64, rate_ppm: i32, mode: PriceMode) -> i64 {
         PriceMode::TaxInclusive => MILLION + rate,
         PriceMode::TaxExclusive => MILLION,
     };
-    let exact = Fraction {
-        numerator: i128::from(amount) * rate,
-        denominator,
-    };
+    let exact = Fraction { numerator: i128::from(amount) * rate, denominator };
     // The rate is at most 100 %, so that the tax never exceeds the amount.
     round(exact, RoundingMode::HalfUp, 1).unwrap_or(amount)
 }
@@ -49,27 +43,18 @@ mod tests {
         // 111.00 with 11 % inside holds 11.00 of tax; a discount of 50.00 holds 4.95.
         assert_eq!(
             split(11_100, 5_000, 110_000, PriceMode::TaxInclusive),
-            TaxSplit {
-                discount: 495,
-                payable: 605
-            }
+            TaxSplit { discount: 495, payable: 605 }
         );
         assert_eq!(
             split(10_000, 5_000, 110_000, PriceMode::TaxExclusive),
-            TaxSplit {
-                discount: 550,
-                payable: 550
-            }
+            TaxSplit { discount: 550, payable: 550 }
         );
     }
 
     #[test]
     fn nothing_left_to_pay_leaves_no_tax() {
         for list in 0..200 {
-            assert_eq!(
-                split(list, list, 110_000, PriceMode::TaxInclusive).payable,
-                0
-            );
+            assert_eq!(split(list, list, 110_000, PriceMode::TaxInclusive).payable, 0);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The prices of all units of a cart while promotions are applied: runs of units that are alike,
 //! never one object per unit, so that 6 000 pieces stay one run until a promotion splits it (S-3.2).
 
-use crate::model::{Cart, Phase};
+use crate::model::{Cart, Line, Phase, Role};
 
 /// Some consecutive units of a line to which the same has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,10 +14,14 @@ pub(crate) struct Run {
     pub(crate) left: i64,
     /// The price of each when the current phase started.
     pub(crate) phase_start: i64,
+    /// The price of each when the current promotion's first step in the phase started (S-4.5).
+    pub(crate) base: i64,
     /// Whether a promotion lowered them.
     pub(crate) lowered: bool,
     /// Whether they are closed to later promotions.
     pub(crate) closed: bool,
+    /// Whether a set or a gift has used them.
+    pub(crate) used: bool,
     /// The unit groups of which a member lowered them, as bits.
     pub(crate) groups: u64,
 }
@@ -35,15 +39,19 @@ pub(crate) struct Cut {
     pub(crate) count: i64,
     /// What each loses.
     pub(crate) each: i64,
+    /// What the units are to the promotion.
+    pub(crate) role: Role,
 }
 
-/// How a promotion marks the units that it lowers.
+/// How a promotion marks the units that it touches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mark {
-    /// Closes them.
+    /// Whether those that it lowers are closed to later promotions.
     pub(crate) closes: bool,
-    /// Its unit groups.
+    /// Its unit groups, for those that it lowers.
     pub(crate) groups: u64,
+    /// Whether all units that take part are used by it, lowered or not.
+    pub(crate) uses: bool,
 }
 
 /// All units, in cart order.
@@ -55,18 +63,18 @@ pub(crate) struct Prices {
 impl Prices {
     /// List prices.
     pub(crate) fn of(cart: &Cart) -> Self {
-        let run = |(line, priced): (usize, &crate::model::Line)| Run {
+        let run = |(line, priced): (usize, &Line)| Run {
             line,
             count: priced.quantity,
             left: priced.unit_price,
             phase_start: priced.unit_price,
+            base: priced.unit_price,
             lowered: false,
             closed: false,
+            used: false,
             groups: 0,
         };
-        Self {
-            runs: cart.lines.iter().enumerate().map(run).collect(),
-        }
+        Self { runs: cart.lines.iter().enumerate().map(run).collect() }
     }
 
     /// The runs in cart order.
@@ -81,9 +89,11 @@ impl Prices {
         }
     }
 
-    /// The price left of all units.
-    pub(crate) fn total_left(&self) -> i64 {
-        self.runs.iter().map(|run| run.left * run.count).sum()
+    /// The runs as they are when a promotion's first step in a phase starts from here.
+    pub(crate) fn start_promotion(&mut self) {
+        for run in &mut self.runs {
+            run.base = run.left;
+        }
     }
 
     /// Takes the cuts, which are in unit order, off their units.
@@ -93,42 +103,27 @@ impl Prices {
         for (index, run) in self.runs.iter().enumerate() {
             let mut done = 0;
             while let Some(cut) = cuts.next_if(|cut| cut.run == index) {
-                push(
-                    &mut runs,
-                    Run {
-                        count: cut.skip - done,
-                        ..*run
-                    },
-                );
+                push(&mut runs, Run { count: cut.skip - done, ..*run });
                 push(&mut runs, cut_run(run, cut, mark));
                 done = cut.skip + cut.count;
             }
-            push(
-                &mut runs,
-                Run {
-                    count: run.count - done,
-                    ..*run
-                },
-            );
+            push(&mut runs, Run { count: run.count - done, ..*run });
         }
         self.runs = runs;
     }
 }
 
 fn cut_run(run: &Run, cut: &Cut, mark: Mark) -> Run {
+    let run = Run { count: cut.count, used: run.used || mark.uses, ..*run };
     if cut.each == 0 {
-        return Run {
-            count: cut.count,
-            ..*run
-        };
+        return run;
     }
     Run {
-        count: cut.count,
         left: run.left - cut.each,
         lowered: true,
         closed: run.closed || mark.closes,
         groups: run.groups | mark.groups,
-        ..*run
+        ..run
     }
 }
 
@@ -138,23 +133,12 @@ fn push(runs: &mut Vec<Run>, run: Run) {
         return;
     }
     match runs.last_mut() {
-        Some(last)
-            if (Run {
-                count: run.count,
-                ..*last
-            }) == run =>
-        {
-            last.count += run.count
-        }
+        Some(last) if (Run { count: run.count, ..*last }) == run => last.count += run.count,
         _ => runs.push(run),
     }
 }
 
 /// The price that the phase sees at its start: prices left, when the pipeline isn't in it yet.
 pub(crate) fn phase_start(run: &Run, current: Option<Phase>, phase: Phase) -> i64 {
-    if current == Some(phase) {
-        run.phase_start
-    } else {
-        run.left
-    }
+    if current == Some(phase) { run.phase_start } else { run.left }
 }

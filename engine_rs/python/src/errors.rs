@@ -37,26 +37,15 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 }
 
 pub(crate) fn invalid_request(python: Python<'_>, findings: &Findings) -> PyErr {
-    with_diagnostics(
-        python,
-        InvalidRequest::new_err(findings.summary()),
-        findings,
-    )
+    with_diagnostics(python, InvalidRequest::new_err(findings.summary()), findings)
 }
 
 pub(crate) fn invalid_ruleset(python: Python<'_>, findings: &Findings) -> PyErr {
-    with_diagnostics(
-        python,
-        InvalidRuleset::new_err(findings.summary()),
-        findings,
-    )
+    with_diagnostics(python, InvalidRuleset::new_err(findings.summary()), findings)
 }
 
 fn with_diagnostics(python: Python<'_>, error: PyErr, findings: &Findings) -> PyErr {
-    match error
-        .value(python)
-        .setattr(DIAGNOSTICS, PyBytes::new(python, &findings.encode()))
-    {
+    match error.value(python).setattr(DIAGNOSTICS, PyBytes::new(python, &findings.encode())) {
         Ok(()) => error,
         Err(failed) => failed,
     }

@@ -23,10 +23,7 @@ fn reason_codes() -> Vec<(String, &'static str, &'static str)> {
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    Code::ALL
-        .iter()
-        .map(|code| (code.id(), severity(code), code.template()))
-        .collect()
+    Code::ALL.iter().map(|code| (code.id(), severity(code), code.template())).collect()
 }
 
 /// How many digits the minor unit of an ISO 4217 currency has; None for any other code.

@@ -20,9 +20,7 @@ impl Ruleset {
     #[staticmethod]
     fn compile(python: Python<'_>, ruleset: &[u8]) -> PyResult<Self> {
         let compiled = python.detach(|| Compiled::compile(ruleset));
-        compiled
-            .map(|compiled| Self { compiled })
-            .map_err(|findings| invalid_ruleset(python, &findings))
+        compiled.map(|compiled| Self { compiled }).map_err(|findings| invalid_ruleset(python, &findings))
     }
 
     /// Answers the bytes of an `EvaluateRequest` with those of an `EvaluateResponse`.
@@ -32,9 +30,7 @@ impl Ruleset {
         request: &[u8],
         now_nanos: i64,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        answer(python, now_nanos, |now| {
-            self.compiled.evaluate(request, now)
-        })
+        answer(python, now_nanos, |now| self.compiled.evaluate(request, now))
     }
 
     /// Answers the bytes of an `ExplainRequest` with those of an `ExplainResponse`.
@@ -87,7 +83,5 @@ fn answer<'py>(
     let now = dealwright_wire::Timestamp::from_nanosecond(now_nanos.into())
         .map_err(|_| PyValueError::new_err("now_nanos doesn't lie in the years -9999 to 9999"))?;
     let answered = python.detach(|| ask(now));
-    answered
-        .map(|bytes| PyBytes::new(python, &bytes))
-        .map_err(|findings| invalid_request(python, &findings))
+    answered.map(|bytes| PyBytes::new(python, &bytes)).map_err(|findings| invalid_request(python, &findings))
 }

@@ -45,25 +45,14 @@ impl Compiled {
         if raw.company_id.is_empty() {
             findings.add(Code::Required, &At::ROOT.field("company_id"), &[]);
         }
-        lowering::check_range(
-            raw.revision,
-            0,
-            i64::MAX,
-            &At::ROOT.field("revision"),
-            &mut findings,
-        );
+        lowering::check_range(raw.revision, 0, i64::MAX, &At::ROOT.field("revision"), &mut findings);
         let written = decode::definition(&raw.policy, "Policy", &At::ROOT.field("policy"))?;
         let (policy, policy_fingerprint) =
             lowering::policy(&written, &At::ROOT.field("policy"), &mut findings);
         let stores = stores(&raw.stores, &mut findings);
         let ancestors = ancestors(&raw.categories, &mut symbols, &mut findings);
         let calendars = calendars(&raw.holiday_calendars, &mut findings);
-        check_count(
-            raw.promotions.len(),
-            PROMOTIONS_MAX,
-            &At::ROOT.field("promotions"),
-            &mut findings,
-        );
+        check_count(raw.promotions.len(), PROMOTIONS_MAX, &At::ROOT.field("promotions"), &mut findings);
         if findings.refuse() {
             return Err(findings);
         }
@@ -76,11 +65,7 @@ impl Compiled {
             let read = read_promotion(bytes, &mut symbols, &mut groups, Some(&calendars));
             if !ids.insert(read.id.clone()) {
                 let at = At::ROOT.item("promotions", index);
-                findings.add(
-                    Code::Duplicate,
-                    &at.field("id"),
-                    &[("value", read.id.as_str().into())],
-                );
+                findings.add(Code::Duplicate, &at.field("id"), &[("value", read.id.as_str().into())]);
             }
             match read.promotion {
                 Some(promotion) => promotions.push(promotion),
@@ -96,21 +81,8 @@ impl Compiled {
         if findings.refuse() {
             return Err(findings);
         }
-        let ruleset = Ruleset::new(
-            &raw.company_id,
-            raw.revision,
-            policy,
-            promotions,
-            unsupported,
-            symbols,
-        );
-        Ok(Self {
-            ruleset,
-            policy_fingerprint,
-            stores,
-            ancestors,
-            findings: unusable,
-        })
+        let ruleset = Ruleset::new(&raw.company_id, raw.revision, policy, promotions, unsupported, symbols);
+        Ok(Self { ruleset, policy_fingerprint, stores, ancestors, findings: unusable })
     }
 
     /// Prices the cart of an `EvaluateRequest` and gives the bytes of an `EvaluateResponse`.
@@ -144,15 +116,9 @@ impl Compiled {
             time: request.evaluate_time.as_ref(),
             limit_state: request.limit_state.as_ref(),
             verdicts: proto::VerdictScope::All,
-            language: Some(if request.language.is_empty() {
-                "en"
-            } else {
-                &request.language
-            }),
+            language: Some(if request.language.is_empty() { "en" } else { &request.language }),
         };
-        self.answer(&asked, now, Findings::default(), |answer| {
-            answer.encode_explained()
-        })
+        self.answer(&asked, now, Findings::default(), |answer| answer.encode_explained())
     }
 
     fn answer(
@@ -174,14 +140,8 @@ impl Compiled {
             return Err(findings);
         };
         let at = at.unwrap_or(now);
-        let evaluation = evaluate(
-            &self.ruleset,
-            &Request {
-                cart: &lowered.cart,
-                at,
-                allowances: lowered.allowances,
-            },
-        );
+        let evaluation =
+            evaluate(&self.ruleset, &Request { cart: &lowered.cart, at, allowances: lowered.allowances });
         Ok(encode(&Answer {
             ruleset: &self.ruleset,
             policy_fingerprint: &self.policy_fingerprint,
@@ -268,23 +228,11 @@ fn read_promotion(
         Ok(definition) => definition,
         Err(findings) => {
             let id = decode::promotion_id(bytes);
-            return Read {
-                id,
-                priority: 0,
-                promotion: None,
-                codes: Vec::new(),
-                findings,
-            };
+            return Read { id, priority: 0, promotion: None, codes: Vec::new(), findings };
         }
     };
     let findings = Findings::default();
-    let mut lowering = Lowering {
-        symbols,
-        groups,
-        calendars,
-        findings,
-        condition_nodes: 0,
-    };
+    let mut lowering = Lowering { symbols, groups, calendars, findings, condition_nodes: 0 };
     let lowered = lowering::promotion(&definition, &mut lowering);
     Read {
         id: definition.id,
@@ -296,12 +244,7 @@ fn read_promotion(
 }
 
 fn stores(listed: &[proto::Store], findings: &mut Findings) -> HashMap<String, Store> {
-    check_count(
-        listed.len(),
-        PROMOTIONS_MAX,
-        &At::ROOT.field("stores"),
-        findings,
-    );
+    check_count(listed.len(), PROMOTIONS_MAX, &At::ROOT.field("stores"), findings);
     let mut stores = HashMap::with_capacity(listed.len());
     for (index, store) in listed.iter().enumerate() {
         let at = At::ROOT.item("stores", index);
@@ -317,17 +260,9 @@ fn stores(listed: &[proto::Store], findings: &mut Findings) -> HashMap<String, S
         let Some(zone) = zone(&store.time_zone, &at.field("time_zone"), findings) else {
             continue;
         };
-        let known = Store {
-            brand_id: store.brand_id.clone(),
-            region: store.region.clone(),
-            zone,
-        };
+        let known = Store { brand_id: store.brand_id.clone(), region: store.region.clone(), zone };
         if stores.insert(store.id.clone(), known).is_some() {
-            findings.add(
-                Code::Duplicate,
-                &at.field("id"),
-                &[("value", store.id.as_str().into())],
-            );
+            findings.add(Code::Duplicate, &at.field("id"), &[("value", store.id.as_str().into())]);
         }
     }
     stores
@@ -339,12 +274,7 @@ fn ancestors(
     symbols: &mut Symbols,
     findings: &mut Findings,
 ) -> HashMap<String, Vec<Symbol>> {
-    check_count(
-        listed.len(),
-        PROMOTIONS_MAX,
-        &At::ROOT.field("categories"),
-        findings,
-    );
+    check_count(listed.len(), PROMOTIONS_MAX, &At::ROOT.field("categories"), findings);
     let mut parents: HashMap<&str, &str> = HashMap::with_capacity(listed.len());
     for (index, category) in listed.iter().enumerate() {
         let at = At::ROOT.item("categories", index);
@@ -352,11 +282,7 @@ fn ancestors(
         if category.id.is_empty() {
             findings.add(Code::Required, &at, &[]);
         } else if parents.insert(&category.id, &category.parent_id).is_some() {
-            findings.add(
-                Code::Duplicate,
-                &at,
-                &[("value", category.id.as_str().into())],
-            );
+            findings.add(Code::Duplicate, &at, &[("value", category.id.as_str().into())]);
         }
     }
     let mut ancestors = HashMap::with_capacity(listed.len());
@@ -367,11 +293,7 @@ fn ancestors(
             if line.len() > CATEGORY_DEPTH_MAX || (current == category.id && !line.is_empty()) {
                 let at = At::ROOT.item("categories", index);
                 let value = category.id.as_str().into();
-                findings.add(
-                    Code::CategoryCycle,
-                    &at.field("parent_id"),
-                    &[("value", value)],
-                );
+                findings.add(Code::CategoryCycle, &at.field("parent_id"), &[("value", value)]);
                 break;
             }
             line.push(symbols.intern(current));
@@ -382,10 +304,7 @@ fn ancestors(
     ancestors
 }
 
-fn calendars(
-    listed: &[proto::HolidayCalendar],
-    findings: &mut Findings,
-) -> HashMap<String, Vec<Date>> {
+fn calendars(listed: &[proto::HolidayCalendar], findings: &mut Findings) -> HashMap<String, Vec<Date>> {
     let mut calendars = HashMap::with_capacity(listed.len());
     for (index, calendar) in listed.iter().enumerate() {
         let at = At::ROOT.item("holiday_calendars", index);
@@ -402,11 +321,7 @@ fn calendars(
             days.extend(date(text, &at, findings));
         }
         if calendars.insert(calendar.id.clone(), days).is_some() {
-            findings.add(
-                Code::Duplicate,
-                &at.field("id"),
-                &[("value", calendar.id.as_str().into())],
-            );
+            findings.add(Code::Duplicate, &at.field("id"), &[("value", calendar.id.as_str().into())]);
         }
     }
     calendars

@@ -4,6 +4,7 @@ use prost::Message;
 
 use crate::diagnostics::{At, Code, Findings};
 use crate::limits::{PROMOTION_BYTES_MAX, REQUEST_BYTES_MAX, RULESET_BYTES_MAX};
+use crate::unknown;
 
 /// A ruleset whose policy and promotions are still bytes, so that one of them that can't be read
 /// doesn't take the others with it. Field numbers are those of `Ruleset`.
@@ -26,10 +27,7 @@ pub(crate) struct RawRuleset {
 }
 
 /// Decodes a request; a caller may be newer, so that fields that aren't known are passed over.
-pub(crate) fn request<M: Message + Default>(
-    bytes: &[u8],
-    message: &'static str,
-) -> Result<M, Findings> {
+pub(crate) fn request<M: Message + Default>(bytes: &[u8], message: &'static str) -> Result<M, Findings> {
     decode(bytes, message, REQUEST_BYTES_MAX, &At::ROOT)
 }
 
@@ -45,13 +43,10 @@ pub(crate) fn definition<M: Message + Default>(
     message: &'static str,
     at: &At<'_>,
 ) -> Result<M, Findings> {
-    let decoded: M = decode(bytes, message, PROMOTION_BYTES_MAX, at)?;
-    // What wasn't known is lost when the message is written again.
-    if decoded.encoded_len() == bytes.len() {
-        Ok(decoded)
-    } else {
-        Err(Findings::one(Code::UnknownField, at, &[]))
-    }
+    let decoded = decode(bytes, message, PROMOTION_BYTES_MAX, at)?;
+    let mut findings = Findings::default();
+    unknown::find(bytes, message, at, &mut findings);
+    if findings.refuse() { Err(findings) } else { Ok(decoded) }
 }
 
 /// The id of a promotion that can't be read as a whole, as far as it can be read.
@@ -61,9 +56,7 @@ pub(crate) fn promotion_id(bytes: &[u8]) -> String {
         #[prost(string, tag = "1")]
         id: String,
     }
-    Named::decode(bytes)
-        .map(|named| named.id)
-        .unwrap_or_default()
+    Named::decode(bytes).map(|named| named.id).unwrap_or_default()
 }
 
 fn decode<M: Message + Default>(

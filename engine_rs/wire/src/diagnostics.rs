@@ -49,7 +49,7 @@ catalogue! {
     NotAMessage Error "The bytes are no {message}."
     TooDeep Error "The message is nested deeper than it can be read."
     MessageTooLarge Error "{given} bytes are more than the {limit} that are accepted."
-    UnknownField Error "There are fields that this version doesn't know."
+    UnknownField Error "There is a field that this version doesn't know, number {number}."
     EnumUnknown Error "{value} is no value that this version knows."
     Required Error "It is required."
     NotAllowed Error "It isn't allowed here: {why}."
@@ -78,7 +78,6 @@ catalogue! {
     ParentUnknown Error "The cart has no other line {value}."
     CategoryCycle Error "The category {value} is its own ancestor."
     TotalTooLarge Error "The lines are worth more than {limit} minor units together."
-    TypeNotEvaluated Warning "This version keeps {value} promotions but doesn't apply them yet."
 }
 
 impl Code {
@@ -109,6 +108,12 @@ impl From<i64> for Value {
     }
 }
 
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        Self::Number(number.into())
+    }
+}
+
 impl From<usize> for Value {
     fn from(number: usize) -> Self {
         Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
@@ -132,26 +137,14 @@ pub(crate) struct At<'a> {
 
 impl<'a> At<'a> {
     /// The message itself.
-    pub(crate) const ROOT: At<'static> = At {
-        parent: None,
-        field: "",
-        index: None,
-    };
+    pub(crate) const ROOT: At<'static> = At { parent: None, field: "", index: None };
 
     pub(crate) fn field(&'a self, field: &'static str) -> Self {
-        At {
-            parent: Some(self),
-            field,
-            index: None,
-        }
+        At { parent: Some(self), field, index: None }
     }
 
     pub(crate) fn item(&'a self, field: &'static str, index: usize) -> Self {
-        At {
-            parent: Some(self),
-            field,
-            index: Some(index),
-        }
+        At { parent: Some(self), field, index: Some(index) }
     }
 }
 
@@ -164,8 +157,7 @@ impl fmt::Display for At<'_> {
             }
         }
         formatter.write_str(self.field)?;
-        self.index
-            .map_or(Ok(()), |index| write!(formatter, "[{index}]"))
+        self.index.map_or(Ok(()), |index| write!(formatter, "[{index}]"))
     }
 }
 
@@ -182,8 +174,7 @@ impl Findings {
             self.errors += 1;
         }
         if self.diagnostics.len() < FINDINGS_MAX {
-            self.diagnostics
-                .push(diagnostic(code, at.to_string(), parameters));
+            self.diagnostics.push(diagnostic(code, at.to_string(), parameters));
         }
     }
 
@@ -197,16 +188,10 @@ impl Findings {
     pub(crate) fn absorb(&mut self, about: Self, promotion_id: &str) {
         self.errors += about.errors;
         let room = FINDINGS_MAX.saturating_sub(self.diagnostics.len());
-        self.diagnostics.extend(
-            about
-                .diagnostics
-                .into_iter()
-                .take(room)
-                .map(|mut diagnostic| {
-                    diagnostic.promotion_id = Value::from(promotion_id).to_string();
-                    diagnostic
-                }),
-        );
+        self.diagnostics.extend(about.diagnostics.into_iter().take(room).map(|mut diagnostic| {
+            diagnostic.promotion_id = Value::from(promotion_id).to_string();
+            diagnostic
+        }));
     }
 
     /// Whether it is refused.
@@ -219,11 +204,7 @@ impl Findings {
     #[must_use]
     pub fn summary(&self) -> String {
         let error = proto::Severity::Error as i32;
-        let Some(first) = self
-            .diagnostics
-            .iter()
-            .find(|diagnostic| diagnostic.severity == error)
-        else {
+        let Some(first) = self.diagnostics.iter().find(|diagnostic| diagnostic.severity == error) else {
             return String::new();
         };
         match first.field.as_str() {
@@ -235,10 +216,7 @@ impl Findings {
     /// The bytes of a `Diagnostics` message.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        proto::Diagnostics {
-            diagnostics: self.diagnostics.clone(),
-        }
-        .encode_to_vec()
+        proto::Diagnostics { diagnostics: self.diagnostics.clone() }.encode_to_vec()
     }
 }
 
@@ -251,11 +229,7 @@ impl fmt::Display for Value {
     }
 }
 
-fn diagnostic(
-    code: Code,
-    field: String,
-    parameters: &[(&'static str, Value)],
-) -> proto::Diagnostic {
+fn diagnostic(code: Code, field: String, parameters: &[(&'static str, Value)]) -> proto::Diagnostic {
     let mut message = code.template().to_owned();
     for (name, value) in parameters {
         message = message.replace(&format!("{{{name}}}"), &value.to_string());
@@ -296,9 +270,7 @@ mod tests {
     #[test]
     fn ids_are_snake_case_and_unique() {
         let mut ids: Vec<String> = Code::ALL.iter().map(|code| code.id()).collect();
-        assert!(
-            ids.contains(&"not_a_message".to_owned()) && ids.contains(&"out_of_range".to_owned())
-        );
+        assert!(ids.contains(&"not_a_message".to_owned()) && ids.contains(&"out_of_range".to_owned()));
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), Code::ALL.len());
@@ -309,15 +281,8 @@ mod tests {
         let findings = Findings::one(
             Code::OutOfRange,
             &At::ROOT.field("priority"),
-            &[
-                ("value", 7_i64.into()),
-                ("minimum", 1_i64.into()),
-                ("maximum", 5_i64.into()),
-            ],
+            &[("value", 7_i64.into()), ("minimum", 1_i64.into()), ("maximum", 5_i64.into())],
         );
-        assert_eq!(
-            findings.summary(),
-            "priority: out_of_range: 7 doesn't lie within 1 and 5."
-        );
+        assert_eq!(findings.summary(), "priority: out_of_range: 7 doesn't lie within 1 and 5.");
     }
 }

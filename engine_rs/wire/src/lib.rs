@@ -8,6 +8,7 @@ pub mod limits;
 mod lowering;
 mod results;
 mod texts;
+mod unknown;
 
 /// The messages of the schema, generated from it.
 pub mod proto {

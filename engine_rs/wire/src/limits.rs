@@ -38,6 +38,8 @@ pub const CONDITION_NODES_MAX: usize = 256;
 pub const UNIT_GROUPS_MAX: usize = 64;
 /// Nodes of the search for the best plan.
 pub const SEARCH_NODES_MAX: i64 = 10_000_000;
+/// Slots of a set.
+pub const SLOTS_MAX: usize = 12;
 /// Units in a set, and sets in an order.
 pub const SET_UNITS_MAX: i64 = 1_000_000;
 /// Findings that are told at once.

@@ -1,8 +1,8 @@
 //! From the engine's answer to bytes.
 
 use dealwright_core::currency::Currency;
-use dealwright_core::evaluate::{Applied, CodeOutcome, Evaluation, Proof};
-use dealwright_core::model::{Cart, LineKind, Phase};
+use dealwright_core::evaluate::{Applied, CodeOutcome, Evaluation, Promise, Proof};
+use dealwright_core::model::{Cart, Credit, LineKind, Phase, Role};
 use dealwright_core::rational::Fraction;
 use dealwright_core::reason::{Because, Parameter, Reason};
 use dealwright_core::ruleset::{CodeOwner, Ruleset};
@@ -50,20 +50,9 @@ impl Answer<'_> {
 
     /// The bytes of an `ExplainResponse`: the same result, then the traces.
     pub(crate) fn encode_explained(&self) -> Vec<u8> {
-        let traces = self
-            .evaluation
-            .applied
-            .iter()
-            .map(|applied| self.trace(applied))
-            .collect();
+        let traces = self.evaluation.applied.iter().map(|applied| self.trace(applied)).collect();
         let mut response = self.encode();
-        response.extend(
-            proto::ExplainResponse {
-                result: None,
-                traces,
-            }
-            .encode_to_vec(),
-        );
+        response.extend(proto::ExplainResponse { result: None, traces }.encode_to_vec());
         response
     }
 
@@ -81,44 +70,27 @@ impl Answer<'_> {
             currency_code: self.cart.currency.code().to_owned(),
             totals: Some(self.totals(&lines)),
             lines,
-            applications: self
-                .evaluation
-                .applied
-                .iter()
-                .map(|applied| self.application(applied))
-                .collect(),
+            applications: self.evaluation.applied.iter().map(|applied| self.application(applied)).collect(),
             verdicts: self.verdicts(),
             codes: self.codes(),
+            gifts: self.evaluation.applied.iter().filter_map(|applied| self.gift(applied)).collect(),
+            rewards: self.evaluation.applied.iter().filter_map(|applied| self.reward(applied)).collect(),
             selection: Some(self.selection()),
             ..proto::Result::default()
         }
     }
 
     fn line_id(&self, line: usize) -> String {
-        self.sent
-            .lines
-            .get(line)
-            .map(|line| line.id.clone())
-            .unwrap_or_default()
+        self.sent.lines.get(line).map(|line| line.id.clone()).unwrap_or_default()
     }
 
     fn lines(&self) -> Vec<proto::LineResult> {
-        let lines = self
-            .cart
-            .lines
-            .iter()
-            .zip(&self.evaluation.lines)
-            .enumerate();
+        let lines = self.cart.lines.iter().zip(&self.evaluation.lines).enumerate();
         lines
             .map(|(place, (line, runs))| {
                 let list = line.list_value();
                 let payable = runs.iter().map(|run| run.count * run.each).sum();
-                let tax = tax::split(
-                    list,
-                    list - payable,
-                    line.tax_rate_ppm,
-                    self.cart.price_mode,
-                );
+                let tax = tax::split(list, list - payable, line.tax_rate_ppm, self.cart.price_mode);
                 proto::LineResult {
                     line_id: self.line_id(place),
                     list_minor: list,
@@ -128,10 +100,7 @@ impl Answer<'_> {
                     payable_tax_minor: tax.payable,
                     runs: runs
                         .iter()
-                        .map(|run| proto::UnitRun {
-                            quantity: run.count,
-                            unit_payable_minor: run.each,
-                        })
+                        .map(|run| proto::UnitRun { quantity: run.count, unit_payable_minor: run.each })
                         .collect(),
                 }
             })
@@ -147,31 +116,13 @@ impl Answer<'_> {
             totals.discount_tax_minor += line.discount_tax_minor;
             totals.payable_tax_minor += line.payable_tax_minor;
         }
-        let kinds = [
-            LineKind::Item,
-            LineKind::Delivery,
-            LineKind::Fee,
-            LineKind::Tip,
-            LineKind::Gift,
-        ];
-        totals.by_kind = kinds
-            .iter()
-            .filter_map(|kind| self.kind_totals(*kind, lines))
-            .collect();
+        let kinds = [LineKind::Item, LineKind::Delivery, LineKind::Fee, LineKind::Tip, LineKind::Gift];
+        totals.by_kind = kinds.iter().filter_map(|kind| self.kind_totals(*kind, lines)).collect();
         totals
     }
 
-    fn kind_totals(
-        &self,
-        kind: LineKind,
-        lines: &[proto::LineResult],
-    ) -> Option<proto::KindTotals> {
-        let of_kind = self
-            .cart
-            .lines
-            .iter()
-            .zip(lines)
-            .filter(|(line, _)| line.kind == kind);
+    fn kind_totals(&self, kind: LineKind, lines: &[proto::LineResult]) -> Option<proto::KindTotals> {
+        let of_kind = self.cart.lines.iter().zip(lines).filter(|(line, _)| line.kind == kind);
         let mut totals: Option<proto::KindTotals> = None;
         for (_, line) in of_kind {
             let totals = totals.get_or_insert_default();
@@ -187,19 +138,14 @@ impl Answer<'_> {
         let promotion = self.ruleset.promotions().get(applied.promotion);
         let shares = applied.units.chunk_by(|one, other| one.line == other.line);
         proto::Application {
-            promotion_id: promotion
-                .map(|promotion| promotion.id.to_string())
-                .unwrap_or_default(),
-            step: 0,
+            promotion_id: self.promotion_id(applied),
+            step: i32::try_from(applied.step).unwrap_or_default(),
             phase: encode_phase(applied.phase).into(),
             discount_minor: applied.draft.given,
             wanted_minor: applied.draft.capped,
             shares: shares
                 .map(|units| proto::Share {
-                    line_id: units
-                        .first()
-                        .map(|units| self.line_id(units.line))
-                        .unwrap_or_default(),
+                    line_id: units.first().map(|units| self.line_id(units.line)).unwrap_or_default(),
                     discount_minor: units.iter().map(|units| units.count * units.each).sum(),
                     units: units
                         .iter()
@@ -207,19 +153,47 @@ impl Answer<'_> {
                             first_unit: units.first_unit,
                             quantity: units.count,
                             unit_discount_minor: units.each,
-                            role: proto::Role::Unspecified.into(),
+                            role: encode_role(units.role).into(),
                         })
                         .collect(),
                 })
                 .collect(),
-            sets: 0,
+            sets: applied.draft.sets,
             text: match (promotion, self.language) {
-                (Some(promotion), Some(language)) => {
-                    promotion.receipt_text.in_language(language).to_owned()
-                }
+                (Some(promotion), Some(language)) => promotion.receipt_text.in_language(language).to_owned(),
                 _ => String::new(),
             },
         }
+    }
+
+    fn gift(&self, applied: &Applied) -> Option<proto::GiftGrant> {
+        let gift = applied.draft.gift.filter(|gift| gift.quantity > 0)?;
+        Some(proto::GiftGrant {
+            promotion_id: self.promotion_id(applied),
+            product_id: self.ruleset.symbols.text(gift.product).to_owned(),
+            quantity: gift.quantity,
+            value_minor: gift.value,
+        })
+    }
+
+    fn reward(&self, applied: &Applied) -> Option<proto::RewardGrant> {
+        use proto::reward_grant::Grant;
+        let mut reward =
+            proto::RewardGrant { promotion_id: self.promotion_id(applied), ..proto::RewardGrant::default() };
+        reward.grant = Some(match applied.draft.reward.as_ref()? {
+            Promise::Cashback(minor, credit) => {
+                reward.set_credit_as(encode_credit(*credit));
+                Grant::CashbackMinor(*minor)
+            }
+            Promise::Points(points) => Grant::Points(*points),
+            Promise::Multiplier(ppm) => Grant::PointsMultiplierPpm(*ppm),
+            Promise::Voucher(promotion) => Grant::VoucherPromotionId(promotion.to_string()),
+        });
+        Some(reward)
+    }
+
+    fn promotion_id(&self, applied: &Applied) -> String {
+        self.ruleset.promotions().get(applied.promotion).map(|of| of.id.to_string()).unwrap_or_default()
     }
 
     fn verdicts(&self) -> Vec<proto::Verdict> {
@@ -227,11 +201,7 @@ impl Answer<'_> {
             return Vec::new();
         }
         let all = self.verdicts == proto::VerdictScope::All;
-        let promotions = self
-            .ruleset
-            .promotions()
-            .iter()
-            .zip(&self.evaluation.verdicts);
+        let promotions = self.ruleset.promotions().iter().zip(&self.evaluation.verdicts);
         let evaluated = promotions
             .filter(|(_, verdict)| all || verdict.candidate)
             .map(|(promotion, verdict)| self.verdict(&promotion.id, &verdict.because));
@@ -251,23 +221,16 @@ impl Answer<'_> {
     }
 
     fn text_of(&self, because: &Because) -> String {
-        self.language
-            .map(|tag| texts::reason(because, Language::of(tag)))
-            .unwrap_or_default()
+        self.language.map(|tag| texts::reason(because, Language::of(tag))).unwrap_or_default()
     }
 
     fn codes(&self) -> Vec<proto::CodeVerdict> {
         let codes = self.sent.codes.iter().zip(&self.evaluation.codes);
-        codes
-            .map(|(code, outcome)| self.code(code, *outcome))
-            .collect()
+        codes.map(|(code, outcome)| self.code(code, *outcome)).collect()
     }
 
     fn code(&self, code: &str, outcome: CodeOutcome) -> proto::CodeVerdict {
-        let mut verdict = proto::CodeVerdict {
-            code: code.to_owned(),
-            ..proto::CodeVerdict::default()
-        };
+        let mut verdict = proto::CodeVerdict { code: code.to_owned(), ..proto::CodeVerdict::default() };
         let (id, because) = match outcome {
             CodeOutcome::Unknown => {
                 verdict.set_outcome(proto::CodeOutcome::Unknown);
@@ -278,24 +241,14 @@ impl Answer<'_> {
                 return verdict;
             }
             CodeOutcome::Of(CodeOwner::Promotion(place)) => {
-                let promotion = self
-                    .ruleset
-                    .promotions()
-                    .get(place)
-                    .map(|promotion| promotion.id.to_string());
-                let because = self
-                    .evaluation
-                    .verdicts
-                    .get(place)
-                    .map(|verdict| verdict.because.clone());
+                let promotion =
+                    self.ruleset.promotions().get(place).map(|promotion| promotion.id.to_string());
+                let because = self.evaluation.verdicts.get(place).map(|verdict| verdict.because.clone());
                 (promotion, because)
             }
             CodeOutcome::Of(CodeOwner::Unsupported(place)) => {
                 let of = self.ruleset.unsupported.get(place);
-                (
-                    of.map(|of| of.id.to_string()),
-                    of.map(|of| because_unsupported(&of.detail)),
-                )
+                (of.map(|of| of.id.to_string()), of.map(|of| because_unsupported(&of.detail)))
             }
         };
         verdict.promotion_id = id.unwrap_or_default();
@@ -327,7 +280,6 @@ impl Answer<'_> {
 
     fn trace(&self, applied: &Applied) -> proto::ApplicationTrace {
         let draft = &applied.draft;
-        let promotion = self.ruleset.promotions().get(applied.promotion);
         let words = texts::Trace {
             currency: self.cart.currency,
             base: draft.base,
@@ -337,9 +289,7 @@ impl Answer<'_> {
             given: draft.given,
         };
         proto::ApplicationTrace {
-            promotion_id: promotion
-                .map(|promotion| promotion.id.to_string())
-                .unwrap_or_default(),
+            promotion_id: self.promotion_id(applied),
             base_minor: draft.base,
             exact: Some(encode_fraction(draft.exact)),
             rounded_minor: draft.rounded,
@@ -386,10 +336,7 @@ fn encode_parameters(because: &Because) -> Vec<proto::Parameter> {
 }
 
 fn encode_money(currency: Currency, minor: i64) -> proto::Money {
-    proto::Money {
-        currency_code: currency.code().to_owned(),
-        minor,
-    }
+    proto::Money { currency_code: currency.code().to_owned(), minor }
 }
 
 fn encode_fraction(fraction: Fraction) -> proto::Fraction {
@@ -415,6 +362,22 @@ fn encode_phase(phase: Phase) -> proto::Phase {
         Phase::Delivery => proto::Phase::Delivery,
         Phase::Payment => proto::Phase::Payment,
         Phase::Reward => proto::Phase::Reward,
+    }
+}
+
+fn encode_role(role: Role) -> proto::Role {
+    match role {
+        Role::Plain => proto::Role::Unspecified,
+        Role::Qualifier => proto::Role::Qualifier,
+        Role::Reward => proto::Role::Reward,
+    }
+}
+
+fn encode_credit(credit: Credit) -> proto::CreditKind {
+    match credit {
+        Credit::Points => proto::CreditKind::Points,
+        Credit::Wallet => proto::CreditKind::Wallet,
+        Credit::Payment => proto::CreditKind::Payment,
     }
 }
 

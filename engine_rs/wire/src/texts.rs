@@ -39,7 +39,8 @@ impl Language {
 
 /// The sentence of a reason.
 pub(crate) fn reason(because: &Because, language: Language) -> String {
-    let (english, indonesian) = template(because.reason);
+    let (english, indonesian) =
+        if gives_no_discount(because) { ("Applied.", "Dipakai.") } else { template(because.reason) };
     let mut text = language.pick(english, indonesian).to_owned();
     for (name, value) in &because.parameters {
         text = text.replace(&format!("{{{name}}}"), &parameter(value, language));
@@ -47,27 +48,25 @@ pub(crate) fn reason(because: &Because, language: Language) -> String {
     text
 }
 
+/// Gifts and rewards are applied without lowering a price.
+fn gives_no_discount(because: &Because) -> bool {
+    because.reason == Reason::Applied
+        && because.parameters.iter().all(|(_, value)| matches!(value, Parameter::Money(_, 0)))
+}
+
 fn template(reason: Reason) -> (&'static str, &'static str) {
     match reason {
         Reason::Applied => ("Applied: {discount} off.", "Dipakai: potongan {discount}."),
-        Reason::Unsupported => (
-            "This version can't evaluate it: {detail}.",
-            "Versi ini tidak dapat menghitungnya: {detail}.",
-        ),
-        Reason::Error => (
-            "It couldn't be computed: {detail}.",
-            "Tidak dapat dihitung: {detail}.",
-        ),
+        Reason::Unsupported => {
+            ("This version can't evaluate it: {detail}.", "Versi ini tidak dapat menghitungnya: {detail}.")
+        }
+        Reason::Error => ("It couldn't be computed: {detail}.", "Tidak dapat dihitung: {detail}."),
         Reason::NotStarted => ("It starts at {starts}.", "Mulai berlaku {starts}."),
         Reason::Ended => ("It ended at {ended}.", "Sudah berakhir {ended}."),
-        Reason::DayOfWeek => (
-            "Not on this day ({day}).",
-            "Tidak berlaku pada hari ini ({day}).",
-        ),
-        Reason::TimeOfDay => (
-            "Not at this time ({local_time}).",
-            "Tidak berlaku pada jam ini ({local_time}).",
-        ),
+        Reason::DayOfWeek => ("Not on this day ({day}).", "Tidak berlaku pada hari ini ({day})."),
+        Reason::TimeOfDay => {
+            ("Not at this time ({local_time}).", "Tidak berlaku pada jam ini ({local_time}).")
+        }
         Reason::Holiday => (
             "Not on this day by the holiday calendar ({date}).",
             "Tidak berlaku menurut kalender libur ({date}).",
@@ -77,44 +76,27 @@ fn template(reason: Reason) -> (&'static str, &'static str) {
         Reason::Channel => ("Not on this channel.", "Tidak berlaku di kanal ini."),
         Reason::Region => ("Not in this region.", "Tidak berlaku di wilayah ini."),
         Reason::MembersOnly => ("Only for members.", "Khusus anggota."),
-        Reason::MemberTier => (
-            "Not for this member tier.",
-            "Tidak berlaku untuk tingkat keanggotaan ini.",
-        ),
-        Reason::Segment => (
-            "Not for this customer's segments.",
-            "Tidak berlaku untuk segmen pelanggan ini.",
-        ),
-        Reason::CustomerType => (
-            "Only for {needed} customers.",
-            "Tidak berlaku untuk jenis pelanggan ini.",
-        ),
+        Reason::MemberTier => ("Not for this member tier.", "Tidak berlaku untuk tingkat keanggotaan ini."),
+        Reason::Segment => ("Not for this customer's segments.", "Tidak berlaku untuk segmen pelanggan ini."),
+        Reason::CustomerType => ("Only for {needed} customers.", "Tidak berlaku untuk jenis pelanggan ini."),
         Reason::CodeNeeded => ("It needs its code.", "Perlu kode promo."),
         Reason::VoucherNeeded => ("It needs a voucher.", "Perlu voucher."),
-        Reason::Currency => (
-            "It has no amount in {currency}.",
-            "Tidak ada nilai dalam {currency}.",
-        ),
-        Reason::NoMatchingLines => (
-            "Nothing in the cart is in its scope.",
-            "Tidak ada barang yang termasuk promo.",
-        ),
+        Reason::Currency => ("It has no amount in {currency}.", "Tidak ada nilai dalam {currency}."),
+        Reason::NoMatchingLines => {
+            ("Nothing in the cart is in its scope.", "Tidak ada barang yang termasuk promo.")
+        }
         Reason::Threshold => (
             "Buy for {missing} more: {needed} is needed, {had} is there.",
             "Tambah belanja {missing}: perlu {needed}, baru {had}.",
         ),
         Reason::Quantity => (
-            "The number of units doesn't fit: {needed} is the limit, {had} are there.",
-            "Jumlah tidak sesuai: batasnya {needed}, ada {had}.",
+            "The number of units doesn't fit: {needed} wanted, {had} there.",
+            "Jumlah tidak sesuai: perlu {needed}, ada {had}.",
         ),
-        Reason::Payment => (
-            "Not for this way of paying.",
-            "Tidak berlaku untuk cara pembayaran ini.",
-        ),
-        Reason::Customer => (
-            "The customer's history doesn't fit ({fact}).",
-            "Riwayat pelanggan tidak sesuai ({fact}).",
-        ),
+        Reason::Payment => ("Not for this way of paying.", "Tidak berlaku untuk cara pembayaran ini."),
+        Reason::Customer => {
+            ("The customer's history doesn't fit ({fact}).", "Riwayat pelanggan tidak sesuai ({fact}).")
+        }
         Reason::Attribute => ("{attribute} doesn't fit.", "{attribute} tidak sesuai."),
         Reason::UnknownAttribute => ("{attribute} isn't known.", "{attribute} tidak diketahui."),
         Reason::Condition => ("Its condition doesn't hold.", "Syaratnya tidak terpenuhi."),
@@ -122,34 +104,21 @@ fn template(reason: Reason) -> (&'static str, &'static str) {
             "Spend {missing} more at the partner brands: {needed} is needed, {had} is there.",
             "Tambah belanja {missing} di merek mitra: perlu {needed}, baru {had}.",
         ),
-        Reason::Limit => (
-            "Its limit of uses is reached.",
-            "Batas pemakaian sudah tercapai.",
-        ),
+        Reason::Limit => ("Its limit of uses is reached.", "Batas pemakaian sudah tercapai."),
         Reason::Budget => (
             "Its budget can't pay {needed}; {had} is left.",
             "Anggarannya tidak cukup untuk {needed}; sisa {had}.",
         ),
-        Reason::Exclusive => (
-            "It can't stand beside {winner}.",
-            "Tidak dapat digabung dengan {winner}.",
-        ),
-        Reason::Group => (
-            "{winner} of the same group was applied.",
-            "{winner} dari grup yang sama sudah dipakai.",
-        ),
+        Reason::Exclusive => ("It can't stand beside {winner}.", "Tidak dapat digabung dengan {winner}."),
+        Reason::Group => {
+            ("{winner} of the same group was applied.", "{winner} dari grup yang sama sudah dipakai.")
+        }
         Reason::BetterPlan => (
             "The chosen promotions give more without it; with it {lost_by} would be lost.",
             "Promo yang dipilih memberi lebih banyak tanpanya; dengannya hilang {lost_by}.",
         ),
-        Reason::UnitsTaken => (
-            "Other promotions took its units.",
-            "Barangnya sudah dipakai promo lain.",
-        ),
-        Reason::NoEffect => (
-            "It would give nothing here.",
-            "Tidak memberi potongan di sini.",
-        ),
+        Reason::UnitsTaken => ("Other promotions took its units.", "Barangnya sudah dipakai promo lain."),
+        Reason::NoEffect => ("It would give nothing here.", "Tidak memberi potongan di sini."),
     }
 }
 
@@ -221,10 +190,7 @@ mod tests {
     fn money_is_written_with_the_digits_of_its_currency() {
         let of = |code, minor, language| money(Currency::parse(code).unwrap(), minor, language);
         assert_eq!(of("IDR", 2_500_000, Language::Indonesian), "IDR 25.000,00");
-        assert_eq!(
-            of("USD", 123_456_789, Language::English),
-            "USD 1,234,567.89"
-        );
+        assert_eq!(of("USD", 123_456_789, Language::English), "USD 1,234,567.89");
         assert_eq!(of("JPY", 980, Language::English), "JPY 980");
         assert_eq!(of("KWD", -1_005, Language::English), "KWD -1.005");
     }

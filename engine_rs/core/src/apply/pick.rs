@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Applying;
 use crate::model::{UnitLimit, UnitOrder};
+use crate::symbols::Symbol;
 use crate::units::{Prices, Run, phase_start};
 
 /// The first units of a run, as a benefit takes them.
@@ -13,6 +14,8 @@ pub(crate) struct Picked {
     pub(crate) run: usize,
     /// The line's place in the cart.
     pub(crate) line: usize,
+    /// The line's product.
+    pub(crate) product: Symbol,
     /// How many units.
     pub(crate) count: i64,
     /// The price left of each.
@@ -21,6 +24,8 @@ pub(crate) struct Picked {
     pub(crate) list: i64,
     /// The price of each at the start of the phase.
     pub(crate) phase_start: i64,
+    /// The price of each that the promotion started from.
+    pub(crate) base: i64,
     /// What each can lose: its price left down to its floor.
     pub(crate) capacity: i64,
 }
@@ -29,51 +34,62 @@ pub(crate) struct Picked {
 pub(super) fn units(
     applying: &Applying<'_>,
     prices: &Prices,
+    pool: &[usize],
     limit: Option<&UnitLimit>,
 ) -> Vec<Picked> {
-    let open = open_units(applying, prices);
+    let open: Vec<Picked> = open(applying, prices, pool, |_| true).collect();
     match limit {
-        Some(limit) if limit.max_units.is_some() || limit.max_units_per_line.is_some() => {
-            take(open, limit)
-        }
+        Some(limit) if !limit.is_none() => take(open, limit),
         _ => open,
     }
 }
 
-fn open_units(applying: &Applying<'_>, prices: &Prices) -> Vec<Picked> {
+/// The units that no set or gift has used yet, in cart order.
+pub(super) fn unused(applying: &Applying<'_>, prices: &Prices, pool: &[usize]) -> Vec<Picked> {
+    open(applying, prices, pool, |run| !run.used).collect()
+}
+
+fn open<'a>(
+    applying: &'a Applying<'a>,
+    prices: &'a Prices,
+    pool: &'a [usize],
+    also: impl Fn(&Run) -> bool + 'a,
+) -> impl Iterator<Item = Picked> + 'a {
     let stacking = &applying.promotion.stacking;
-    let is_open = |run: &Run| {
+    let is_open = move |run: &Run| {
         !run.closed
             && (stacking.on_discounted || !run.lowered)
             && run.groups & stacking.unit_groups == 0
+            && also(run)
     };
-    let pick = |(index, run): (usize, &Run)| {
-        applying
-            .scope
-            .binary_search(&run.line)
-            .ok()
-            .filter(|_| is_open(run))?;
+    prices.runs().iter().enumerate().filter_map(move |(index, run)| {
+        pool.binary_search(&run.line).ok().filter(|_| is_open(run))?;
         let line = applying.cart.lines.get(run.line)?;
         Some(Picked {
             run: index,
             line: run.line,
+            product: line.product,
             count: run.count,
             left: run.left,
             list: line.unit_price,
-            phase_start: phase_start(run, applying.current, applying.promotion.step.phase),
+            phase_start: phase_start(run, applying.current, applying.step.phase),
+            base: run.base,
             capacity: (run.left - line.floor).max(0),
         })
-    };
-    prices.runs().iter().enumerate().filter_map(pick).collect()
+    })
 }
 
-/// Takes units in the limit's order; ties go by cart order, and inside a run to its first units.
-fn take(mut units: Vec<Picked>, limit: &UnitLimit) -> Vec<Picked> {
-    match limit.order {
+/// Puts units in the order in which they are taken; ties stay in cart order.
+pub(super) fn sort(units: &mut [Picked], order: UnitOrder) {
+    match order {
         UnitOrder::Cheapest => units.sort_by_key(|picked| picked.left),
         UnitOrder::Dearest => units.sort_by_key(|picked| std::cmp::Reverse(picked.left)),
         UnitOrder::Cart => {}
     }
+}
+
+fn take(mut units: Vec<Picked>, limit: &UnitLimit) -> Vec<Picked> {
+    sort(&mut units, limit.order);
     let per_line = limit.max_units_per_line.unwrap_or(i64::MAX);
     let mut left = limit.max_units.unwrap_or(i64::MAX);
     let mut left_of_line: HashMap<usize, i64> = HashMap::new();

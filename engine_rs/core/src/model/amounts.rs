@@ -19,10 +19,7 @@ impl Amounts {
 
     /// The amount in a currency.
     pub fn of(&self, currency: Currency) -> Option<i64> {
-        self.0
-            .iter()
-            .find(|(listed, _)| *listed == currency)
-            .map(|(_, minor)| *minor)
+        self.0.iter().find(|(listed, _)| *listed == currency).map(|(_, minor)| *minor)
     }
 
     /// Whether a cart in this currency finds what it needs: an empty table asks for nothing.

@@ -63,9 +63,7 @@ pub struct AttributeTest {
 impl AttributeTest {
     /// The answer; `None` when the attribute isn't there. One of another type is a no.
     pub fn ask(&self, attributes: &[Attribute]) -> Option<bool> {
-        let attribute = attributes
-            .iter()
-            .find(|attribute| attribute.name == self.name)?;
+        let attribute = attributes.iter().find(|attribute| attribute.name == self.name)?;
         Some(match (&self.question, attribute.value) {
             (Question::TextIn(texts), AttributeValue::Text(text)) => texts.contains(&text),
             (Question::NumberIn(range), AttributeValue::Number(number)) => range.contains(number),

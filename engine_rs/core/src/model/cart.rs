@@ -63,6 +63,8 @@ pub struct Line {
     pub kind: LineKind,
     /// Whether it modifies another line.
     pub is_child: bool,
+    /// Whether another line modifies it.
+    pub has_children: bool,
     /// The product.
     pub product: Symbol,
     /// The product's categories with their ancestors.

@@ -8,19 +8,19 @@ mod policy;
 mod promotion;
 mod schedule;
 mod selector;
+mod step;
 mod targeting;
 
 pub use amounts::Amounts;
 pub use attribute::{Attribute, AttributeTest, AttributeValue, NumberRange, Question};
 pub use cart::{Cart, Customer, CustomerType, GivenCode, Line, Name, Payment, PriceMode, Spend};
-pub use condition::{
-    AttributeOwner, Basis, Condition, CustomerTest, Extent, PaymentTest, Threshold,
-};
+pub use condition::{AttributeOwner, Basis, Condition, CustomerTest, Extent, PaymentTest, Threshold};
 pub use policy::{Policy, RoundingGrain, Selection};
-pub use promotion::{
-    Benefit, Exclusive, Limits, PercentBase, Phase, Promotion, Reduction, ShortBudget, Stacking,
-    Step, Texts, Trigger, UnitLimit, UnitOrder,
-};
+pub use promotion::{Exclusive, Limits, Phase, Promotion, ShortBudget, Stacking, Texts, Trigger};
 pub use schedule::{DailyWindow, HolidayMode, Schedule};
 pub use selector::{KindSet, LineFilter, LineKind, PriceRange, Selector};
+pub use step::{
+    Benefit, Credit, Gift, GiftSource, PercentBase, Reduction, Reward, Role, SetOffer, Slot, SpreadAmount,
+    Step, Tier, TierBenefit, Tiers, UnitLimit, UnitOrder,
+};
 pub use targeting::{CrossBrand, NameFilter, SpendSource, Targeting};

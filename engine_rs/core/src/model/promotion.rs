@@ -1,6 +1,6 @@
 //! A promotion as the engine runs it.
 
-use super::{Amounts, Condition, CrossBrand, Schedule, Selector, Targeting, Threshold};
+use super::{Amounts, Condition, CrossBrand, PaymentTest, Schedule, Step, Targeting, Threshold};
 use crate::currency::Currency;
 use crate::symbols::Symbol;
 
@@ -21,6 +21,10 @@ pub struct Promotion {
     pub schedule: Schedule,
     /// Where and for whom it holds.
     pub targeting: Targeting,
+    /// What must be bought first.
+    pub min_purchase: Option<Threshold>,
+    /// The way of paying that its type asks for.
+    pub payment: Option<PaymentTest>,
     /// What the cart must meet.
     pub condition: Option<Condition>,
     /// Its tie to spending at other brands.
@@ -29,36 +33,21 @@ pub struct Promotion {
     pub stacking: Stacking,
     /// What evaluation knows of its limits.
     pub limits: Limits,
-    /// What it gives.
-    pub step: Step,
+    /// What it gives, in the order of phases; at least one.
+    pub steps: Vec<Step>,
 }
 
 impl Promotion {
+    /// The phase of its first step.
+    pub fn phase(&self) -> Phase {
+        self.steps.first().map_or(Phase::Reward, |step| step.phase)
+    }
+
     /// Whether every amount that it needs exists in the currency (S-2.1).
     pub fn covers(&self, currency: Currency) -> bool {
-        let step = &self.step;
-        let benefit = match &step.benefit {
-            Benefit::Reduce {
-                reduction: Reduction::AmountOff(amounts) | Reduction::FixedPrice(amounts),
-                ..
-            }
-            | Benefit::SpreadAmount(amounts) => amounts.covers(currency),
-            Benefit::Reduce {
-                reduction: Reduction::Percent { .. },
-                ..
-            }
-            | Benefit::SpreadPercent { .. } => true,
-        };
-        benefit
-            && step.max_discount.covers(currency)
-            && step
-                .min_purchase
-                .as_ref()
-                .is_none_or(|threshold| threshold.minimum.covers(currency))
-            && self
-                .cross_brand
-                .as_ref()
-                .is_none_or(|tie| tie.minimum_spend.covers(currency))
+        self.steps.iter().all(|step| step.covers(currency))
+            && self.min_purchase.as_ref().is_none_or(|threshold| threshold.minimum.covers(currency))
+            && self.cross_brand.as_ref().is_none_or(|tie| tie.minimum_spend.covers(currency))
             && self.limits.budget.covers(currency)
     }
 }
@@ -159,89 +148,4 @@ pub enum ShortBudget {
     AllOrNothing,
     /// What is left is given.
     Partial,
-}
-
-/// One primitive in its phase.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// When in the pipeline it runs.
-    pub phase: Phase,
-    /// The lines that it is about.
-    pub scope: Selector,
-    /// What must be bought first.
-    pub min_purchase: Option<Threshold>,
-    /// What it does to the lines.
-    pub benefit: Benefit,
-    /// The most that one application takes off; empty is no cap.
-    pub max_discount: Amounts,
-}
-
-/// What a step does to the lines in its scope.
-#[derive(Clone, Debug)]
-pub enum Benefit {
-    /// Lowers the price of single units.
-    Reduce {
-        /// How a unit's price is lowered.
-        reduction: Reduction,
-        /// How many units, and which.
-        units: UnitLimit,
-    },
-    /// Takes a share off several lines together, rounded once.
-    SpreadPercent {
-        /// Parts per million, from 1 to 1000000.
-        ppm: i32,
-        /// What it is a share of.
-        base: PercentBase,
-    },
-    /// Takes an amount off several lines together.
-    SpreadAmount(Amounts),
-}
-
-/// How the price of a unit is lowered.
-#[derive(Clone, Debug)]
-pub enum Reduction {
-    /// By a share.
-    Percent {
-        /// Parts per million, from 1 to 1000000.
-        ppm: i32,
-        /// What it is a share of.
-        base: PercentBase,
-    },
-    /// By an amount.
-    AmountOff(Amounts),
-    /// To a price; one that is already lower stays.
-    FixedPrice(Amounts),
-}
-
-/// The price that a percentage is taken of (S-4.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PercentBase {
-    /// What the promotions before this one left.
-    Current,
-    /// The list price.
-    List,
-    /// The price at the start of the phase.
-    PhaseStart,
-}
-
-/// How many units a benefit touches, and which first (S-6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnitLimit {
-    /// Per order.
-    pub max_units: Option<i64>,
-    /// Per line.
-    pub max_units_per_line: Option<i64>,
-    /// Which first, when not all are.
-    pub order: UnitOrder,
-}
-
-/// Which units a benefit takes first; ties go by cart order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnitOrder {
-    /// The lowest price left.
-    Cheapest,
-    /// The highest price left.
-    Dearest,
-    /// The order of the lines.
-    Cart,
 }

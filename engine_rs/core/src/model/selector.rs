@@ -54,6 +54,8 @@ pub struct Selector {
     pub kinds: KindSet,
     /// Whether lines that have a parent are picked too.
     pub with_children: bool,
+    /// Whether lines that have children (modifiers, upcharges) are left out.
+    pub unmodified: bool,
 }
 
 impl Selector {
@@ -64,6 +66,7 @@ impl Selector {
             exclude: Vec::new(),
             kinds: KindSet::only(kind),
             with_children: false,
+            unmodified: false,
         }
     }
 
@@ -71,15 +74,9 @@ impl Selector {
     pub fn picks(&self, line: &Line, currency: Currency) -> bool {
         self.kinds.contains(line.kind)
             && (self.with_children || !line.is_child)
-            && (self.include.is_empty()
-                || self
-                    .include
-                    .iter()
-                    .any(|filter| filter.matches(line, currency)))
-            && !self
-                .exclude
-                .iter()
-                .any(|filter| filter.matches(line, currency))
+            && !(self.unmodified && line.has_children)
+            && (self.include.is_empty() || self.include.iter().any(|filter| filter.matches(line, currency)))
+            && !self.exclude.iter().any(|filter| filter.matches(line, currency))
     }
 }
 
@@ -101,21 +98,11 @@ pub struct LineFilter {
 impl LineFilter {
     fn matches(&self, line: &Line, currency: Currency) -> bool {
         (self.products.is_empty() || self.products.contains(&line.product))
-            && (self.categories.is_empty()
-                || line
-                    .categories
-                    .iter()
-                    .any(|own| self.categories.contains(own)))
+            && (self.categories.is_empty() || line.categories.iter().any(|own| self.categories.contains(own)))
             && (self.brands.is_empty() || self.brands.contains(&line.brand))
-            && self
-                .attributes
-                .iter()
-                .all(|test| test.ask(&line.attributes) == Some(true))
+            && self.attributes.iter().all(|test| test.ask(&line.attributes) == Some(true))
             && (self.unit_price.is_empty()
-                || self
-                    .unit_price
-                    .iter()
-                    .any(|range| range.contains(currency, line.unit_price)))
+                || self.unit_price.iter().any(|range| range.contains(currency, line.unit_price)))
     }
 }
 

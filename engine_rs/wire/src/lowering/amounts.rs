@@ -13,12 +13,7 @@ pub(super) const WHOLE_PPM: i64 = 1_000_000;
 
 impl Lowering<'_> {
     /// Amounts above 0, which may be left out altogether.
-    pub(super) fn amounts(
-        &mut self,
-        list: &[proto::Money],
-        at: &At<'_>,
-        field: &'static str,
-    ) -> Amounts {
+    pub(super) fn amounts(&mut self, list: &[proto::Money], at: &At<'_>, field: &'static str) -> Amounts {
         self.amounts_from(1, list, at, field)
     }
 
@@ -35,13 +30,13 @@ impl Lowering<'_> {
         self.amounts(list, at, field)
     }
 
+    /// The amounts of a message that holds nothing else.
+    pub(super) fn amounts_of(&mut self, amounts: &proto::Amounts, at: &At<'_>) -> Amounts {
+        self.required_amounts(&amounts.per_currency, at, "per_currency")
+    }
+
     /// Prices, which may be 0, at least one.
-    pub(super) fn prices(
-        &mut self,
-        list: &[proto::Money],
-        at: &At<'_>,
-        field: &'static str,
-    ) -> Amounts {
+    pub(super) fn prices(&mut self, list: &[proto::Money], at: &At<'_>, field: &'static str) -> Amounts {
         if list.is_empty() {
             self.required(&at.field(field));
         }
@@ -78,8 +73,7 @@ impl Lowering<'_> {
         let at = at.field("currency_code");
         let currency = currency(code, &at, &mut self.findings)?;
         if taken(currency) {
-            self.findings
-                .add(Code::Duplicate, &at, &[("value", code.into())]);
+            self.findings.add(Code::Duplicate, &at, &[("value", code.into())]);
             return None;
         }
         Some(currency)

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use dealwright_core::currency::Currency;
 use dealwright_core::evaluate::Allowance;
 use dealwright_core::model::{
-    Attribute, AttributeValue, Cart, Customer, CustomerType, GivenCode, Line, Name, Payment,
-    Policy, PriceMode, Spend,
+    Attribute, AttributeValue, Cart, Customer, CustomerType, GivenCode, Line, Name, Payment, Policy,
+    PriceMode, Spend,
 };
 use dealwright_core::symbols::{Symbol, Symbols, fold};
 use jiff::tz::TimeZone;
@@ -58,13 +58,9 @@ pub(crate) fn request(
         return None;
     };
     let allowances = allowances(limit_state, reference, findings);
-    let mut intake = Intake {
-        reference,
-        findings,
-    };
+    let mut intake = Intake { reference, findings };
     let cart = intake.cart(cart, &at);
-    cart.filter(|_| !findings.refuse())
-        .map(|cart| Lowered { cart, allowances })
+    cart.filter(|_| !findings.refuse()).map(|cart| Lowered { cart, allowances })
 }
 
 fn allowances(
@@ -83,17 +79,10 @@ fn allowances(
         if left.promotion_id.is_empty() {
             findings.add(Code::Required, &at_id, &[]);
         }
-        let allowance = Allowance {
-            uses_left: left.uses_left,
-            budget_left: left.budget_left_minor,
-        };
+        let allowance = Allowance { uses_left: left.uses_left, budget_left: left.budget_left_minor };
         let promotion = reference.symbols.find(&left.promotion_id);
         if promotion != Symbol::UNKNOWN && allowances.insert(promotion, allowance).is_some() {
-            findings.add(
-                Code::Duplicate,
-                &at_id,
-                &[("value", left.promotion_id.as_str().into())],
-            );
+            findings.add(Code::Duplicate, &at_id, &[("value", left.promotion_id.as_str().into())]);
         }
     }
     allowances
@@ -109,64 +98,42 @@ impl Intake<'_> {
         self.check_name(&cart.id, &at.field("id"));
         let store = self.reference.stores.get(&cart.store_id);
         let or_of_store = |given: &str, of_store: fn(&Store) -> &str| -> String {
-            if given.is_empty() {
-                store.map_or("", of_store).to_owned()
-            } else {
-                given.to_owned()
-            }
+            if given.is_empty() { store.map_or("", of_store).to_owned() } else { given.to_owned() }
         };
         let brand_id = or_of_store(&cart.brand_id, |store| &store.brand_id);
         let region = or_of_store(&cart.region, |store| &store.region);
         let zone = zone(&cart.time_zone, &at.field("time_zone"), self.findings)
             .or_else(|| store.map(|store| store.zone.clone()))
             .unwrap_or_else(|| self.reference.policy.zone.clone());
-        let currency = currency(
-            &cart.currency_code,
-            &at.field("currency_code"),
-            self.findings,
-        );
+        let currency = currency(&cart.currency_code, &at.field("currency_code"), self.findings);
         let price_mode = known(cart.price_mode, &at.field("price_mode"), self.findings);
-        let lines = self.lines(cart, &brand_id, at);
-        self.check_parents(cart, at);
+        let mut lines = self.lines(cart, &brand_id, at);
+        self.link_parents(cart, &mut lines, at);
         let codes = self.codes(cart, at);
         let currency = currency?;
         Some(Cart {
             currency,
             price_mode: match price_mode? {
-                proto::PriceMode::Unspecified | proto::PriceMode::TaxInclusive => {
-                    PriceMode::TaxInclusive
-                }
+                proto::PriceMode::Unspecified | proto::PriceMode::TaxInclusive => PriceMode::TaxInclusive,
                 proto::PriceMode::TaxExclusive => PriceMode::TaxExclusive,
             },
             lines,
             customer: self.customer(cart.customer.as_ref(), currency, &at.field("customer")),
-            payment: cart
-                .payment
-                .as_ref()
-                .map(|payment| self.payment(payment, &at.field("payment"))),
+            payment: cart.payment.as_ref().map(|payment| self.payment(payment, &at.field("payment"))),
             store: self.folded(&cart.store_id, &at.field("store_id")),
             brand: self.folded(&brand_id, &at.field("brand_id")),
             channel: self.folded(&cart.channel, &at.field("channel")),
             region: self.folded(&region, &at.field("region")),
             zone,
             codes,
-            vouchers_of: cart
-                .vouchers
-                .iter()
-                .map(|voucher| self.find(&voucher.promotion_id))
-                .collect(),
+            vouchers_of: cart.vouchers.iter().map(|voucher| self.find(&voucher.promotion_id)).collect(),
             attributes: self.attributes(&cart.attributes, at),
         })
     }
 
     fn lines(&mut self, cart: &proto::Cart, brand_id: &str, at: &At<'_>) -> Vec<Line> {
         if cart.lines.len() > LINES_MAX {
-            check_count(
-                cart.lines.len(),
-                LINES_MAX,
-                &at.field("lines"),
-                self.findings,
-            );
+            check_count(cart.lines.len(), LINES_MAX, &at.field("lines"), self.findings);
             return Vec::new();
         }
         let mut ids = HashSet::with_capacity(cart.lines.len());
@@ -175,59 +142,35 @@ impl Intake<'_> {
         for (index, line) in cart.lines.iter().enumerate() {
             let at = at.item("lines", index);
             if self.required_name(&line.id, &at.field("id")) && !ids.insert(line.id.as_str()) {
-                self.findings.add(
-                    Code::Duplicate,
-                    &at.field("id"),
-                    &[("value", line.id.as_str().into())],
-                );
+                self.findings.add(Code::Duplicate, &at.field("id"), &[("value", line.id.as_str().into())]);
             }
             let line = self.line(line, brand_id, &at);
             total = total.saturating_add(line.quantity.saturating_mul(line.unit_price));
             lines.push(line);
         }
         if total > CART_TOTAL_MAX {
-            self.findings.add(
-                Code::TotalTooLarge,
-                &at.field("lines"),
-                &[("limit", CART_TOTAL_MAX.into())],
-            );
+            self.findings.add(Code::TotalTooLarge, &at.field("lines"), &[("limit", CART_TOTAL_MAX.into())]);
         }
         lines
     }
 
     fn line(&mut self, line: &proto::Line, brand_id: &str, at: &At<'_>) -> Line {
-        let quantity = check_range(
-            line.quantity,
-            1,
-            QUANTITY_MAX,
-            &at.field("quantity"),
-            self.findings,
-        );
-        let mut amount =
-            |minor, field| check_range(minor, 0, AMOUNT_MAX, &at.field(field), self.findings);
+        let quantity = check_range(line.quantity, 1, QUANTITY_MAX, &at.field("quantity"), self.findings);
+        let mut amount = |minor, field| check_range(minor, 0, AMOUNT_MAX, &at.field(field), self.findings);
         let unit_price = amount(line.unit_price_minor, "unit_price_minor");
         let floor = amount(line.floor_minor.unwrap_or(0), "floor_minor");
         amount(line.unit_cost_minor.unwrap_or(0), "unit_cost_minor");
-        check_range(
-            line.tax_rate_ppm.into(),
-            0,
-            WHOLE_PPM,
-            &at.field("tax_rate_ppm"),
-            self.findings,
-        );
+        check_range(line.tax_rate_ppm.into(), 0, WHOLE_PPM, &at.field("tax_rate_ppm"), self.findings);
         let kind = known(line.kind, &at.field("kind"), self.findings).unwrap_or_default();
         self.check_name(&line.product_id, &at.field("product_id"));
         self.check_name(&line.brand_id, &at.field("brand_id"));
         Line {
             kind: line_kind(kind),
             is_child: !line.parent_id.is_empty(),
+            has_children: false,
             product: self.find(&line.product_id),
             categories: self.categories(&line.category_ids, at),
-            brand: self.find(if line.brand_id.is_empty() {
-                brand_id
-            } else {
-                &line.brand_id
-            }),
+            brand: self.find(if line.brand_id.is_empty() { brand_id } else { &line.brand_id }),
             quantity,
             unit_price,
             floor,
@@ -237,12 +180,7 @@ impl Intake<'_> {
     }
 
     fn categories(&mut self, ids: &[String], at: &At<'_>) -> Vec<Symbol> {
-        check_count(
-            ids.len(),
-            FACTS_MAX,
-            &at.field("category_ids"),
-            self.findings,
-        );
+        check_count(ids.len(), FACTS_MAX, &at.field("category_ids"), self.findings);
         let mut categories = Vec::with_capacity(ids.len());
         for id in ids.iter().take(FACTS_MAX) {
             match self.reference.ancestors.get(id) {
@@ -254,51 +192,34 @@ impl Intake<'_> {
     }
 
     /// A parent is another line of the cart.
-    fn check_parents(&mut self, cart: &proto::Cart, at: &At<'_>) {
+    fn link_parents(&mut self, cart: &proto::Cart, lines: &mut [Line], at: &At<'_>) {
         if cart.lines.iter().all(|line| line.parent_id.is_empty()) {
             return;
         }
-        let ids: HashSet<&str> = cart.lines.iter().map(|line| line.id.as_str()).collect();
-        for (index, line) in cart.lines.iter().enumerate() {
-            let known = line.parent_id != line.id && ids.contains(line.parent_id.as_str());
-            if !line.parent_id.is_empty() && !known {
-                let at = at.item("lines", index);
-                let value = line.parent_id.as_str().into();
-                self.findings.add(
-                    Code::ParentUnknown,
-                    &at.field("parent_id"),
-                    &[("value", value)],
-                );
+        let places: HashMap<&str, usize> =
+            cart.lines.iter().enumerate().map(|(place, line)| (line.id.as_str(), place)).collect();
+        for (index, line) in cart.lines.iter().enumerate().filter(|(_, line)| !line.parent_id.is_empty()) {
+            let parent = places.get(line.parent_id.as_str()).filter(|place| **place != index);
+            match parent.and_then(|place| lines.get_mut(*place)) {
+                Some(parent) => parent.has_children = true,
+                None => {
+                    let at = at.item("lines", index);
+                    let value = line.parent_id.as_str().into();
+                    self.findings.add(Code::ParentUnknown, &at.field("parent_id"), &[("value", value)]);
+                }
             }
         }
     }
 
-    fn customer(
-        &mut self,
-        customer: Option<&proto::Customer>,
-        currency: Currency,
-        at: &At<'_>,
-    ) -> Customer {
+    fn customer(&mut self, customer: Option<&proto::Customer>, currency: Currency, at: &At<'_>) -> Customer {
         let nobody = proto::Customer::default();
         let customer = customer.unwrap_or(&nobody);
         self.check_name(&customer.id, &at.field("id"));
-        check_count(
-            customer.segment_ids.len(),
-            LINES_MAX,
-            &at.field("segment_ids"),
-            self.findings,
-        );
+        check_count(customer.segment_ids.len(), LINES_MAX, &at.field("segment_ids"), self.findings);
         if let Some(orders) = customer.completed_orders {
-            check_range(
-                orders,
-                0,
-                i64::MAX,
-                &at.field("completed_orders"),
-                self.findings,
-            );
+            check_range(orders, 0, i64::MAX, &at.field("completed_orders"), self.findings);
         }
-        let stated =
-            known(customer.r#type, &at.field("type"), self.findings).and_then(customer_type);
+        let stated = known(customer.r#type, &at.field("type"), self.findings).and_then(customer_type);
         let derived = customer.completed_orders.map(|orders| match orders {
             0 => CustomerType::New,
             _ => CustomerType::Returning,
@@ -307,18 +228,10 @@ impl Intake<'_> {
             identified: !customer.id.is_empty(),
             member: customer.member,
             tier: self.folded(&customer.tier, &at.field("tier")),
-            segments: customer
-                .segment_ids
-                .iter()
-                .map(|id| self.reference.symbols.find_folded(id))
-                .collect(),
+            segments: customer.segment_ids.iter().map(|id| self.reference.symbols.find_folded(id)).collect(),
             customer_type: stated.or(derived),
             completed_orders: customer.completed_orders,
-            last_order: date(
-                &customer.last_order_date,
-                &at.field("last_order_date"),
-                self.findings,
-            ),
+            last_order: date(&customer.last_order_date, &at.field("last_order_date"), self.findings),
             birthday: self.birthday(&customer.birthday, &at.field("birthday")),
             spend: self.spend(&customer.accumulated_spend, currency, at),
             attributes: self.attributes(&customer.attributes, at),
@@ -332,24 +245,13 @@ impl Intake<'_> {
         // A leap year, so that 29 February is a birthday.
         let day = date(&format!("2000-{text}"), at, &mut Findings::default());
         if day.is_none() {
-            self.findings
-                .add(Code::BirthdayInvalid, at, &[("value", text.into())]);
+            self.findings.add(Code::BirthdayInvalid, at, &[("value", text.into())]);
         }
         day.map(|day| (day.month(), day.day()))
     }
 
-    fn spend(
-        &mut self,
-        spend: &[proto::AccumulatedSpend],
-        currency: Currency,
-        at: &At<'_>,
-    ) -> Vec<Spend> {
-        check_count(
-            spend.len(),
-            LINES_MAX,
-            &at.field("accumulated_spend"),
-            self.findings,
-        );
+    fn spend(&mut self, spend: &[proto::AccumulatedSpend], currency: Currency, at: &At<'_>) -> Vec<Spend> {
+        check_count(spend.len(), LINES_MAX, &at.field("accumulated_spend"), self.findings);
         let mut lowered = Vec::with_capacity(spend.len());
         for (index, entry) in spend.iter().enumerate() {
             let at = at.item("accumulated_spend", index);
@@ -360,18 +262,9 @@ impl Intake<'_> {
                 continue;
             };
             let at = at.field("spent");
-            let minor = check_range(
-                spent.minor,
-                0,
-                CART_TOTAL_MAX,
-                &at.field("minor"),
-                self.findings,
-            );
-            let of = super::amounts::currency(
-                &spent.currency_code,
-                &at.field("currency_code"),
-                self.findings,
-            );
+            let minor = check_range(spent.minor, 0, CART_TOTAL_MAX, &at.field("minor"), self.findings);
+            let of =
+                super::amounts::currency(&spent.currency_code, &at.field("currency_code"), self.findings);
             if of == Some(currency) {
                 lowered.push(Spend {
                     brand: self.find(&entry.brand_id),
@@ -387,27 +280,15 @@ impl Intake<'_> {
         self.required_name(&payment.method, &at.field("method"));
         Payment {
             method: self.folded(&payment.method, &at.field("method")),
-            card_class: self
-                .folded(&payment.card_class, &at.field("card_class"))
-                .symbol,
+            card_class: self.folded(&payment.card_class, &at.field("card_class")).symbol,
             issuer: self.folded(&payment.issuer, &at.field("issuer")).symbol,
             attributes: self.attributes(&payment.attributes, at),
         }
     }
 
     fn codes(&mut self, cart: &proto::Cart, at: &At<'_>) -> Vec<GivenCode> {
-        check_count(
-            cart.codes.len(),
-            CODES_MAX,
-            &at.field("codes"),
-            self.findings,
-        );
-        check_count(
-            cart.vouchers.len(),
-            CODES_MAX,
-            &at.field("vouchers"),
-            self.findings,
-        );
+        check_count(cart.codes.len(), CODES_MAX, &at.field("codes"), self.findings);
+        check_count(cart.vouchers.len(), CODES_MAX, &at.field("vouchers"), self.findings);
         let mut vouchers: HashMap<String, Symbol> = HashMap::new();
         for (index, voucher) in cart.vouchers.iter().enumerate() {
             let at = at.item("vouchers", index);
@@ -422,49 +303,33 @@ impl Intake<'_> {
             let folded = fold(code);
             let voucher_of = vouchers.get(&folded).copied();
             let code = self.find(&folded);
-            codes.push(GivenCode {
-                code,
-                voucher_of,
-                repeated: !seen.insert(folded),
-            });
+            codes.push(GivenCode { code, voucher_of, repeated: !seen.insert(folded) });
         }
         codes
     }
 
     fn attributes(&mut self, attributes: &[proto::Attribute], at: &At<'_>) -> Vec<Attribute> {
         use proto::attribute::Value;
-        check_count(
-            attributes.len(),
-            FACTS_MAX,
-            &at.field("attributes"),
-            self.findings,
-        );
+        check_count(attributes.len(), FACTS_MAX, &at.field("attributes"), self.findings);
         let mut lowered: Vec<Attribute> = Vec::with_capacity(attributes.len());
         let mut seen = HashSet::with_capacity(attributes.len());
         for (index, attribute) in attributes.iter().take(FACTS_MAX).enumerate() {
             let at = at.item("attributes", index);
-            if self.required_name(&attribute.name, &at.field("name"))
-                && !seen.insert(attribute.name.as_str())
+            if self.required_name(&attribute.name, &at.field("name")) && !seen.insert(attribute.name.as_str())
             {
                 let value = attribute.name.as_str().into();
-                self.findings
-                    .add(Code::Duplicate, &at.field("name"), &[("value", value)]);
+                self.findings.add(Code::Duplicate, &at.field("name"), &[("value", value)]);
             }
             let value = match &attribute.value {
                 None => {
                     self.findings.add(Code::Required, &at.field("value"), &[]);
                     continue;
                 }
-                Some(Value::Text(text)) => {
-                    AttributeValue::Text(self.find(&text.nfc().collect::<String>()))
-                }
+                Some(Value::Text(text)) => AttributeValue::Text(self.find(&text.nfc().collect::<String>())),
                 Some(Value::Number(number)) => AttributeValue::Number(*number),
                 Some(Value::Flag(flag)) => AttributeValue::Flag(*flag),
             };
-            lowered.push(Attribute {
-                name: self.find(&attribute.name),
-                value,
-            });
+            lowered.push(Attribute { name: self.find(&attribute.name), value });
         }
         lowered
     }
@@ -475,10 +340,7 @@ impl Intake<'_> {
 
     fn folded(&mut self, name: &str, at: &At<'_>) -> Name {
         self.check_name(name, at);
-        Name {
-            symbol: self.reference.symbols.find_folded(name),
-            written: name.into(),
-        }
+        Name { symbol: self.reference.symbols.find_folded(name), written: name.into() }
     }
 
     fn check_name(&mut self, name: &str, at: &At<'_>) {

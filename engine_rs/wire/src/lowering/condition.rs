@@ -33,19 +33,10 @@ impl Lowering<'_> {
         lowered
     }
 
-    fn node(
-        &mut self,
-        condition: &proto::Condition,
-        at: &At<'_>,
-        depth: usize,
-    ) -> Option<Condition> {
+    fn node(&mut self, condition: &proto::Condition, at: &At<'_>, depth: usize) -> Option<Condition> {
         self.condition_nodes += 1;
         if depth > CONDITION_DEPTH_MAX {
-            self.findings.add(
-                Code::ConditionTooDeep,
-                at,
-                &[("limit", CONDITION_DEPTH_MAX.into())],
-            );
+            self.findings.add(Code::ConditionTooDeep, at, &[("limit", CONDITION_DEPTH_MAX.into())]);
             return None;
         }
         let Some(node) = &condition.condition else {
@@ -55,28 +46,19 @@ impl Lowering<'_> {
         Some(match node {
             Node::All(list) => Condition::All(self.parts(list, &at.field("all"), depth)),
             Node::Any(list) => Condition::Any(self.parts(list, &at.field("any"), depth)),
-            Node::Not(part) => {
-                Condition::Not(Box::new(self.node(part, &at.field("not"), depth + 1)?))
-            }
+            Node::Not(part) => Condition::Not(Box::new(self.node(part, &at.field("not"), depth + 1)?)),
             Node::Threshold(threshold) => {
                 Condition::Threshold(self.threshold(threshold, &at.field("threshold")))
             }
             Node::Quantity(test) => {
                 let at = at.field("quantity");
                 let selector = test.selector.as_ref();
-                let selector = selector
-                    .map(|selector| self.selector(selector, Kinds::ANY, &at.field("selector")));
-                Condition::Quantity(
-                    selector,
-                    self.required_number_range(test.units.as_ref(), &at, "units"),
-                )
+                let selector =
+                    selector.map(|selector| self.selector(selector, Kinds::ANY, &at.field("selector")));
+                Condition::Quantity(selector, self.required_number_range(test.units.as_ref(), &at, "units"))
             }
-            Node::Payment(test) => {
-                Condition::Payment(self.payment_test(test, &at.field("payment")))
-            }
-            Node::Customer(test) => {
-                Condition::Customer(self.customer_test(test, &at.field("customer")))
-            }
+            Node::Payment(test) => Condition::Payment(self.payment_test(test, &at.field("payment"))),
+            Node::Customer(test) => Condition::Customer(self.customer_test(test, &at.field("customer"))),
             Node::Attribute(test) => self.owned_attribute(test, &at.field("attribute"))?,
             Node::AccumulatedSpend(test) => {
                 let at = at.field("accumulated_spend");
@@ -94,11 +76,7 @@ impl Lowering<'_> {
             self.required(&at.field("conditions"));
         }
         let part = |(index, part)| self.node(part, &at.item("conditions", index), depth + 1);
-        list.conditions
-            .iter()
-            .enumerate()
-            .filter_map(part)
-            .collect()
+        list.conditions.iter().enumerate().filter_map(part).collect()
     }
 
     pub(super) fn min_purchase(
@@ -115,9 +93,7 @@ impl Lowering<'_> {
             self.not_allowed(&at.field("extent"), "the selector names the lines");
         }
         let extent = match (&threshold.selector, extent) {
-            (Some(selector), _) => {
-                Extent::Lines(self.selector(selector, Kinds::ANY, &at.field("selector")))
-            }
+            (Some(selector), _) => Extent::Lines(self.selector(selector, Kinds::ANY, &at.field("selector"))),
             (None, Some(proto::Extent::Cart)) => Extent::Cart,
             (None, _) => Extent::Scope,
         };
@@ -159,20 +135,12 @@ impl Lowering<'_> {
         }
         CustomerTest {
             completed_orders: range(self, test.completed_orders.as_ref(), "completed_orders"),
-            days_since_last_order: range(
-                self,
-                test.days_since_last_order.as_ref(),
-                "days_since_last_order",
-            ),
+            days_since_last_order: range(self, test.days_since_last_order.as_ref(), "days_since_last_order"),
             birthday_within_days: test.birthday_within_days,
         }
     }
 
-    fn owned_attribute(
-        &mut self,
-        test: &proto::OwnedAttributeTest,
-        at: &At<'_>,
-    ) -> Option<Condition> {
+    fn owned_attribute(&mut self, test: &proto::OwnedAttributeTest, at: &At<'_>) -> Option<Condition> {
         let owner = match self.known(test.owner, &at.field("owner"))? {
             proto::AttributeOwner::Unspecified => {
                 self.required(&at.field("owner"));
@@ -186,10 +154,7 @@ impl Lowering<'_> {
             self.required(&at.field("test"));
             return None;
         };
-        Some(Condition::Attribute(
-            owner,
-            self.attribute_test(asked, &at.field("test")),
-        ))
+        Some(Condition::Attribute(owner, self.attribute_test(asked, &at.field("test"))))
     }
 
     fn required_number_range(
@@ -201,10 +166,7 @@ impl Lowering<'_> {
         if range.is_none() {
             self.required(&at.field(field));
         }
-        let anything = proto::NumberRange {
-            minimum: Some(0),
-            maximum: None,
-        };
+        let anything = proto::NumberRange { minimum: Some(0), maximum: None };
         self.number_range(range.unwrap_or(&anything), &at.field(field))
     }
 }

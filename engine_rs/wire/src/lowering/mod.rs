@@ -4,12 +4,14 @@
 mod amounts;
 mod cart;
 mod condition;
-mod kept_rules;
+mod discounts;
+mod gifts;
 mod policy;
 mod promotion;
 mod rules;
 mod schedule;
 mod selector;
+mod sets;
 mod stacking;
 mod targeting;
 
@@ -52,10 +54,13 @@ pub(crate) struct Groups {
 impl Groups {
     /// Whether the group can be used per order.
     fn add_order(&mut self, group: Symbol) -> bool {
+        if self.of_units.contains(&group) {
+            return false;
+        }
         if !self.of_orders.contains(&group) {
             self.of_orders.push(group);
         }
-        !self.of_units.contains(&group)
+        true
     }
 
     /// The group's bit per unit; `Err` says whether it is used per order already.
@@ -68,11 +73,7 @@ impl Groups {
             self.of_units.push(group);
             self.of_units.len() - 1
         });
-        if place < UNIT_GROUPS_MAX {
-            Ok(1 << place)
-        } else {
-            Err(false)
-        }
+        if place < UNIT_GROUPS_MAX { Ok(1 << place) } else { Err(false) }
     }
 }
 
@@ -86,8 +87,7 @@ impl Lowering<'_> {
     }
 
     fn not_allowed(&mut self, at: &At<'_>, why: &str) {
-        self.findings
-            .add(Code::NotAllowed, at, &[("why", why.into())]);
+        self.findings.add(Code::NotAllowed, at, &[("why", why.into())]);
     }
 
     /// A required name that is compared byte by byte.
@@ -100,42 +100,26 @@ impl Lowering<'_> {
     }
 
     /// A list of names without a duplicate, exact or folded.
-    fn names(
-        &mut self,
-        names: &[String],
-        at: &At<'_>,
-        field: &'static str,
-        folded: bool,
-    ) -> Vec<Symbol> {
+    fn names(&mut self, names: &[String], at: &At<'_>, field: &'static str, folded: bool) -> Vec<Symbol> {
         self.check_count(names.len(), LIST_MAX, &at.field(field));
         let mut symbols = Vec::with_capacity(names.len());
         let mut seen = std::collections::HashSet::with_capacity(names.len());
         for (index, name) in names.iter().enumerate() {
             let at = at.item(field, index);
             let exact = self.name(name, &at);
-            let symbol = if folded {
-                self.symbols.intern_folded(name)
-            } else {
-                exact
-            };
+            let symbol = if folded { self.symbols.intern_folded(name) } else { exact };
             if !name.is_empty() && self.symbols.text(symbol).is_empty() {
                 self.required(&at);
             }
             if !seen.insert(symbol) {
-                self.findings
-                    .add(Code::Duplicate, &at, &[("value", name.as_str().into())]);
+                self.findings.add(Code::Duplicate, &at, &[("value", name.as_str().into())]);
             }
             symbols.push(symbol);
         }
         symbols
     }
 
-    fn required_names(
-        &mut self,
-        names: &[String],
-        at: &At<'_>,
-        field: &'static str,
-    ) -> Vec<Symbol> {
+    fn required_names(&mut self, names: &[String], at: &At<'_>, field: &'static str) -> Vec<Symbol> {
         if names.is_empty() {
             self.required(&at.field(field));
         }
@@ -150,13 +134,7 @@ impl Lowering<'_> {
         check_range(value, minimum, maximum, at, &mut self.findings)
     }
 
-    fn optional_range(
-        &mut self,
-        value: Option<i64>,
-        minimum: i64,
-        maximum: i64,
-        at: &At<'_>,
-    ) -> Option<i64> {
+    fn optional_range(&mut self, value: Option<i64>, minimum: i64, maximum: i64, at: &At<'_>) -> Option<i64> {
         value.map(|value| self.check_range(value, minimum, maximum, at))
     }
 
@@ -170,18 +148,10 @@ impl Lowering<'_> {
     }
 }
 
-pub(crate) fn known<E: TryFrom<i32>>(
-    number: i32,
-    at: &At<'_>,
-    findings: &mut Findings,
-) -> Option<E> {
+pub(crate) fn known<E: TryFrom<i32>>(number: i32, at: &At<'_>, findings: &mut Findings) -> Option<E> {
     let value = E::try_from(number).ok();
     if value.is_none() {
-        findings.add(
-            Code::EnumUnknown,
-            at,
-            &[("value", i64::from(number).into())],
-        );
+        findings.add(Code::EnumUnknown, at, &[("value", i64::from(number).into())]);
     }
     value
 }
@@ -201,10 +171,7 @@ pub(crate) fn date(text: &str, at: &At<'_>, findings: &mut Findings) -> Option<D
     if text.is_empty() {
         return None;
     }
-    let plain = text.len() == 10
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let date = text.parse().ok().filter(|_| plain);
     if date.is_none() {
         findings.add(Code::DateInvalid, at, &[("value", text.into())]);
@@ -220,11 +187,8 @@ pub(crate) fn check_range(
     findings: &mut Findings,
 ) -> i64 {
     if !(minimum..=maximum).contains(&value) {
-        let parameters = [
-            ("value", Value::from(value)),
-            ("minimum", minimum.into()),
-            ("maximum", maximum.into()),
-        ];
+        let parameters =
+            [("value", Value::from(value)), ("minimum", minimum.into()), ("maximum", maximum.into())];
         findings.add(Code::OutOfRange, at, &parameters);
     }
     value.clamp(minimum, maximum)
@@ -232,20 +196,12 @@ pub(crate) fn check_range(
 
 pub(crate) fn check_count(given: usize, limit: usize, at: &At<'_>, findings: &mut Findings) {
     if given > limit {
-        findings.add(
-            Code::TooMany,
-            at,
-            &[("given", given.into()), ("limit", limit.into())],
-        );
+        findings.add(Code::TooMany, at, &[("given", given.into()), ("limit", limit.into())]);
     }
 }
 
 pub(crate) fn check_length(text: &str, limit: usize, at: &At<'_>, findings: &mut Findings) {
     if text.len() > limit {
-        findings.add(
-            Code::TextTooLong,
-            at,
-            &[("given", text.len().into()), ("limit", limit.into())],
-        );
+        findings.add(Code::TextTooLong, at, &[("given", text.len().into()), ("limit", limit.into())]);
     }
 }

@@ -14,16 +14,10 @@ use crate::limits::{AMOUNT_MAX, LIST_MAX, SEARCH_NODES_MAX};
 use crate::proto;
 
 /// The policy with its defaults, and the SHA-256 of it as compiled.
-pub(crate) fn policy(
-    written: &proto::Policy,
-    at: &At<'_>,
-    findings: &mut Findings,
-) -> (Policy, [u8; 32]) {
+pub(crate) fn policy(written: &proto::Policy, at: &At<'_>, findings: &mut Findings) -> (Policy, [u8; 32]) {
     let rounding = written.rounding.clone().unwrap_or_default();
     let at_rounding = at.field("rounding");
-    let nodes = written
-        .search_nodes_max
-        .unwrap_or(Policy::SEARCH_NODES_DEFAULT);
+    let nodes = written.search_nodes_max.unwrap_or(Policy::SEARCH_NODES_DEFAULT);
     let increments = increments(&rounding.increments, &at_rounding, findings);
     let selection = known(written.selection, &at.field("selection"), findings);
     let mode = known(rounding.mode, &at_rounding.field("mode"), findings);
@@ -48,24 +42,14 @@ pub(crate) fn policy(
             }
         },
         increments: Amounts::new(increments.clone()),
-        search_nodes_max: check_range(
-            nodes,
-            1,
-            SEARCH_NODES_MAX,
-            &at.field("search_nodes_max"),
-            findings,
-        ),
+        search_nodes_max: check_range(nodes, 1, SEARCH_NODES_MAX, &at.field("search_nodes_max"), findings),
         zone: zone(&written.time_zone, &at.field("time_zone"), findings).unwrap_or(TimeZone::UTC),
     };
     let fingerprint = fingerprint(&policy, increments, &written.time_zone);
     (policy, fingerprint)
 }
 
-fn increments(
-    listed: &[proto::Increment],
-    at: &At<'_>,
-    findings: &mut Findings,
-) -> Vec<(Currency, i64)> {
+fn increments(listed: &[proto::Increment], at: &At<'_>, findings: &mut Findings) -> Vec<(Currency, i64)> {
     check_count(listed.len(), LIST_MAX, &at.field("increments"), findings);
     let mut increments: Vec<(Currency, i64)> = Vec::with_capacity(listed.len());
     for (index, increment) in listed.iter().enumerate() {
@@ -76,11 +60,7 @@ fn increments(
             continue;
         };
         if increments.iter().any(|(earlier, _)| *earlier == currency) {
-            findings.add(
-                Code::Duplicate,
-                &at.field("currency_code"),
-                &[("value", code.into())],
-            );
+            findings.add(Code::Duplicate, &at.field("currency_code"), &[("value", code.into())]);
         }
         increments.push((currency, minor));
     }
@@ -118,11 +98,7 @@ fn fingerprint(policy: &Policy, mut increments: Vec<(Currency, i64)>, time_zone:
             increments: increments.iter().map(increment).collect(),
         }),
         search_nodes_max: Some(policy.search_nodes_max),
-        time_zone: if time_zone.is_empty() {
-            "UTC".to_owned()
-        } else {
-            time_zone.to_owned()
-        },
+        time_zone: if time_zone.is_empty() { "UTC".to_owned() } else { time_zone.to_owned() },
     };
     Sha256::digest(written_out.encode_to_vec()).into()
 }

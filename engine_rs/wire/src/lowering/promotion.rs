@@ -11,7 +11,7 @@ use crate::proto;
 
 /// A promotion as far as this version can run it.
 pub(crate) struct Lowered {
-    /// What the engine runs; nothing when something is wrong or not evaluated.
+    /// What the engine runs; nothing when something is wrong.
     pub(crate) promotion: Option<Promotion>,
     /// The public codes that set it off, folded.
     pub(crate) codes: Vec<Symbol>,
@@ -26,12 +26,7 @@ pub(crate) fn promotion(definition: &proto::Promotion, lowering: &mut Lowering<'
     lowering.texts(&definition.terms, &at, "terms");
     let name = lowering.required_texts(&definition.name, &at, "name");
     let receipt_text = lowering.texts(&definition.receipt_text, &at, "receipt_text");
-    check_length(
-        &definition.code,
-        NAME_BYTES_MAX,
-        &at.field("code"),
-        &mut lowering.findings,
-    );
+    check_length(&definition.code, NAME_BYTES_MAX, &at.field("code"), &mut lowering.findings);
     lowering.labels(&definition.labels, &at);
     let trigger = lowering.trigger(definition.trigger.as_ref(), &at);
     let schedule = lowering.schedule(definition.schedule.as_ref(), &at);
@@ -41,32 +36,29 @@ pub(crate) fn promotion(definition: &proto::Promotion, lowering: &mut Lowering<'
     let cross_brand = cross_brand.map(|tie| lowering.cross_brand(tie, &at.field("cross_brand")));
     let stacking = lowering.stacking(definition.stacking.as_ref(), &at);
     let limits = lowering.limits(definition.limits.as_ref(), &at);
-    let step = lowering.rule(definition, &at);
+    let offer = lowering.rule(definition, &at);
     let codes = match &trigger {
         Trigger::Code(codes) => codes.clone(),
         Trigger::Automatic | Trigger::Voucher | Trigger::Members => Vec::new(),
     };
     let symbol = lowering.symbols.intern(&definition.id);
-    let promotion = step
-        .filter(|_| !lowering.findings.refuse())
-        .map(|step| Promotion {
-            id: definition.id.as_str().into(),
-            symbol,
-            receipt_text: if definition.receipt_text.is_empty() {
-                name
-            } else {
-                receipt_text
-            },
-            priority: definition.priority,
-            trigger,
-            schedule,
-            targeting,
-            condition,
-            cross_brand,
-            stacking,
-            limits,
-            step,
-        });
+    let offer = offer.filter(|_| !lowering.findings.refuse());
+    let promotion = offer.map(|offer| Promotion {
+        id: definition.id.as_str().into(),
+        symbol,
+        receipt_text: if definition.receipt_text.is_empty() { name } else { receipt_text },
+        priority: definition.priority,
+        trigger,
+        schedule,
+        targeting,
+        min_purchase: offer.min_purchase,
+        payment: offer.payment,
+        condition,
+        cross_brand,
+        stacking,
+        limits,
+        steps: offer.steps,
+    });
     Lowered { promotion, codes }
 }
 
@@ -84,11 +76,7 @@ impl Lowering<'_> {
         if version < 1 {
             self.required(at);
         } else if version > RULE_LANGUAGE {
-            self.findings.add(
-                Code::LanguageVersion,
-                at,
-                &[("limit", i64::from(RULE_LANGUAGE).into())],
-            );
+            self.findings.add(Code::LanguageVersion, at, &[("limit", i64::from(RULE_LANGUAGE).into())]);
         }
     }
 
@@ -117,21 +105,12 @@ impl Lowering<'_> {
                     &[("value", language.into())],
                 );
             } else if lowered.iter().any(|(listed, _)| **listed == *language) {
-                self.findings.add(
-                    Code::Duplicate,
-                    &at.field("language"),
-                    &[("value", language.into())],
-                );
+                self.findings.add(Code::Duplicate, &at.field("language"), &[("value", language.into())]);
             }
             if text.text.trim().is_empty() {
                 self.required(&at.field("text"));
             }
-            check_length(
-                &text.text,
-                TEXT_BYTES_MAX,
-                &at.field("text"),
-                &mut self.findings,
-            );
+            check_length(&text.text, TEXT_BYTES_MAX, &at.field("text"), &mut self.findings);
             lowered.push((language.into(), text.text.as_str().into()));
         }
         Texts::new(lowered)
@@ -145,8 +124,7 @@ impl Lowering<'_> {
             self.name(&label.name, &at.field("name"));
             if !seen.insert(label.name.as_str()) {
                 let value = label.name.as_str().into();
-                self.findings
-                    .add(Code::Duplicate, &at.field("name"), &[("value", value)]);
+                self.findings.add(Code::Duplicate, &at.field("name"), &[("value", value)]);
             }
             if label.value.is_none() {
                 self.required(&at.field("value"));
@@ -159,9 +137,7 @@ impl Lowering<'_> {
 fn is_language(tag: &str) -> bool {
     let part = |part: &str| {
         (1..=8).contains(&part.len())
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     };
     let primary = tag.split('-').next().unwrap_or_default();
     (2..=3).contains(&primary.len())

@@ -19,46 +19,19 @@ impl Lowering<'_> {
         };
         let at = at.field("schedule");
         let lowered = Schedule {
-            starts: instant(
-                schedule.start_time.as_ref(),
-                &at.field("start_time"),
-                &mut self.findings,
-            ),
-            ends: instant(
-                schedule.end_time.as_ref(),
-                &at.field("end_time"),
-                &mut self.findings,
-            ),
-            first_day: date(
-                &schedule.start_date,
-                &at.field("start_date"),
-                &mut self.findings,
-            ),
-            last_day: date(
-                &schedule.end_date,
-                &at.field("end_date"),
-                &mut self.findings,
-            ),
+            starts: instant(schedule.start_time.as_ref(), &at.field("start_time"), &mut self.findings),
+            ends: instant(schedule.end_time.as_ref(), &at.field("end_time"), &mut self.findings),
+            first_day: date(&schedule.start_date, &at.field("start_date"), &mut self.findings),
+            last_day: date(&schedule.end_date, &at.field("end_date"), &mut self.findings),
             days_of_week: self.days_of_week(&schedule.days_of_week, &at),
             windows: self.windows(&schedule.daily_windows, &at),
-            holidays: schedule
-                .holidays
-                .as_ref()
-                .and_then(|rule| self.holidays(rule, &at.field("holidays"))),
+            holidays: schedule.holidays.as_ref().and_then(|rule| self.holidays(rule, &at.field("holidays"))),
             zone: self.zone(&schedule.time_zone, &at.field("time_zone")),
         };
-        if lowered
-            .starts
-            .zip(lowered.ends)
-            .is_some_and(|(start, end)| end <= start)
-        {
+        if lowered.starts.zip(lowered.ends).is_some_and(|(start, end)| end <= start) {
             self.add(Code::ScheduleEmpty, &at.field("end_time"));
         }
-        if lowered
-            .first_day
-            .zip(lowered.last_day)
-            .is_some_and(|(first, last)| last < first)
-        {
+        if lowered.first_day.zip(lowered.last_day).is_some_and(|(first, last)| last < first) {
             self.add(Code::ScheduleEmpty, &at.field("end_date"));
         }
         lowered
@@ -74,11 +47,7 @@ impl Lowering<'_> {
                 Some(day) => {
                     let bit = 1 << (day as u8 - 1);
                     if bits & bit != 0 {
-                        self.findings.add(
-                            Code::Duplicate,
-                            &at,
-                            &[("value", day.as_str_name().into())],
-                        );
+                        self.findings.add(Code::Duplicate, &at, &[("value", day.as_str_name().into())]);
                     }
                     bits |= bit;
                 }
@@ -101,10 +70,7 @@ impl Lowering<'_> {
                 self.add(Code::WindowEmpty, &at);
             }
             // A window that ends at 00:00 ends with its own day.
-            lowered.push(DailyWindow {
-                start,
-                end: if end == 0 { DAY_SECONDS } else { end },
-            });
+            lowered.push(DailyWindow { start, end: if end == 0 { DAY_SECONDS } else { end } });
         }
         lowered
     }
@@ -116,17 +82,12 @@ impl Lowering<'_> {
         }
         let seconds = seconds_of_day(text);
         if seconds.is_none() {
-            self.findings
-                .add(Code::TimeInvalid, at, &[("value", text.into())]);
+            self.findings.add(Code::TimeInvalid, at, &[("value", text.into())]);
         }
         seconds
     }
 
-    fn holidays(
-        &mut self,
-        rule: &proto::HolidayRule,
-        at: &At<'_>,
-    ) -> Option<(HolidayMode, Vec<Date>)> {
+    fn holidays(&mut self, rule: &proto::HolidayRule, at: &At<'_>) -> Option<(HolidayMode, Vec<Date>)> {
         self.required_names(&rule.calendar_ids, at, "calendar_ids");
         let mut days = Vec::new();
         for (index, id) in rule.calendar_ids.iter().enumerate() {
@@ -134,8 +95,7 @@ impl Lowering<'_> {
                 Some(Some(calendar)) => days.extend(calendar),
                 Some(None) => {
                     let at = at.item("calendar_ids", index);
-                    self.findings
-                        .add(Code::CalendarUnknown, &at, &[("value", id.as_str().into())]);
+                    self.findings.add(Code::CalendarUnknown, &at, &[("value", id.as_str().into())]);
                 }
                 None => {}
             }
@@ -161,9 +121,8 @@ pub(crate) fn instant(
     findings: &mut Findings,
 ) -> Option<Timestamp> {
     let time = time?;
-    let instant = (0..1_000_000_000)
-        .contains(&time.nanos)
-        .then(|| Timestamp::new(time.seconds, time.nanos).ok());
+    let instant =
+        (0..1_000_000_000).contains(&time.nanos).then(|| Timestamp::new(time.seconds, time.nanos).ok());
     match instant.flatten() {
         Some(instant) => Some(instant),
         None => {
@@ -172,11 +131,7 @@ pub(crate) fn instant(
             findings.add(
                 Code::OutOfRange,
                 at,
-                &[
-                    ("value", value.into()),
-                    ("minimum", minimum.into()),
-                    ("maximum", maximum.into()),
-                ],
+                &[("value", value.into()), ("minimum", minimum.into()), ("maximum", maximum.into())],
             );
             None
         }
@@ -209,17 +164,7 @@ mod tests {
         assert_eq!(seconds_of_day("00:00"), Some(0));
         assert_eq!(seconds_of_day("09:30:15"), Some(34_215));
         assert_eq!(seconds_of_day("24:00"), Some(86_400));
-        for wrong in [
-            "24:01",
-            "9:00",
-            "09:60",
-            "09",
-            "09:00:60",
-            "-1:00",
-            "+1:00",
-            "09:00:00:00",
-            "aa:bb",
-        ] {
+        for wrong in ["24:01", "9:00", "09:60", "09", "09:00:60", "-1:00", "+1:00", "09:00:00:00", "aa:bb"] {
             assert_eq!(seconds_of_day(wrong), None, "{wrong}");
         }
     }

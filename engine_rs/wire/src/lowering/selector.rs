@@ -22,20 +22,12 @@ pub(super) struct Kinds {
 
 impl Kinds {
     /// Goods, and nothing else.
-    pub(super) const ITEMS: Self = Self {
-        default: LineKind::Item,
-        allowed: Some(&[LineKind::Item]),
-    };
+    pub(super) const ITEMS: Self = Self { default: LineKind::Item, allowed: Some(&[LineKind::Item]) };
     /// Delivery, or fees when they are named.
-    pub(super) const DELIVERY: Self = Self {
-        default: LineKind::Delivery,
-        allowed: Some(&[LineKind::Delivery, LineKind::Fee]),
-    };
+    pub(super) const DELIVERY: Self =
+        Self { default: LineKind::Delivery, allowed: Some(&[LineKind::Delivery, LineKind::Fee]) };
     /// Goods, or whatever is named: for questions and for what is paid.
-    pub(super) const ANY: Self = Self {
-        default: LineKind::Item,
-        allowed: None,
-    };
+    pub(super) const ANY: Self = Self { default: LineKind::Item, allowed: None };
 }
 
 impl Lowering<'_> {
@@ -66,17 +58,13 @@ impl Lowering<'_> {
         self.scope(selector, Kinds::ITEMS, at, field)
     }
 
-    pub(super) fn selector(
-        &mut self,
-        selector: &proto::Selector,
-        kinds: Kinds,
-        at: &At<'_>,
-    ) -> Selector {
+    pub(super) fn selector(&mut self, selector: &proto::Selector, kinds: Kinds, at: &At<'_>) -> Selector {
         Selector {
             include: self.filters(&selector.include, at, "include"),
             exclude: self.filters(&selector.exclude, at, "exclude"),
             kinds: self.kinds(&selector.kinds, kinds, at),
             with_children: selector.with_children,
+            unmodified: false,
         }
     }
 
@@ -90,10 +78,7 @@ impl Lowering<'_> {
             let Some(kind) = self.known(*number, &at).map(line_kind) else {
                 continue;
             };
-            if kinds
-                .allowed
-                .is_some_and(|allowed| !allowed.contains(&kind))
-            {
+            if kinds.allowed.is_some_and(|allowed| !allowed.contains(&kind)) {
                 self.not_allowed(&at, "the phase doesn't touch lines of this kind");
             }
             set.insert(kind);
@@ -141,39 +126,21 @@ impl Lowering<'_> {
         let mut lowered: Vec<PriceRange> = Vec::with_capacity(ranges.len());
         for (index, range) in ranges.iter().enumerate() {
             let at = at.item("unit_price", index);
-            let minimum = self.optional_range(
-                range.minimum_minor,
-                0,
-                AMOUNT_MAX,
-                &at.field("minimum_minor"),
-            );
-            let maximum = self.optional_range(
-                range.maximum_minor,
-                0,
-                AMOUNT_MAX,
-                &at.field("maximum_minor"),
-            );
+            let minimum = self.optional_range(range.minimum_minor, 0, AMOUNT_MAX, &at.field("minimum_minor"));
+            let maximum = self.optional_range(range.maximum_minor, 0, AMOUNT_MAX, &at.field("maximum_minor"));
             let (minimum, maximum) = (minimum.unwrap_or(0), maximum.unwrap_or(AMOUNT_MAX));
             if minimum > maximum {
                 self.add(Code::RangeEmpty, &at);
             }
             let taken = |currency| lowered.iter().any(|range| range.currency == currency);
             if let Some(currency) = self.unique_currency(&range.currency_code, &at, taken) {
-                lowered.push(PriceRange {
-                    currency,
-                    minimum,
-                    maximum,
-                });
+                lowered.push(PriceRange { currency, minimum, maximum });
             }
         }
         lowered
     }
 
-    pub(super) fn attribute_test(
-        &mut self,
-        test: &proto::AttributeTest,
-        at: &At<'_>,
-    ) -> AttributeTest {
+    pub(super) fn attribute_test(&mut self, test: &proto::AttributeTest, at: &At<'_>) -> AttributeTest {
         let name = self.name(&test.name, &at.field("name"));
         let question = match &test.test {
             None => {
@@ -182,11 +149,7 @@ impl Lowering<'_> {
             }
             Some(Test::TextIn(list)) => {
                 let at = at.field("text_in");
-                let texts: Vec<String> = list
-                    .values
-                    .iter()
-                    .map(|text| text.nfc().collect())
-                    .collect();
+                let texts: Vec<String> = list.values.iter().map(|text| text.nfc().collect()).collect();
                 Question::TextIn(self.required_names(&texts, &at, "values"))
             }
             Some(Test::NumberRange(range)) => {
@@ -194,11 +157,7 @@ impl Lowering<'_> {
             }
             Some(Test::FlagIs(flag)) => Question::FlagIs(*flag),
         };
-        AttributeTest {
-            name,
-            written: test.name.as_str().into(),
-            question,
-        }
+        AttributeTest { name, written: test.name.as_str().into(), question }
     }
 
     pub(super) fn number_range(&mut self, range: &proto::NumberRange, at: &At<'_>) -> NumberRange {

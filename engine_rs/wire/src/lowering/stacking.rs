@@ -19,9 +19,7 @@ impl Lowering<'_> {
             exclusive: match self.known(stacking.exclusive, &at.field("exclusive")) {
                 Some(proto::Exclusivity::Phase) => Exclusive::Phase,
                 Some(proto::Exclusivity::Order) => Exclusive::Order,
-                Some(proto::Exclusivity::Unspecified | proto::Exclusivity::No) | None => {
-                    Exclusive::No
-                }
+                Some(proto::Exclusivity::Unspecified | proto::Exclusivity::No) | None => Exclusive::No,
             },
             order_groups: Vec::new(),
             unit_groups: 0,
@@ -35,8 +33,7 @@ impl Lowering<'_> {
             let name = self.name(&group.name, &at.field("name"));
             if seen.contains(&name) {
                 let value = group.name.as_str().into();
-                self.findings
-                    .add(Code::Duplicate, &at.field("name"), &[("value", value)]);
+                self.findings.add(Code::Duplicate, &at.field("name"), &[("value", value)]);
                 continue;
             }
             seen.push(name);
@@ -45,13 +42,7 @@ impl Lowering<'_> {
         lowered
     }
 
-    fn join(
-        &mut self,
-        stacking: &mut Stacking,
-        name: Symbol,
-        group: &proto::ExclusionGroup,
-        at: &At<'_>,
-    ) {
+    fn join(&mut self, stacking: &mut Stacking, name: Symbol, group: &proto::ExclusionGroup, at: &At<'_>) {
         let differs = match self.known(group.scope, &at.field("scope")) {
             None => return,
             Some(proto::GroupScope::Unspecified | proto::GroupScope::Order) => {
@@ -73,11 +64,7 @@ impl Lowering<'_> {
         };
         if differs {
             let value = group.name.as_str().into();
-            self.findings.add(
-                Code::GroupScopeDiffers,
-                &at.field("scope"),
-                &[("value", value)],
-            );
+            self.findings.add(Code::GroupScopeDiffers, &at.field("scope"), &[("value", value)]);
         }
     }
 
@@ -99,8 +86,7 @@ impl Lowering<'_> {
         Limits {
             per_customer: limits.max_uses_per_customer.is_some(),
             budget: self.amounts(&limits.budget, &at, "budget"),
-            on_short_budget: match self.known(limits.on_short_budget, &at.field("on_short_budget"))
-            {
+            on_short_budget: match self.known(limits.on_short_budget, &at.field("on_short_budget")) {
                 Some(proto::ShortBudget::Partial) => ShortBudget::Partial,
                 Some(proto::ShortBudget::Unspecified | proto::ShortBudget::AllOrNothing) | None => {
                     ShortBudget::AllOrNothing

@@ -8,11 +8,7 @@ use crate::proto;
 
 impl Lowering<'_> {
     /// Targeting that may be left out: then everywhere, for everybody.
-    pub(super) fn targeting(
-        &mut self,
-        targeting: Option<&proto::Targeting>,
-        at: &At<'_>,
-    ) -> Targeting {
+    pub(super) fn targeting(&mut self, targeting: Option<&proto::Targeting>, at: &At<'_>) -> Targeting {
         let Some(targeting) = targeting else {
             return Targeting::default();
         };
@@ -58,9 +54,7 @@ impl Lowering<'_> {
             benefit_brands: self.required_names(&tie.benefit_brand_ids, at, "benefit_brand_ids"),
             period: match source {
                 SpendSource::ThisCart => self.symbols.intern(""),
-                SpendSource::PastVisits | SpendSource::Both => {
-                    self.name(&tie.period, &at.field("period"))
-                }
+                SpendSource::PastVisits | SpendSource::Both => self.name(&tie.period, &at.field("period")),
             },
             source,
         }

@@ -1,0 +1,140 @@
+//! The most that a step could still give. Prices only fall and units are only used up, so that what is
+//! worked out here from the prices as they stand holds for every continuation of the plan (S-7.3).
+
+use super::pick::{self, Picked};
+use super::{Applying, Draft, gift, reduce, share, spread, tiers};
+use crate::model::{Benefit, Gift, GiftSource, Reduction, SetOffer, Slot, TierBenefit, UnitOrder};
+use crate::rational::{Fraction, RoundingMode, round};
+use crate::tax::MILLION;
+use crate::units::Prices;
+
+/// An upper bound on the benefit of the step.
+pub(crate) fn most(applying: &Applying<'_>, prices: &Prices) -> i64 {
+    let cap = &applying.step.max_discount;
+    let given = |draft: Result<Draft, _>| draft.map_or(0, |draft: Draft| draft.given);
+    match &applying.step.benefit {
+        // Which units a limit takes can change for the better; all of them together can't.
+        Benefit::Reduce { reduction, .. } => {
+            let all = pick::units(applying, prices, applying.pool(0), None);
+            given(reduce::draft(applying, reduction, &all))
+        }
+        Benefit::Spread { amount, .. } => {
+            given(spread::draft(applying, amount, cap, applying.pool(0), prices))
+        }
+        Benefit::Set(offer) => most_of_sets(applying, offer, prices).min(applying.cap(cap)),
+        Benefit::Gift(gift) => most_of_gift(applying, gift, applying.pools, prices),
+        Benefit::Reward { .. } => 0,
+        Benefit::Tiers(tiers) => tiers
+            .tiers
+            .iter()
+            .enumerate()
+            .map(|(place, tier)| match &tier.benefit {
+                TierBenefit::Spread(amount) => {
+                    given(spread::draft(applying, amount, &tier.max_discount, applying.pool(0), prices))
+                }
+                TierBenefit::Gift(gift) => {
+                    most_of_gift(applying, gift, tiers::gift_pools(applying, tiers, place), prices)
+                }
+                TierBenefit::Reward(_) => 0,
+            })
+            .max()
+            .unwrap_or(0),
+    }
+}
+
+fn most_of_sets(applying: &Applying<'_>, offer: &SetOffer, prices: &Prices) -> i64 {
+    let slots: Vec<Vec<Picked>> = (0..offer.slots.len())
+        .map(|slot| {
+            let mut units = pick::unused(applying, prices, applying.pool(slot));
+            pick::sort(&mut units, UnitOrder::Dearest);
+            units
+        })
+        .collect();
+    let count = |units: &[Picked]| -> i64 { units.iter().map(|picked| picked.count).sum() };
+    let of_slots = || offer.slots.iter().zip(&slots);
+    let full = of_slots()
+        .filter(|(slot, _)| slot.minimum > 0)
+        .map(|(slot, units)| count(units) / slot.minimum)
+        .min();
+    let sets = (full.unwrap_or(0) + i64::from(offer.partial)).min(offer.max_sets).min(applying.sets_max);
+    let Some(price) = offer.set_price.of(applying.cart.currency) else {
+        let of_slot = |(slot, units): (&Slot, &Vec<Picked>)| {
+            slot.reduction.as_ref().map_or(0, |reduction| {
+                let mut most: Vec<(i64, i64)> = units
+                    .iter()
+                    .map(|picked| (most_of_unit(applying, reduction, picked), picked.count))
+                    .collect();
+                most.sort_unstable_by_key(|(each, _)| std::cmp::Reverse(*each));
+                top(most.into_iter(), sets.saturating_mul(slot.maximum))
+            })
+        };
+        return of_slots().map(of_slot).sum();
+    };
+    // The dearest units of every slot, in as many sets as pay: a concave function of their number.
+    let gain = |sets: i64| {
+        let value = |(slot, units): (&Slot, &Vec<Picked>)| {
+            top(units.iter().map(|picked| (picked.left, picked.count)), sets.saturating_mul(slot.maximum))
+        };
+        i128::from(of_slots().map(value).sum::<i64>()) - i128::from(price) * i128::from(sets)
+    };
+    let (mut low, mut high) = (0, sets);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if gain(middle + 1) > gain(middle) { low = middle + 1 } else { high = middle }
+    }
+    i64::try_from(gain(low).max(0)).unwrap_or(i64::MAX)
+}
+
+/// The sum over the first so many units, given as prices with counts.
+fn top(units: impl Iterator<Item = (i64, i64)>, mut wanted: i64) -> i64 {
+    let mut sum: i64 = 0;
+    for (each, count) in units {
+        let taken = count.min(wanted);
+        sum = sum.saturating_add(each.saturating_mul(taken));
+        wanted -= taken;
+    }
+    sum
+}
+
+/// Whatever the grain, no unit's part is rounded up by more than to the next step.
+fn most_of_unit(applying: &Applying<'_>, reduction: &Reduction, picked: &Picked) -> i64 {
+    let currency = applying.cart.currency;
+    let wish = match reduction {
+        Reduction::Percent { ppm, base } => {
+            let increment = applying.policy.increment(currency);
+            let exact = share(applying.base_of(picked, *base), *ppm);
+            let step = MILLION * i128::from(increment);
+            let up = Fraction { numerator: exact.numerator + step - 1, ..exact };
+            round(up, RoundingMode::Down, increment).unwrap_or(i64::MAX)
+        }
+        Reduction::AmountOff(amounts) => amounts.of(currency).unwrap_or(0),
+        Reduction::FixedPrice(amounts) => {
+            picked.left.saturating_sub(amounts.of(currency).unwrap_or(i64::MAX))
+        }
+    };
+    wish.clamp(0, picked.capacity)
+}
+
+fn most_of_gift(applying: &Applying<'_>, gift: &Gift, pools: &[Vec<usize>], prices: &Prices) -> i64 {
+    let dearest = |pool: usize| {
+        let mut units = pick::unused(applying, prices, pools.get(pool).map_or(&[], Vec::as_slice));
+        pick::sort(&mut units, UnitOrder::Dearest);
+        units
+    };
+    let triggers: i64 = dearest(gift::TRIGGER).iter().map(|picked| picked.count).sum();
+    let times = match gift.trigger_quantity {
+        None => 1,
+        Some(quantity) => (triggers / quantity).min(gift.max_times),
+    };
+    let wanted = times * gift.quantity;
+    let value = gift.unit_value.of(applying.cart.currency).unwrap_or(0);
+    let price = |picked: &Picked| (picked.capacity, picked.count);
+    let in_cart = top(dearest(gift::IN_CART).iter().map(price), wanted);
+    let found =
+        top(dearest(gift::GIFT_LINES).iter().map(|units| (units.capacity.max(value), units.count)), wanted);
+    match gift.source {
+        GiftSource::InCart => in_cart,
+        GiftSource::Add => found.max(wanted.saturating_mul(value)),
+        GiftSource::AddMissing => in_cart.saturating_add(found.max(wanted.saturating_mul(value))),
+    }
+}

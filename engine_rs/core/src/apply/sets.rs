@@ -1,0 +1,151 @@
+//! `set`: offers on sets of units, with a price for the set or reductions by slot (S-6.3 to S-6.5).
+
+use super::forming::{Formed, Forming, Part};
+use super::reduce::wishes;
+use super::{Applying, Draft, Picked, cut_down, cuts_of, lay_out, lines_of, pick, sum_of};
+use crate::allocate::{Alike, to_units_filling};
+use crate::model::{Role, SetOffer, Slot};
+use crate::rational::Fraction;
+use crate::reason::{Because, Parameter, Reason};
+use crate::units::{Cut, Prices};
+
+pub(super) fn draft(applying: &Applying<'_>, offer: &SetOffer, prices: &Prices) -> Result<Draft, Because> {
+    let at_most = offer.max_sets.min(applying.sets_max);
+    let mut forming = Forming::new(offer, units(applying, offer, prices));
+    let why_none = why_none(offer, &forming);
+    let mut sets = forming.form(at_most);
+    let full: i64 = sets.iter().map(|set| set.times).sum();
+    if offer.partial && full < at_most {
+        sets.extend(forming.partial());
+    }
+    if sets.is_empty() {
+        return Err(why_none);
+    }
+    let picked: Vec<Picked> = forming.stocks.iter().map(|stock| stock.picked).collect();
+    let made = if offer.set_price.is_empty() {
+        by_slot(applying, offer, &picked, &sets)?
+    } else {
+        let price = offer.set_price.of(applying.cart.currency).unwrap_or(0);
+        let cuts = sets.iter().flat_map(|set| priced(&offer.slots, set, price, &picked)).collect();
+        Made { cuts, exact: Vec::new() }
+    };
+    finish(applying, made, &sets, prices)
+}
+
+/// The units that any slot can take, with the slots as bits.
+fn units(applying: &Applying<'_>, offer: &SetOffer, prices: &Prices) -> Vec<(Picked, u32)> {
+    let mut all: Vec<usize> = applying.pools.iter().take(offer.slots.len()).flatten().copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    let mask = |line: usize| {
+        let takes = |slot: &usize| applying.pool(*slot).binary_search(&line).is_ok();
+        (0..offer.slots.len()).filter(takes).fold(0, |mask, slot| mask | 1 << slot)
+    };
+    pick::unused(applying, prices, &all).into_iter().map(|picked| (picked, mask(picked.line))).collect()
+}
+
+/// Why not a single set can be made, if it comes to that.
+fn why_none(offer: &SetOffer, forming: &Forming<'_>) -> Because {
+    let short = offer.slots.iter().enumerate().find(|(place, slot)| forming.available(*place) < slot.minimum);
+    let Some((place, slot)) = short else { return Because::plain(Reason::UnitsTaken) };
+    let (needed, had) = (Parameter::Number(slot.minimum), Parameter::Number(forming.available(place)));
+    Because { reason: Reason::Quantity, parameters: vec![("needed", needed), ("had", had)] }
+}
+
+struct Made {
+    cuts: Vec<Cut>,
+    /// The exact discount of each line, where it was rounded.
+    exact: Vec<(usize, Fraction)>,
+}
+
+/// What the units of some like sets cost more than the set, spread over them (S-6.5).
+fn priced(slots: &[Slot], set: &Formed, price: i64, picked: &[Picked]) -> Vec<Cut> {
+    let mut parts: Vec<(&Part, &Picked)> =
+        set.parts.iter().filter_map(|part| picked.get(part.stock).map(|units| (part, units))).collect();
+    parts.sort_by_key(|(part, _)| part.stock);
+    let sum: i64 = parts.iter().map(|(part, units)| units.left * part.count).sum();
+    let alike: Vec<Alike> = parts
+        .iter()
+        .map(|(part, units)| Alike { count: part.count, weight: units.left, capacity: units.capacity })
+        .collect();
+    let splits = to_units_filling((sum - price).max(0), &alike);
+    let mut cuts = Vec::with_capacity(parts.len());
+    for ((part, units), split) in parts.iter().zip(splits) {
+        let role = slots.get(part.slot).map_or(Role::Plain, |slot| slot.role);
+        let cut = |count: i64, each| Cut { run: units.run, line: units.line, skip: 0, count, each, role };
+        cuts.push(cut(split.raised * set.times, split.each + 1));
+        cuts.push(cut((part.count - split.raised) * set.times, split.each));
+    }
+    cuts.retain(|cut| cut.count > 0);
+    cuts
+}
+
+/// The units of each slot, over all sets together, lowered by its reduction.
+fn by_slot(
+    applying: &Applying<'_>,
+    offer: &SetOffer,
+    picked: &[Picked],
+    sets: &[Formed],
+) -> Result<Made, Because> {
+    let mut made = Made { cuts: Vec::new(), exact: Vec::new() };
+    for (place, slot) in offer.slots.iter().enumerate() {
+        let count = |stock: usize| -> i64 {
+            let of_slot = |set: &Formed| -> i64 {
+                let parts = set.parts.iter().filter(|part| part.slot == place && part.stock == stock);
+                parts.map(|part| part.count * set.times).sum()
+            };
+            sets.iter().map(of_slot).sum()
+        };
+        let units: Vec<Picked> = picked
+            .iter()
+            .enumerate()
+            .map(|(stock, units)| Picked { count: count(stock), ..*units })
+            .filter(|units| units.count > 0)
+            .collect();
+        match &slot.reduction {
+            None => made.cuts.extend(cuts_of(&units, &vec![Default::default(); units.len()], slot.role)),
+            Some(reduction) => {
+                let wishes = wishes(applying, reduction, &units)?;
+                made.cuts.extend(cuts_of(&units, &wishes.splits, slot.role));
+                made.exact.extend(wishes.lines.iter().map(|wish| (wish.line, wish.exact)));
+            }
+        }
+    }
+    Ok(made)
+}
+
+fn finish(applying: &Applying<'_>, made: Made, sets: &[Formed], prices: &Prices) -> Result<Draft, Because> {
+    let Made { mut cuts, exact: rounded_lines } = made;
+    cuts.sort_by_key(|cut| cut.run);
+    lay_out(&mut cuts);
+    let cap = applying.cap(&applying.step.max_discount);
+    let rounded = sum_of(&cuts);
+    if rounded > cap {
+        cuts = cut_down(&cuts, cap);
+    }
+    let given = sum_of(&cuts);
+    let mut lines = lines_of(&cuts, prices);
+    let mut exact = Fraction::whole(rounded);
+    if !rounded_lines.is_empty() {
+        exact = Fraction::whole(0);
+        for line in &mut lines {
+            let of_line = rounded_lines.iter().filter(|(place, _)| *place == line.line);
+            line.exact = of_line.fold(Fraction::whole(0), |sum, (_, exact)| sum.plus(*exact));
+            exact = exact.plus(line.exact);
+        }
+    }
+    let base = lines.iter().map(|line| line.base).sum();
+    let sets = sets.iter().map(|set| set.times).sum();
+    let capped = rounded.min(cap);
+    Ok(Draft {
+        exact,
+        rounded,
+        capped,
+        given,
+        cuts,
+        lines,
+        sets,
+        uses: true,
+        ..Draft::without_discount(base)
+    })
+}

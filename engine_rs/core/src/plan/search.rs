@@ -1,0 +1,145 @@
+//! The search for the best plan: exact, within a budget that is counted in nodes (S-7.2, S-7.3).
+
+use super::{Choice, Plan, Proof, Stop, Walk};
+use crate::apply::Draft;
+use crate::model::Benefit;
+use crate::units::Prices;
+
+/// A part of the search that is still to be looked at: the plans that go on from a walk.
+struct Node {
+    /// How many stops of the pipeline lie behind.
+    depth: usize,
+    walk: Walk,
+    /// The most sets that the next stop may still form, when more were tried already.
+    sets_max: i64,
+}
+
+/// Depth first, with before without and more sets before fewer, so that the first plan met is what
+/// `priority` would take, and of equal plans the one that comes first in the pipeline is met first. A
+/// node is left when even its bound can't beat the best plan found.
+pub(super) fn best(choice: &Choice<'_>, list: &Prices) -> Plan {
+    let mut search = Search { choice, best: None, nodes: 0, gap: 0, most_rewards: choice.most_rewards(list) };
+    let mut stack = vec![Node { depth: 0, walk: Walk::new(list.clone()), sets_max: i64::MAX }];
+    while let Some(node) = stack.pop() {
+        search.visit(node, &mut stack);
+    }
+    let proof = if search.gap > 0 { Proof::Bounded(search.gap) } else { Proof::Proven };
+    let walk = search.best.unwrap_or_else(|| Walk::new(list.clone()));
+    Plan { benefit: walk.benefit, taken: walk.taken, proof, nodes: search.nodes }
+}
+
+struct Search<'a> {
+    choice: &'a Choice<'a>,
+    best: Option<Walk>,
+    nodes: i64,
+    /// The largest amount by which a plan that wasn't looked at could beat the best one.
+    gap: i64,
+    /// No plan's rewards count for more.
+    most_rewards: i64,
+}
+
+impl Search<'_> {
+    fn visit(&mut self, node: Node, stack: &mut Vec<Node>) {
+        if let Some(best) = &self.best {
+            let bound = self.choice.bound(&node);
+            let tie = bound == best.benefit
+                && (self.most_rewards > best.reward_worth
+                    || (self.most_rewards == best.reward_worth
+                        && self.choice.pricing_count(&node.walk) < self.choice.pricing_count(best)));
+            if bound < best.benefit || (bound == best.benefit && !tie) {
+                return;
+            }
+            if self.nodes >= self.choice.ruleset.policy.search_nodes_max {
+                self.gap = self.gap.max(bound - best.benefit);
+                return;
+            }
+        }
+        self.nodes += 1;
+        match self.choice.pricing.get(node.depth) {
+            None => self.end(node.walk),
+            Some(stop) => self.branch(*stop, node, stack),
+        }
+    }
+
+    /// Runs the rewards at the end of a plan, and keeps it when it is better than the best so far.
+    fn end(&mut self, mut walk: Walk) {
+        let count = self.choice.pricing_count(&walk);
+        for stop in &self.choice.rewarding {
+            if stop.step == 0 {
+                let _refused = walk.take(self.choice, *stop, i64::MAX);
+            } else if walk.has_taken(stop.open) && walk.take(self.choice, *stop, i64::MAX).is_err() {
+                return;
+            }
+        }
+        let better = self.best.as_ref().is_none_or(|best| {
+            let best_count = self.choice.pricing_count(best);
+            (walk.benefit, walk.reward_worth, best_count) > (best.benefit, best.reward_worth, count)
+        });
+        if better && walk.gives_nothing().is_none() {
+            self.best = Some(walk);
+        }
+    }
+
+    fn branch(&self, stop: Stop, node: Node, stack: &mut Vec<Node>) {
+        let depth = node.depth + 1;
+        let skip = |walk| Node { depth, walk, sets_max: i64::MAX };
+        if stop.step > 0 && !node.walk.has_taken(stop.open) {
+            stack.push(skip(node.walk));
+            return;
+        }
+        let mut with = node.walk.clone();
+        let Ok(draft) = with.take(self.choice, stop, node.sets_max) else {
+            // A promotion that was begun is run to its end, or the plan is none.
+            if stop.step == 0 {
+                stack.push(skip(node.walk));
+            }
+            return;
+        };
+        if let Some(fewer) = self.fewer_sets(stop, &draft) {
+            stack.push(Node { depth: node.depth, walk: node.walk, sets_max: fewer });
+        } else if stop.step == 0 {
+            stack.push(skip(node.walk));
+        }
+        stack.push(skip(with));
+    }
+
+    /// The next smaller number of sets worth trying.
+    fn fewer_sets(&self, stop: Stop, draft: &Draft) -> Option<i64> {
+        let (_, step) = self.choice.step(stop)?;
+        (matches!(step.benefit, Benefit::Set(_)) && draft.sets > 1).then_some(draft.sets - 1)
+    }
+}
+
+impl Choice<'_> {
+    /// No plan that goes on from this node has a higher benefit.
+    fn bound(&self, node: &Node) -> i64 {
+        let walk = &node.walk;
+        let ahead = self.pricing.iter().skip(node.depth).enumerate();
+        let mut together: i64 = 0;
+        for (distance, stop) in ahead {
+            let begun = walk.has_taken(stop.open);
+            if begun || self.check_company(stop.open, &walk.taken).is_ok() {
+                let sets_max = if distance == 0 { node.sets_max } else { i64::MAX };
+                together = together.saturating_add(self.most(*stop, walk, sets_max));
+            }
+        }
+        walk.benefit.saturating_add(together)
+    }
+
+    /// How many promotions of a finished plan lower prices.
+    fn pricing_count(&self, walk: &Walk) -> usize {
+        let prices = |stop: &Stop| stop.step == 0 && !self.rewarding.contains(stop);
+        walk.taken.iter().filter(|(stop, _)| prices(stop)).count()
+    }
+
+    /// No plan's rewards count for more than all of them at list prices.
+    fn most_rewards(&self, list: &Prices) -> i64 {
+        let walk = Walk::new(list.clone());
+        let worth = |stop: &Stop| {
+            let (open, step) = self.step(*stop)?;
+            let applying = self.applying(open, *stop, step, walk.phase(), 0, i64::MAX);
+            crate::apply::draft(&applying, list).ok().map(|draft| draft.reward_worth())
+        };
+        self.rewarding.iter().filter_map(worth).fold(0, i64::saturating_add)
+    }
+}

@@ -1,0 +1,174 @@
+//! A walk through the pipeline: what was taken so far, and what it left.
+
+use super::{Choice, Open, Stop};
+use crate::apply::{Draft, draft};
+use crate::condition::{self, View};
+use crate::model::{Benefit, Condition, Phase};
+use crate::reason::{Because, Parameter, Reason};
+use crate::units::{Mark, Prices};
+
+/// What was taken so far, and the prices that it left.
+#[derive(Clone)]
+pub(crate) struct Walk {
+    prices: Prices,
+    phase: Option<Phase>,
+    /// The promotion whose steps were run last.
+    promotion: Option<usize>,
+    /// What was run, with the number of sets that was asked for.
+    pub(crate) taken: Vec<(Stop, i64)>,
+    /// What each promotion of several steps has given so far: discounts, gifts and rewards.
+    given: Vec<(usize, i64)>,
+    /// Price reductions and the value of gifts.
+    pub(crate) benefit: i64,
+    /// What the rewards count for among plans of equal benefit.
+    pub(crate) reward_worth: i64,
+}
+
+impl Walk {
+    pub(crate) fn new(prices: Prices) -> Self {
+        Self {
+            prices,
+            phase: None,
+            promotion: None,
+            taken: Vec::new(),
+            given: Vec::new(),
+            benefit: 0,
+            reward_worth: 0,
+        }
+    }
+
+    pub(crate) fn prices(&self) -> &Prices {
+        &self.prices
+    }
+
+    pub(crate) fn phase(&self) -> Option<Phase> {
+        self.phase
+    }
+
+    pub(crate) fn has_taken(&self, open: usize) -> bool {
+        self.taken.iter().any(|(stop, _)| stop.open == open)
+    }
+
+    /// A promotion of several steps that has given nothing in any of them.
+    pub(crate) fn gives_nothing(&self) -> Option<usize> {
+        self.given.iter().find(|(_, given)| *given == 0).map(|(open, _)| *open)
+    }
+
+    /// Runs a step that comes after everything taken so far, or says why it can't be run.
+    pub(crate) fn take(&mut self, choice: &Choice<'_>, stop: Stop, sets_max: i64) -> Result<Draft, Because> {
+        let Some((open, step)) = choice.step(stop) else { return Err(Because::plain(Reason::NoEffect)) };
+        if stop.step == 0 {
+            choice.check_company(stop.open, &self.taken)?;
+        }
+        self.enter(step.phase, stop.open);
+        if stop.step == 0 {
+            check_purchase(choice, open, self)?;
+        }
+        let given = self.given_by(stop.open);
+        let applying = choice.applying(open, stop, step, self.phase, given, sets_max);
+        let several = open.promotion.steps.len() > 1;
+        let drafted = check_step(choice, open, step.condition.as_ref(), self)
+            .and_then(|()| draft(&applying, &self.prices))
+            .and_then(|draft| check_effect(choice, open, given, draft));
+        let draft = match drafted {
+            // One of several steps may give nothing; whether all do is seen at the end.
+            Err(because) if several && !is_final(because.reason) => Draft::default(),
+            drafted => drafted?,
+        };
+        let stacking = &open.promotion.stacking;
+        let mark = Mark { closes: stacking.closes_units, groups: stacking.unit_groups, uses: draft.uses };
+        self.prices.apply(&draft.cuts, mark);
+        self.taken.push((stop, sets_max));
+        self.benefit = self.benefit.saturating_add(draft.benefit());
+        self.reward_worth = self.reward_worth.saturating_add(draft.reward_worth());
+        if several {
+            self.add_given(stop.open, draft.benefit().saturating_add(draft.reward_worth()));
+        }
+        Ok(draft)
+    }
+
+    fn enter(&mut self, phase: Phase, open: usize) {
+        if self.phase != Some(phase) {
+            self.phase = Some(phase);
+            self.promotion = None;
+            self.prices.start_phase();
+        }
+        if self.promotion != Some(open) {
+            self.promotion = Some(open);
+            self.prices.start_promotion();
+        }
+    }
+
+    fn given_by(&self, open: usize) -> i64 {
+        self.given.iter().find(|(of, _)| *of == open).map_or(0, |(_, given)| *given)
+    }
+
+    fn add_given(&mut self, open: usize, amount: i64) {
+        match self.given.iter_mut().find(|(of, _)| *of == open) {
+            Some((_, given)) => *given = given.saturating_add(amount),
+            None => self.given.push((open, amount)),
+        }
+    }
+}
+
+/// Whether a reason refuses a promotion of several steps as a whole.
+fn is_final(reason: Reason) -> bool {
+    matches!(reason, Reason::Budget | Reason::Error)
+}
+
+fn view<'a>(choice: &'a Choice<'_>, open: &'a Open<'_>, walk: &'a Walk) -> View<'a> {
+    View {
+        cart: choice.request.cart,
+        at: choice.request.at,
+        scope: &open.scope,
+        prices: &walk.prices,
+        current: walk.phase,
+        phase: walk.phase.unwrap_or(open.promotion.phase()),
+    }
+}
+
+/// What the promotion as a whole asks for, at the prices as its first step finds them.
+fn check_purchase(choice: &Choice<'_>, open: &Open<'_>, walk: &Walk) -> Result<(), Because> {
+    let view = view(choice, open, walk);
+    if let Some(threshold) = &open.promotion.min_purchase {
+        condition::reached(threshold, &view)?;
+    }
+    open.promotion.condition.as_ref().map_or(Ok(()), |condition| condition::check(condition, &view))
+}
+
+fn check_step(
+    choice: &Choice<'_>,
+    open: &Open<'_>,
+    condition: Option<&Condition>,
+    walk: &Walk,
+) -> Result<(), Because> {
+    condition.map_or(Ok(()), |condition| condition::check(condition, &view(choice, open, walk)))
+}
+
+/// A promotion that would give nothing isn't applied; nor one that its budget can't pay.
+fn check_effect(choice: &Choice<'_>, open: &Open<'_>, before: i64, draft: Draft) -> Result<Draft, Because> {
+    let costs = draft.benefit().saturating_add(draft.cashback());
+    if let Some(left) = open.allowance.and_then(|allowance| allowance.budget_left) {
+        let left = (left - before).max(0);
+        if costs > left || left == 0 {
+            let money = |minor| Parameter::Money(choice.request.cart.currency, minor);
+            let parameters = vec![("needed", money(costs)), ("had", money(left))];
+            return Err(Because { reason: Reason::Budget, parameters });
+        }
+    }
+    if draft.is_empty() { Err(why_empty(choice, open, &draft)) } else { Ok(draft) }
+}
+
+/// Nothing is given: because others have taken the units, or because there is nothing to give.
+fn why_empty(choice: &Choice<'_>, open: &Open<'_>, draft: &Draft) -> Because {
+    let limited = open.promotion.steps.iter().any(|step| match &step.benefit {
+        Benefit::Reduce { units, .. } => !units.is_none(),
+        Benefit::Set(_) | Benefit::Gift(_) => true,
+        Benefit::Spread { .. } | Benefit::Reward { .. } | Benefit::Tiers(_) => false,
+    });
+    let lines = open.scope.iter().filter_map(|place| choice.request.cart.lines.get(*place));
+    let in_scope: i64 = lines.map(|line| line.quantity).sum();
+    let taking_part: i64 = draft.lines.iter().map(|line| line.quantity).sum();
+    let all_there = limited || taking_part == in_scope;
+    Because::plain(if all_there { Reason::NoEffect } else { Reason::UnitsTaken })
+}

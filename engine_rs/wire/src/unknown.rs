@@ -1,0 +1,76 @@
+//! Finds fields that this version's schema doesn't have. The decoder passes them over, but a rule that is
+//! understood in part is another rule.
+
+use prost::bytes::Buf;
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+
+use crate::diagnostics::{At, Code, Findings};
+
+struct Field {
+    number: u32,
+    name: &'static str,
+    /// The row of the message that it holds.
+    holds: Option<usize>,
+}
+
+include!(concat!(env!("OUT_DIR"), "/fields.rs"));
+
+/// Reports the fields of a decoded message that aren't in the schema, at any depth.
+pub(crate) fn find(bytes: &[u8], message: &str, at: &At<'_>, findings: &mut Findings) {
+    let row = MESSAGES.iter().position(|(name, _)| *name == message);
+    // The bytes were decoded before: where they can't be read, there is nothing left to find.
+    let _unreadable = row.and_then(|row| find_in(bytes, row, at, findings));
+}
+
+fn find_in(mut bytes: &[u8], row: usize, at: &At<'_>, findings: &mut Findings) -> Option<()> {
+    let (_, fields) = MESSAGES.get(row)?;
+    while bytes.has_remaining() {
+        let (number, wire_type) = decode_key(&mut bytes).ok()?;
+        let field = fields.iter().find(|field| field.number == number);
+        let holds = field.and_then(|field| field.holds.map(|row| (field.name, row)));
+        match (field, holds) {
+            (None, _) => findings.add(Code::UnknownField, at, &[("number", number.into())]),
+            (_, Some((name, row))) if wire_type == WireType::LengthDelimited => {
+                let length = usize::try_from(decode_varint(&mut bytes).ok()?).ok()?;
+                let inside = bytes.get(..length)?;
+                find_in(inside, row, &at.field(name), findings)?;
+                bytes.advance(length);
+                continue;
+            }
+            _ => {}
+        }
+        skip_field(wire_type, number, &mut bytes, DecodeContext::default()).ok()?;
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto;
+    use prost::Message;
+
+    fn summary(bytes: &[u8]) -> String {
+        let mut findings = Findings::default();
+        find(bytes, "Promotion", &At::ROOT, &mut findings);
+        findings.summary()
+    }
+
+    #[test]
+    fn a_field_of_a_later_schema_is_found_at_any_depth() {
+        let mut bytes = proto::Promotion { id: "weekend".into(), ..Default::default() }.encode_to_vec();
+        assert_eq!(summary(&bytes), "");
+        // schedule (10) { holidays (7) { field 99 = 1 } }
+        bytes.extend([0x52, 0x05, 0x3a, 0x03, 0x98, 0x06, 0x01]);
+        assert_eq!(
+            summary(&bytes),
+            "schedule.holidays: unknown_field: There is a field that this version doesn't know, number 99."
+        );
+    }
+
+    #[test]
+    fn lists_sent_unpacked_and_messages_in_parts_are_known() {
+        // schedule (10) { days_of_week (5) = 1 }, twice and unpacked.
+        assert_eq!(summary(&[0x52, 0x02, 0x28, 0x01, 0x52, 0x02, 0x28, 0x02]), "");
+    }
+}
