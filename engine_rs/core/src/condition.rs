@@ -1,8 +1,8 @@
 //! Answers conditions: yes, no or unknown; only a yes makes a promotion eligible (S-8.1).
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 
+use crate::evaluate::Request;
 use crate::model::{
     AttributeOwner, AttributeTest, Basis, Cart, Condition, CustomerTest, Extent, LineKind, NumberRange,
     PaymentTest, Phase, Selector, Spend, Threshold,
@@ -13,8 +13,7 @@ use crate::units::{Prices, Run, phase_start};
 
 /// What a condition looks at: a cart at an instant, with the prices that promotions left so far.
 pub(crate) struct View<'a> {
-    pub(crate) cart: &'a Cart,
-    pub(crate) at: Timestamp,
+    pub(crate) request: &'a Request<'a>,
     /// The places of the lines in the promotion's scope, rising.
     pub(crate) scope: &'a [usize],
     pub(crate) prices: &'a Prices,
@@ -39,7 +38,7 @@ pub(crate) fn check(condition: &Condition, view: &View<'_>) -> Result<(), Becaus
 }
 
 fn ask(condition: &Condition, view: &View<'_>) -> Answer {
-    let cart = view.cart;
+    let cart = view.request.cart;
     match condition {
         Condition::All(parts) => ask_all(parts, view),
         Condition::Any(parts) => ask_any(parts, view),
@@ -110,7 +109,7 @@ fn ask_any(parts: &[Condition], view: &View<'_>) -> Answer {
 
 /// Refuses a value of goods that doesn't reach the threshold.
 pub(crate) fn reached(threshold: &Threshold, view: &View<'_>) -> Result<(), Because> {
-    let cart = view.cart;
+    let cart = view.request.cart;
     let needed = threshold.minimum.of(cart.currency).ok_or_else(|| no_amount(cart))?;
     let counts = |run: &Run| match &threshold.extent {
         Extent::Scope => view.scope.binary_search(&run.line).is_ok(),
@@ -127,7 +126,7 @@ pub(crate) fn reached(threshold: &Threshold, view: &View<'_>) -> Result<(), Beca
 }
 
 fn picked(selector: &Selector, view: &View<'_>, run: &Run) -> bool {
-    view.cart.lines.get(run.line).is_some_and(|line| selector.picks(line, view.cart.currency))
+    view.request.cart.lines.get(run.line).is_some_and(|line| selector.picks(line, view.request.cart.currency))
 }
 
 fn ask_quantity(selector: Option<&Selector>, range: NumberRange, view: &View<'_>) -> Answer {
@@ -167,8 +166,8 @@ fn ask_payment(test: &PaymentTest, cart: &Cart) -> Answer {
 }
 
 fn ask_customer(test: &CustomerTest, view: &View<'_>) -> Answer {
-    let customer = &view.cart.customer;
-    let today = view.cart.zone.to_datetime(view.at).date();
+    let customer = &view.request.cart.customer;
+    let today = view.request.local_time().date();
     if let Some(range) = test.completed_orders {
         match customer.completed_orders {
             None => return unknown("customer.completed_orders"),

@@ -1,10 +1,8 @@
 //! What decides about a promotion before any other promotion matters: place, time, customer,
 //! trigger, limits and scope, in the order in which verdicts name them (S-8.5).
 
-use jiff::Timestamp;
-
 use crate::condition::{self, View};
-use crate::evaluate::{Allowance, Request};
+use crate::evaluate::{Allowance, Request, Verdicts};
 use crate::model::{
     Cart, CrossBrand, CustomerType, Line, LineKind, Name, NameFilter, Promotion, Selector, SpendSource,
     Trigger,
@@ -17,8 +15,10 @@ use crate::units::Prices;
 pub(crate) enum Screened {
     /// It may be chosen.
     Open(Scope),
-    /// It can't be, and why. A candidate is one whose place fits and that has a line in scope or its code.
-    Refused { because: Because, candidate: bool },
+    /// It can't be, and why.
+    Refused(Because),
+    /// It is no candidate, and nobody asks about it.
+    Irrelevant,
 }
 
 /// The lines that a promotion is about, by their places, rising.
@@ -29,33 +29,61 @@ pub(crate) struct Scope {
     pub(crate) lines: Vec<usize>,
 }
 
-/// Decides whether a promotion may be chosen for the cart at all.
+/// Decides whether a promotion may be chosen for the cart at all. Unless all are asked about, only
+/// candidates are looked at: those whose place fits, and of which a line is in scope or a code was
+/// given (S-10.3).
 pub(crate) fn screen(promotion: &Promotion, request: &Request<'_>, list: &Prices) -> Screened {
     let cart = request.cart;
-    let in_place = check_place(promotion, cart);
-    let scope = Scope::of(promotion, cart);
-    let candidate = in_place.is_ok() && (!scope.lines.is_empty() || code_given(promotion, cart));
-    let verdict = check_currency(promotion, cart)
-        .and_then(|()| schedule::check(&promotion.schedule, request.at, &cart.zone))
-        .and(in_place)
+    if request.verdicts != Verdicts::All && !is_candidate(promotion, cart) {
+        return Screened::Irrelevant;
+    }
+    let early = check_currency(promotion, cart)
+        .and_then(|()| schedule::check(&promotion.schedule, request))
+        .and_then(|()| check_place(promotion, cart))
         .and_then(|()| check_customer(promotion, cart))
         .and_then(|()| check_trigger(promotion, cart))
-        .and_then(|()| check_limits(promotion, request))
-        .and_then(|()| check_scope(&scope))
-        .and_then(|()| check_cross_brand(promotion, cart))
-        .and_then(|()| check_purchase(promotion, cart, request.at, &scope.lines, list));
-    match verdict {
-        Ok(()) => Screened::Open(scope),
-        Err(because) => Screened::Refused { because, candidate },
+        .and_then(|()| check_limits(promotion, request));
+    if let Err(because) = early {
+        return Screened::Refused(because);
     }
+    let scope = Scope::of(promotion, cart);
+    let late = check_scope(&scope)
+        .and_then(|()| check_cross_brand(promotion, cart))
+        .and_then(|()| check_purchase(promotion, request, &scope.lines, list));
+    match late {
+        Ok(()) => Screened::Open(scope),
+        Err(because) => Screened::Refused(because),
+    }
+}
+
+fn is_candidate(promotion: &Promotion, cart: &Cart) -> bool {
+    let targeting = &promotion.targeting;
+    targeting.stores.accepts(cart.store.symbol)
+        && targeting.brands.accepts(cart.brand.symbol)
+        && targeting.channels.accepts(cart.channel.symbol)
+        && targeting.regions.accepts(cart.region.symbol)
+        && (code_given(promotion, cart) || has_line_in_scope(promotion, cart))
+}
+
+fn has_line_in_scope(promotion: &Promotion, cart: &Cart) -> bool {
+    let selectors = promotion.steps.iter().flat_map(|step| step.benefit.scopes());
+    let mut selectors = selectors.filter(|selector| {
+        cart.lines
+            .iter()
+            .any(|line| selector.picks(line, cart.currency) && is_of_benefit_brand(promotion, line))
+    });
+    selectors.next().is_some()
+}
+
+fn is_of_benefit_brand(promotion: &Promotion, line: &Line) -> bool {
+    promotion.cross_brand.as_ref().is_none_or(|tie| tie.benefit_brands.contains(&line.brand))
 }
 
 impl Scope {
     fn of(promotion: &Promotion, cart: &Cart) -> Self {
-        let benefits =
-            |brand| promotion.cross_brand.as_ref().is_none_or(|tie| tie.benefit_brands.contains(&brand));
         let pool = |selector: &Selector| {
-            let picks = |line: &Line| selector.picks(line, cart.currency) && benefits(line.brand);
+            let picks =
+                |line: &Line| selector.picks(line, cart.currency) && is_of_benefit_brand(promotion, line);
             cart.lines.iter().enumerate().filter(|(_, line)| picks(line)).map(|(place, _)| place).collect()
         };
         let pools: Vec<Vec<Vec<usize>>> = promotion
@@ -72,7 +100,7 @@ impl Scope {
     }
 }
 
-fn code_given(promotion: &Promotion, cart: &Cart) -> bool {
+pub(crate) fn code_given(promotion: &Promotion, cart: &Cart) -> bool {
     match &promotion.trigger {
         Trigger::Code(codes) => cart.codes.iter().any(|given| codes.contains(&given.code)),
         Trigger::Voucher => cart.vouchers_of.contains(&promotion.symbol),
@@ -183,12 +211,12 @@ fn spent_before(tie: &CrossBrand, cart: &Cart) -> Option<i64> {
 /// miss stays missed.
 fn check_purchase(
     promotion: &Promotion,
-    cart: &Cart,
-    at: Timestamp,
+    request: &Request<'_>,
     scope: &[usize],
     list: &Prices,
 ) -> Result<(), Because> {
-    let view = View { cart, at, scope, prices: list, current: None, phase: promotion.phase() };
+    let cart = request.cart;
+    let view = View { request, scope, prices: list, current: None, phase: promotion.phase() };
     if let Some(threshold) = &promotion.min_purchase {
         condition::reached(threshold, &view)?;
     }

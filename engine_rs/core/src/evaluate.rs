@@ -1,15 +1,17 @@
 //! Prices a cart: screening, choice of the plan, one walk through the pipeline, verdicts.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 
 pub use crate::apply::{Draft, GiftDraft, Promise};
-use crate::eligibility::{Scope, Screened, screen};
-use crate::model::{Cart, GivenCode, Phase, Role};
+use crate::eligibility::{Scope, Screened, code_given, screen};
+use crate::model::{Cart, GivenCode, Phase, Promotion, Role};
 pub use crate::plan::Proof;
-use crate::plan::{Choice, Open, Plan, Walk};
-use crate::reason::{Because, Reason};
+use crate::plan::{Choice, Open};
+use crate::reason::Because;
 use crate::ruleset::{CodeOwner, Ruleset};
 use crate::symbols::Symbol;
 use crate::units::Prices;
@@ -22,9 +24,42 @@ pub struct Request<'a> {
     pub at: Timestamp,
     /// What is left of limits, by promotion; one that isn't listed is unlimited.
     pub allowances: HashMap<Symbol, Allowance>,
+    /// Which promotions are asked about.
+    pub verdicts: Verdicts,
+    local_time: OnceCell<DateTime>,
 }
 
-impl Request<'_> {
+/// Which promotions get a verdict; those whose code was given always do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdicts {
+    /// No others.
+    None,
+    /// The candidates.
+    Candidates,
+    /// All of the ruleset.
+    All,
+}
+
+impl<'a> Request<'a> {
+    /// A request about a cart at an instant.
+    pub fn new(
+        cart: &'a Cart,
+        at: Timestamp,
+        allowances: HashMap<Symbol, Allowance>,
+        verdicts: Verdicts,
+    ) -> Self {
+        Self { cart, at, allowances, verdicts, local_time: OnceCell::new() }
+    }
+
+    /// The instant on the wall of the place, worked out once.
+    pub(crate) fn local_time(&self) -> DateTime {
+        *self.local_time.get_or_init(|| self.cart.zone.to_datetime(self.at))
+    }
+
+    fn asks_about(&self, promotion: &Promotion) -> bool {
+        self.verdicts != Verdicts::None || code_given(promotion, self.cart)
+    }
+
     pub(crate) fn allowance(&self, promotion: Symbol) -> Option<Allowance> {
         self.allowances.get(&promotion).copied()
     }
@@ -43,7 +78,7 @@ pub struct Allowance {
 pub struct Evaluation {
     /// What was applied, in the order of the pipeline.
     pub applied: Vec<Applied>,
-    /// A verdict on every promotion of the ruleset, in its order.
+    /// Verdicts on the promotions that are asked about, in the order of the ruleset.
     pub verdicts: Vec<Verdict>,
     /// What is left to pay for each line, as runs of units.
     pub lines: Vec<Vec<LeftToPay>>,
@@ -87,7 +122,7 @@ pub struct TouchedUnits {
 }
 
 impl TouchedUnits {
-    fn joins(&self, next: &Self) -> bool {
+    pub(crate) fn joins(&self, next: &Self) -> bool {
         self.line == next.line
             && self.each == next.each
             && self.role == next.role
@@ -107,10 +142,10 @@ pub struct LeftToPay {
 /// Whether a promotion was applied, and why not.
 #[derive(Clone, Debug)]
 pub struct Verdict {
+    /// Its place in the ruleset.
+    pub promotion: usize,
     /// The reason.
     pub because: Because,
-    /// Whether it was a candidate: its place fits, and a line is in scope or its code was given.
-    pub candidate: bool,
 }
 
 /// What became of a code.
@@ -127,86 +162,59 @@ pub enum CodeOutcome {
 /// Prices the cart.
 pub fn evaluate(ruleset: &Ruleset, request: &Request<'_>) -> Evaluation {
     let list = Prices::of(request.cart);
-    let mut verdicts = Vec::with_capacity(ruleset.promotions().len());
-    let mut open = Vec::new();
-    let mut places = Vec::new();
-    for (place, promotion) in ruleset.promotions().iter().enumerate() {
-        verdicts.push(match screen(promotion, request, &list) {
-            Screened::Refused { because, candidate } => Verdict { because, candidate },
-            Screened::Open(Scope { pools, lines }) => {
-                let allowance = request.allowance(promotion.symbol);
-                open.push(Open { promotion, pools, scope: lines, allowance });
-                places.push(place);
-                Verdict { because: Because::plain(Reason::NoEffect), candidate: true }
-            }
-        });
-    }
-    let choice = Choice::new(ruleset, request, open);
-    let plan = choice.choose(&list);
-    let (applied, walk) = run(&choice, &plan, &list, &places);
-    for (open, place) in places.iter().enumerate() {
-        let mut discounts = applied.iter().filter(|applied| applied.promotion == *place).peekable();
-        let because = if discounts.peek().is_some() {
-            let discount = discounts.map(|applied| applied.draft.given).sum();
-            Because::money(Reason::Applied, "discount", request.cart.currency, discount)
-        } else {
-            choice.why_not(open, &plan, &list)
-        };
-        if let Some(verdict) = verdicts.get_mut(*place) {
-            verdict.because = because;
+    let mut screening = Screening { ruleset, request, list: &list, verdicts: Vec::new(), open: Vec::new() };
+    match request.verdicts {
+        Verdicts::All => (0..ruleset.promotions().len()).for_each(|place| screening.look_at(place)),
+        Verdicts::Candidates | Verdicts::None => {
+            let places = ruleset.candidates(request.cart);
+            places
+                .into_iter()
+                .filter_map(|place| usize::try_from(place).ok())
+                .for_each(|place| screening.look_at(place));
         }
     }
-    let lines = left_to_pay(request.cart, walk.prices());
-    let codes = code_outcomes(ruleset, request.cart);
+    let Screening { mut verdicts, open, .. } = screening;
+    let choice = Choice::new(ruleset, request, open);
+    let plan = choice.choose(&list);
+    let unrolled = choice.unroll(&plan, &list);
+    verdicts.extend(unrolled.verdicts);
+    verdicts.sort_by_key(|verdict| verdict.promotion);
     Evaluation {
-        applied,
+        lines: left_to_pay(request.cart, &unrolled.prices),
+        applied: unrolled.applied,
         verdicts,
-        lines,
         benefit: plan.benefit,
         proof: plan.proof,
         nodes: plan.nodes,
-        codes,
+        codes: code_outcomes(ruleset, request.cart),
     }
 }
 
-/// Runs the chosen plan once more, and records what each step did.
-fn run(choice: &Choice<'_>, plan: &Plan, list: &Prices, places: &[usize]) -> (Vec<Applied>, Walk) {
-    let mut walk = Walk::new(list.clone());
-    let mut applied = Vec::with_capacity(plan.taken.len());
-    for (stop, sets) in &plan.taken {
-        let before = walk.prices().clone();
-        let Ok(draft) = walk.take(choice, *stop, *sets) else { continue };
-        let phase = choice.step(*stop).map_or(Phase::Reward, |(_, step)| step.phase);
-        if let Some(promotion) = places.get(stop.open).filter(|_| !draft.is_empty()) {
-            let units = touched_units(&before, &draft);
-            applied.push(Applied { promotion: *promotion, step: stop.step, phase, draft, units });
-        }
-    }
-    (applied, walk)
+struct Screening<'a> {
+    ruleset: &'a Ruleset,
+    request: &'a Request<'a>,
+    list: &'a Prices,
+    verdicts: Vec<Verdict>,
+    open: Vec<Open<'a>>,
 }
 
-/// Where in their lines the units lie that took part: those that were lowered, and those that have a
-/// role in a set at discount 0 too, since returns need it (S-6.6).
-fn touched_units(before: &Prices, draft: &Draft) -> Vec<TouchedUnits> {
-    let mut units: Vec<TouchedUnits> = Vec::with_capacity(draft.cuts.len());
-    let mut cuts = draft.cuts.iter().peekable();
-    let (mut line, mut first) = (0, 0);
-    for (index, run) in before.runs().iter().enumerate() {
-        if run.line != line {
-            (line, first) = (run.line, 0);
-        }
-        while let Some(cut) = cuts.next_if(|cut| cut.run == index) {
-            let (first_unit, count, each, role) = (first + cut.skip, cut.count, cut.each, cut.role);
-            let touched = TouchedUnits { line, first_unit, count, each, role };
-            match units.last_mut() {
-                Some(last) if last.joins(&touched) => last.count += count,
-                _ if each > 0 || draft.uses => units.push(touched),
-                _ => {}
+impl Screening<'_> {
+    fn look_at(&mut self, place: usize) {
+        let Some(promotion) = self.ruleset.promotions().get(place) else { return };
+        match screen(promotion, self.request, self.list) {
+            Screened::Irrelevant => {}
+            Screened::Refused(because) => {
+                if self.request.asks_about(promotion) {
+                    self.verdicts.push(Verdict { promotion: place, because });
+                }
+            }
+            Screened::Open(Scope { pools, lines }) => {
+                let allowance = self.request.allowance(promotion.symbol);
+                let asked_about = self.request.asks_about(promotion);
+                self.open.push(Open { place, promotion, pools, scope: lines, allowance, asked_about });
             }
         }
-        first += run.count;
     }
-    units
 }
 
 fn left_to_pay(cart: &Cart, prices: &Prices) -> Vec<Vec<LeftToPay>> {

@@ -9,6 +9,7 @@ mod condition;
 pub mod currency;
 mod eligibility;
 pub mod evaluate;
+mod index;
 pub mod model;
 mod plan;
 pub mod rational;

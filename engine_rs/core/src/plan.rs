@@ -2,6 +2,7 @@
 //! a number of sets for each offer on sets, run through the pipeline in its fixed order.
 
 mod search;
+mod unroll;
 mod walk;
 
 use crate::apply::{Applying, most};
@@ -11,16 +12,21 @@ use crate::reason::{Because, Parameter, Reason};
 use crate::ruleset::Ruleset;
 use crate::units::Prices;
 
+use walk::Moment;
 pub(crate) use walk::Walk;
 
 /// A promotion that may be chosen.
 pub(crate) struct Open<'a> {
+    /// Its place in the ruleset.
+    pub(crate) place: usize,
     pub(crate) promotion: &'a Promotion,
     /// For each step the lines of its selectors: their places, rising.
     pub(crate) pools: Vec<Vec<Vec<usize>>>,
     /// The lines of all its selectors together.
     pub(crate) scope: Vec<usize>,
     pub(crate) allowance: Option<Allowance>,
+    /// Whether a verdict is wanted.
+    pub(crate) asked_about: bool,
 }
 
 /// One step of one open promotion in the pipeline.
@@ -127,14 +133,13 @@ impl<'a> Choice<'a> {
         Some((open, open.promotion.steps.get(stop.step)?))
     }
 
-    /// What a draft of the step is made for; `given` is what its promotion has given so far.
+    /// What a draft of the step is made for.
     pub(crate) fn applying<'b>(
         &'b self,
         open: &'b Open<'a>,
         stop: Stop,
         step: &'b Step,
-        current: Option<Phase>,
-        given: i64,
+        moment: Moment,
         sets_max: i64,
     ) -> Applying<'b> {
         let partial = open.promotion.limits.on_short_budget == ShortBudget::Partial;
@@ -145,8 +150,9 @@ impl<'a> Choice<'a> {
             promotion: open.promotion,
             step,
             pools: open.pools.get(stop.step).map_or(&[], Vec::as_slice),
-            current,
-            budget: budget.map(|budget| (budget - given).max(0)),
+            current: moment.phase,
+            begun: moment.begun,
+            budget: budget.map(|budget| (budget - moment.given).max(0)),
             sets_max,
         }
     }
@@ -154,7 +160,7 @@ impl<'a> Choice<'a> {
     /// The most that a stop could still add to a walk.
     fn most(&self, stop: Stop, walk: &Walk, sets_max: i64) -> i64 {
         let Some((open, step)) = self.step(stop) else { return 0 };
-        let alone = most(&self.applying(open, stop, step, walk.phase(), 0, sets_max), walk.prices());
+        let alone = most(&self.applying(open, stop, step, walk.moment(stop.open), sets_max), walk.prices());
         match open.allowance.and_then(|allowance| allowance.budget_left) {
             Some(budget) => alone.min(budget.max(0)),
             None => alone,
@@ -169,32 +175,6 @@ impl<'a> Choice<'a> {
             check_pair(self.ruleset, own.promotion, other.promotion)?;
         }
         Ok(())
-    }
-
-    /// Why an open promotion isn't in the plan: what refuses it beside the chosen ones, or how much
-    /// less they would give together with it.
-    pub(crate) fn why_not(&self, place: usize, plan: &Plan, list: &Prices) -> Because {
-        if let Err(because) = self.check_company(place, &plan.taken) {
-            return because;
-        }
-        let mut walk = Walk::new(list.clone());
-        let mut own = None;
-        for stop in self.pricing.iter().chain(&self.rewarding) {
-            if stop.open == place {
-                if own.is_none() {
-                    own = walk.take(self, *stop, i64::MAX).err();
-                }
-            } else if let Some((_, sets)) = plan.taken.iter().find(|(taken, _)| taken == stop) {
-                let _refused = walk.take(self, *stop, *sets);
-            }
-        }
-        own.unwrap_or_else(|| match walk.gives_nothing() {
-            Some(open) if open == place => Because::plain(Reason::NoEffect),
-            _ => {
-                let lost = plan.benefit - walk.benefit;
-                Because::money(Reason::BetterPlan, "lost_by", self.request.cart.currency, lost)
-            }
-        })
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Policy, Promotion};
+use crate::index::Index;
+use crate::model::{Cart, Policy, Promotion, Trigger};
 use crate::symbols::{Symbol, Symbols};
 
 /// Everything that an evaluation needs besides the cart.
@@ -16,6 +17,8 @@ pub struct Ruleset {
     pub policy: Policy,
     /// The promotions in pipeline order.
     promotions: Vec<Promotion>,
+    /// Which of them a cart could concern.
+    index: Index,
     /// Those that this engine can't run, by priority and id.
     pub unsupported: Vec<Unsupported>,
     /// Every name that promotions and reference data mention.
@@ -63,12 +66,27 @@ impl Ruleset {
         unsupported
             .sort_by(|one, other| other.priority.cmp(&one.priority).then_with(|| one.id.cmp(&other.id)));
         let by_code = owners_of_codes(&promotions, &unsupported);
-        Self { company_id: company_id.into(), revision, policy, promotions, unsupported, symbols, by_code }
+        let index = Index::of(&promotions);
+        Self {
+            company_id: company_id.into(),
+            revision,
+            policy,
+            promotions,
+            index,
+            unsupported,
+            symbols,
+            by_code,
+        }
     }
 
     /// The promotions in the order of the pipeline.
     pub fn promotions(&self) -> &[Promotion] {
         &self.promotions
+    }
+
+    /// The places of the promotions that a cart could concern, rising: every candidate is among them.
+    pub fn candidates(&self, cart: &Cart) -> Vec<u32> {
+        self.index.candidates(cart)
     }
 
     /// The promotion that a folded code belongs to; of several, the first in the pipeline.
@@ -89,7 +107,7 @@ impl Ruleset {
 fn owners_of_codes(promotions: &[Promotion], unsupported: &[Unsupported]) -> HashMap<Symbol, CodeOwner> {
     let mut owners = HashMap::new();
     for (index, promotion) in promotions.iter().enumerate() {
-        if let crate::model::Trigger::Code(codes) = &promotion.trigger {
+        if let Trigger::Code(codes) = &promotion.trigger {
             for code in codes {
                 owners.entry(*code).or_insert(CodeOwner::Promotion(index));
             }

@@ -2,14 +2,25 @@
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
 
+use crate::evaluate::Request;
 use crate::model::{DailyWindow, HolidayMode, Schedule};
 use crate::reason::{Because, Reason};
 
-/// Refuses an instant that the schedule doesn't hold at; local parts are read in `zone` unless the
-/// schedule has its own.
-pub(crate) fn check(schedule: &Schedule, at: Timestamp, zone: &TimeZone) -> Result<(), Because> {
+/// Refuses an instant that the schedule doesn't hold at; local parts are read in the cart's zone unless
+/// the schedule has its own.
+pub(crate) fn check(schedule: &Schedule, request: &Request<'_>) -> Result<(), Because> {
+    check_at(schedule, request.at, |at| match &schedule.zone {
+        Some(zone) => zone.to_datetime(at),
+        None => request.local_time(),
+    })
+}
+
+fn check_at(
+    schedule: &Schedule,
+    at: Timestamp,
+    local_time: impl Fn(Timestamp) -> DateTime,
+) -> Result<(), Because> {
     if let Some(starts) = schedule.starts.filter(|starts| at < *starts) {
         return Err(Because::text(Reason::NotStarted, "starts", starts.to_string()));
     }
@@ -19,7 +30,7 @@ pub(crate) fn check(schedule: &Schedule, at: Timestamp, zone: &TimeZone) -> Resu
     if !schedule.is_local() {
         return Ok(());
     }
-    let local = schedule.zone.as_ref().unwrap_or(zone).to_datetime(at);
+    let local = local_time(at);
     let second = second_of_day(local);
     let mut refusal = None;
     for day in start_days(schedule, local.date(), second) {
@@ -86,11 +97,13 @@ fn second_of_day(local: DateTime) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
 
     fn reason(schedule: &Schedule, at: &str) -> Option<Reason> {
         let zone = TimeZone::get("Asia/Jakarta").unwrap();
-        check(schedule, at.parse().unwrap(), &zone).err().map(|because| because.reason)
+        check_at(schedule, at.parse().unwrap(), |at| zone.to_datetime(at)).err().map(|because| because.reason)
     }
 
     fn window(start: i32, end: i32) -> DailyWindow {
@@ -143,7 +156,7 @@ mod tests {
         // Berlin skips 02:00 to 03:00 on 2026-03-29 and lives through it twice on 2026-10-25.
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         let schedule = Schedule { windows: vec![window(2, 3)], ..Schedule::default() };
-        let holds = |at: &str| check(&schedule, at.parse().unwrap(), &zone).is_ok();
+        let holds = |at: &str| check_at(&schedule, at.parse().unwrap(), |at| zone.to_datetime(at)).is_ok();
         assert!(!holds("2026-03-29T00:59:59Z") && !holds("2026-03-29T01:00:00Z"));
         assert!(holds("2026-10-25T00:30:00Z") && holds("2026-10-25T01:30:00Z"));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
 use unicode_normalization::UnicodeNormalization;
 
 /// An interned id. Two symbols of one table are equal exactly when their texts are.
@@ -18,7 +19,7 @@ impl Symbol {
 /// The texts of one ruleset.
 #[derive(Debug, Default)]
 pub struct Symbols {
-    by_text: HashMap<Box<str>, Symbol>,
+    by_text: HashMap<Box<str>, Symbol, FixedState>,
     texts: Vec<Box<str>>,
 }
 
@@ -60,7 +61,11 @@ impl Symbols {
     /// As `find`, for names that are compared without regard to case.
     #[must_use]
     pub fn find_folded(&self, text: &str) -> Symbol {
-        self.find(&fold(text))
+        match self.by_text.get(text) {
+            // Names are mostly written as they are folded.
+            Some(symbol) if is_folded(text) => *symbol,
+            _ => self.find(&fold(text)),
+        }
     }
 }
 
@@ -73,6 +78,10 @@ pub fn fold(text: &str) -> String {
     }
     // Upper case first, so that letters with several lower forms (ß, final sigma) meet in one.
     text.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
+}
+
+fn is_folded(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase())
 }
 
 #[cfg(test)]

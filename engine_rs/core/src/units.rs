@@ -77,6 +77,11 @@ impl Prices {
         Self { runs: cart.lines.iter().enumerate().map(run).collect() }
     }
 
+    /// Takes over other prices, and keeps the memory.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        self.runs.clone_from(&other.runs);
+    }
+
     /// The runs in cart order.
     pub(crate) fn runs(&self) -> &[Run] {
         &self.runs

@@ -9,6 +9,10 @@ use dealwright_wire::{Currency, RULE_LANGUAGE};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+/// An evaluation makes many small objects that live for microseconds.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Says what there is to say about the bytes of a `Promotion`, as the bytes of `Diagnostics`.
 #[pyfunction]
 fn validate<'py>(python: Python<'py>, promotion: &[u8]) -> Bound<'py, PyBytes> {

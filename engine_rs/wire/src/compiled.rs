@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use dealwright_core::evaluate::{Request, evaluate};
+use dealwright_core::evaluate::{Request, Verdicts, evaluate};
 use dealwright_core::ruleset::{Ruleset, Unsupported};
 use dealwright_core::symbols::{Symbol, Symbols};
 use jiff::Timestamp;
@@ -140,8 +140,13 @@ impl Compiled {
             return Err(findings);
         };
         let at = at.unwrap_or(now);
-        let evaluation =
-            evaluate(&self.ruleset, &Request { cart: &lowered.cart, at, allowances: lowered.allowances });
+        let verdicts = match asked.verdicts {
+            proto::VerdictScope::None => Verdicts::None,
+            proto::VerdictScope::Unspecified | proto::VerdictScope::Candidates => Verdicts::Candidates,
+            proto::VerdictScope::All => Verdicts::All,
+        };
+        let request = Request::new(&lowered.cart, at, lowered.allowances, verdicts);
+        let evaluation = evaluate(&self.ruleset, &request);
         Ok(encode(&Answer {
             ruleset: &self.ruleset,
             policy_fingerprint: &self.policy_fingerprint,
@@ -149,7 +154,7 @@ impl Compiled {
             cart: &lowered.cart,
             at,
             evaluation: &evaluation,
-            verdicts: asked.verdicts,
+            verdicts,
             language: asked.language,
         }))
     }

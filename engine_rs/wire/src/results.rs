@@ -1,7 +1,7 @@
 //! From the engine's answer to bytes.
 
 use dealwright_core::currency::Currency;
-use dealwright_core::evaluate::{Applied, CodeOutcome, Evaluation, Promise, Proof};
+use dealwright_core::evaluate::{Applied, CodeOutcome, Evaluation, Promise, Proof, Verdicts};
 use dealwright_core::model::{Cart, Credit, LineKind, Phase, Role};
 use dealwright_core::rational::Fraction;
 use dealwright_core::reason::{Because, Parameter, Reason};
@@ -24,7 +24,7 @@ pub(crate) struct Answer<'a> {
     pub(crate) cart: &'a Cart,
     pub(crate) at: Timestamp,
     pub(crate) evaluation: &'a Evaluation,
-    pub(crate) verdicts: proto::VerdictScope,
+    pub(crate) verdicts: Verdicts,
     /// The tag of the language of texts; none when no texts are wanted.
     pub(crate) language: Option<&'a str>,
 }
@@ -197,14 +197,13 @@ impl Answer<'_> {
     }
 
     fn verdicts(&self) -> Vec<proto::Verdict> {
-        if self.verdicts == proto::VerdictScope::None {
+        if self.verdicts == Verdicts::None {
             return Vec::new();
         }
-        let all = self.verdicts == proto::VerdictScope::All;
-        let promotions = self.ruleset.promotions().iter().zip(&self.evaluation.verdicts);
-        let evaluated = promotions
-            .filter(|(_, verdict)| all || verdict.candidate)
-            .map(|(promotion, verdict)| self.verdict(&promotion.id, &verdict.because));
+        let evaluated = self.evaluation.verdicts.iter().filter_map(|verdict| {
+            let promotion = self.ruleset.promotions().get(verdict.promotion)?;
+            Some(self.verdict(&promotion.id, &verdict.because))
+        });
         let unsupported = self.ruleset.unsupported.iter();
         evaluated
             .chain(unsupported.map(|of| self.verdict(&of.id, &because_unsupported(&of.detail))))
@@ -243,7 +242,9 @@ impl Answer<'_> {
             CodeOutcome::Of(CodeOwner::Promotion(place)) => {
                 let promotion =
                     self.ruleset.promotions().get(place).map(|promotion| promotion.id.to_string());
-                let because = self.evaluation.verdicts.get(place).map(|verdict| verdict.because.clone());
+                let verdicts = &self.evaluation.verdicts;
+                let verdict = verdicts.iter().find(|verdict| verdict.promotion == place);
+                let because = verdict.map(|verdict| verdict.because.clone());
                 (promotion, because)
             }
             CodeOutcome::Of(CodeOwner::Unsupported(place)) => {

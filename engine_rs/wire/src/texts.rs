@@ -41,10 +41,19 @@ impl Language {
 pub(crate) fn reason(because: &Because, language: Language) -> String {
     let (english, indonesian) =
         if gives_no_discount(because) { ("Applied.", "Dipakai.") } else { template(because.reason) };
-    let mut text = language.pick(english, indonesian).to_owned();
-    for (name, value) in &because.parameters {
-        text = text.replace(&format!("{{{name}}}"), &parameter(value, language));
+    let template = language.pick(english, indonesian);
+    let mut text = String::with_capacity(template.len() + 48);
+    let mut rest = template;
+    while let Some((before, (name, behind))) =
+        rest.split_once('{').and_then(|(before, opened)| Some((before, opened.split_once('}')?)))
+    {
+        text.push_str(before);
+        if let Some((_, value)) = because.parameters.iter().find(|(parameter, _)| *parameter == name) {
+            push_parameter(value, language, &mut text);
+        }
+        rest = behind;
     }
+    text.push_str(rest);
     text
 }
 
@@ -154,32 +163,39 @@ pub(crate) fn trace(trace: &Trace, language: Language) -> String {
     text
 }
 
-fn parameter(value: &Parameter, language: Language) -> String {
+fn push_parameter(value: &Parameter, language: Language, text: &mut String) {
     match value {
-        Parameter::Text(text) => text.clone(),
-        Parameter::Number(number) => number.to_string(),
-        Parameter::Money(currency, minor) => money(*currency, *minor, language),
+        Parameter::Text(written) => text.push_str(written),
+        Parameter::Number(number) => text.push_str(&number.to_string()),
+        Parameter::Money(currency, minor) => push_money(*currency, *minor, language, text),
     }
 }
 
 fn money(currency: Currency, minor: i64, language: Language) -> String {
+    let mut text = String::new();
+    push_money(currency, minor, language, &mut text);
+    text
+}
+
+fn push_money(currency: Currency, minor: i64, language: Language, text: &mut String) {
     let (group, point) = language.separators();
-    let exponent = currency.exponent();
-    let unit = 10_u64.pow(exponent);
-    let whole = (minor.unsigned_abs() / unit).to_string();
-    let mut text = format!("{currency} {}", if minor < 0 { "-" } else { "" });
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+    let exponent = usize::try_from(currency.exponent()).unwrap_or_default();
+    text.push_str(currency.code());
+    text.push(' ');
+    if minor < 0 {
+        text.push('-');
+    }
+    // At least one digit stands before the point.
+    let digits = format!("{:0width$}", minor.unsigned_abs(), width = exponent + 1);
+    let whole = digits.len() - exponent;
+    for (place, digit) in digits.chars().enumerate() {
+        if place == whole {
+            text.push(point);
+        } else if place > 0 && place < whole && (whole - place).is_multiple_of(3) {
             text.push(group);
         }
         text.push(digit);
     }
-    if exponent > 0 {
-        let width = usize::try_from(exponent).unwrap_or_default();
-        text.push(point);
-        text.push_str(&format!("{:0width$}", minor.unsigned_abs() % unit));
-    }
-    text
 }
 
 #[cfg(test)]

@@ -2,44 +2,90 @@
 //! worked out here from the prices as they stand holds for every continuation of the plan (S-7.3).
 
 use super::pick::{self, Picked};
-use super::{Applying, Draft, gift, reduce, share, spread, tiers};
-use crate::model::{Benefit, Gift, GiftSource, Reduction, SetOffer, Slot, TierBenefit, UnitOrder};
+use super::{Applying, gift, share, tiers};
+use crate::model::{
+    Benefit, Gift, GiftSource, Reduction, RoundingGrain, SetOffer, Slot, SpreadAmount, Tier, TierBenefit,
+    UnitOrder,
+};
 use crate::rational::{Fraction, RoundingMode, round};
 use crate::tax::MILLION;
 use crate::units::Prices;
 
 /// An upper bound on the benefit of the step.
 pub(crate) fn most(applying: &Applying<'_>, prices: &Prices) -> i64 {
-    let cap = &applying.step.max_discount;
-    let given = |draft: Result<Draft, _>| draft.map_or(0, |draft: Draft| draft.given);
+    let cap = applying.cap(&applying.step.max_discount);
     match &applying.step.benefit {
-        // Which units a limit takes can change for the better; all of them together can't.
-        Benefit::Reduce { reduction, .. } => {
-            let all = pick::units(applying, prices, applying.pool(0), None);
-            given(reduce::draft(applying, reduction, &all))
-        }
-        Benefit::Spread { amount, .. } => {
-            given(spread::draft(applying, amount, cap, applying.pool(0), prices))
-        }
-        Benefit::Set(offer) => most_of_sets(applying, offer, prices).min(applying.cap(cap)),
+        Benefit::Reduce { reduction, .. } => most_of_reduce(applying, reduction, prices).min(cap),
+        Benefit::Spread { amount, .. } => most_of_spread(applying, amount, prices).min(cap),
+        Benefit::Set(offer) => most_of_sets(applying, offer, prices).min(cap),
         Benefit::Gift(gift) => most_of_gift(applying, gift, applying.pools, prices),
         Benefit::Reward { .. } => 0,
-        Benefit::Tiers(tiers) => tiers
-            .tiers
-            .iter()
-            .enumerate()
-            .map(|(place, tier)| match &tier.benefit {
+        Benefit::Tiers(tiers) => {
+            let of_tier = |(place, tier): (usize, &Tier)| match &tier.benefit {
                 TierBenefit::Spread(amount) => {
-                    given(spread::draft(applying, amount, &tier.max_discount, applying.pool(0), prices))
+                    most_of_spread(applying, amount, prices).min(applying.cap(&tier.max_discount))
                 }
                 TierBenefit::Gift(gift) => {
                     most_of_gift(applying, gift, tiers::gift_pools(applying, tiers, place), prices)
                 }
                 TierBenefit::Reward(_) => 0,
-            })
-            .max()
-            .unwrap_or(0),
+            };
+            tiers.tiers.iter().enumerate().map(of_tier).max().unwrap_or(0)
+        }
     }
+}
+
+/// Which units a limit takes can change for the better when prices fall; all of them together can't.
+fn most_of_reduce(applying: &Applying<'_>, reduction: &Reduction, prices: &Prices) -> i64 {
+    let units = || pick::open(applying, prices, applying.pool(0), |_| true);
+    let (Reduction::Percent { ppm, base }, grain) = (reduction, applying.policy.rounding_grain) else {
+        let each = |picked: Picked| most_of_unit(applying, reduction, &picked).saturating_mul(picked.count);
+        return units().map(each).fold(0, i64::saturating_add);
+    };
+    let rounded = |value: i64| applying.round_percent(share(value, *ppm), *ppm).unwrap_or(i64::MAX);
+    let sums = |units: &mut dyn Iterator<Item = Picked>| {
+        units.fold((0, 0), |(value, capacity), picked| {
+            let worth = applying.base_of(&picked, *base) * picked.count;
+            (value + worth, capacity + picked.capacity * picked.count)
+        })
+    };
+    match grain {
+        RoundingGrain::Unit => {
+            let each = |picked: Picked| {
+                rounded(applying.base_of(&picked, *base)).min(picked.capacity) * picked.count
+            };
+            units().map(each).sum()
+        }
+        RoundingGrain::Order => {
+            let (value, capacity) = sums(&mut units());
+            rounded(value).min(capacity)
+        }
+        RoundingGrain::Line => {
+            let mut units = units().peekable();
+            let mut most = 0;
+            while let Some(line) = units.peek().map(|picked| picked.line) {
+                let of_line = std::iter::from_fn(|| units.next_if(|picked| picked.line == line));
+                let (value, capacity) = sums(&mut of_line.into_iter());
+                most += rounded(value).min(capacity);
+            }
+            most
+        }
+    }
+}
+
+fn most_of_spread(applying: &Applying<'_>, amount: &SpreadAmount, prices: &Prices) -> i64 {
+    let units = || pick::open(applying, prices, applying.pool(0), |_| true);
+    let currency = applying.cart.currency;
+    let left = || units().map(|picked| picked.left * picked.count).sum::<i64>();
+    let wanted = match amount {
+        SpreadAmount::Percent { ppm, base } => {
+            let value = units().map(|picked| applying.base_of(&picked, *base) * picked.count).sum();
+            applying.round_percent(share(value, *ppm), *ppm).unwrap_or(i64::MAX)
+        }
+        SpreadAmount::Amount(amounts) => amounts.of(currency).unwrap_or(0),
+        SpreadAmount::DownTo(totals) => (left() - totals.of(currency).unwrap_or(i64::MAX)).max(0),
+    };
+    wanted.min(units().map(|picked| picked.capacity * picked.count).sum())
 }
 
 fn most_of_sets(applying: &Applying<'_>, offer: &SetOffer, prices: &Prices) -> i64 {

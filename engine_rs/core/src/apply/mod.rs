@@ -123,6 +123,8 @@ pub(crate) struct Applying<'a> {
     pub(crate) pools: &'a [Vec<usize>],
     /// The phase that the pipeline is in.
     pub(crate) current: Option<Phase>,
+    /// Whether another step of the promotion was run just before, whose base it shares.
+    pub(crate) begun: bool,
     /// What the budget still pays, when a part of the discount will do.
     pub(crate) budget: Option<i64>,
     /// The most sets that the plan asks for.

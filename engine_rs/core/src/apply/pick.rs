@@ -49,7 +49,8 @@ pub(super) fn unused(applying: &Applying<'_>, prices: &Prices, pool: &[usize]) -
     open(applying, prices, pool, |run| !run.used).collect()
 }
 
-fn open<'a>(
+/// The units that the promotion may touch, in cart order.
+pub(super) fn open<'a>(
     applying: &'a Applying<'a>,
     prices: &'a Prices,
     pool: &'a [usize],
@@ -73,7 +74,7 @@ fn open<'a>(
             left: run.left,
             list: line.unit_price,
             phase_start: phase_start(run, applying.current, applying.step.phase),
-            base: run.base,
+            base: if applying.begun { run.base } else { run.left },
             capacity: (run.left - line.floor).max(0),
         })
     })

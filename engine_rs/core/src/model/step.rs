@@ -77,7 +77,20 @@ impl Benefit {
         }
     }
 
-    /// How many of its selectors, from the first, say what the promotion is about.
+    /// The selectors that say what the promotion is about.
+    pub fn scopes(&self) -> impl Iterator<Item = &Selector> {
+        let (scope, slots): (Option<&Selector>, &[Slot]) = match self {
+            Self::Reduce { scope, .. } | Self::Spread { scope, .. } | Self::Reward { scope, .. } => {
+                (Some(scope), &[])
+            }
+            Self::Set(offer) => (None, &offer.slots),
+            Self::Gift(gift) => (Some(&gift.scope), &[]),
+            Self::Tiers(tiers) => (Some(&tiers.scope), &[]),
+        };
+        scope.into_iter().chain(slots.iter().map(|slot| &slot.selector))
+    }
+
+    /// How many of its selectors those are; they come first.
     pub fn scope_count(&self) -> usize {
         match self {
             Self::Set(offer) => offer.slots.len(),

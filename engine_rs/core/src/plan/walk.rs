@@ -24,6 +24,17 @@ pub(crate) struct Walk {
     pub(crate) reward_worth: i64,
 }
 
+/// Where in a walk a promotion's step comes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Moment {
+    /// The phase that the pipeline is in.
+    pub(super) phase: Option<Phase>,
+    /// Whether another step of the promotion was run just before, whose base it shares.
+    pub(super) begun: bool,
+    /// What the promotion has given so far.
+    pub(super) given: i64,
+}
+
 impl Walk {
     pub(crate) fn new(prices: Prices) -> Self {
         Self {
@@ -41,8 +52,9 @@ impl Walk {
         &self.prices
     }
 
-    pub(crate) fn phase(&self) -> Option<Phase> {
-        self.phase
+    pub(super) fn moment(&self, open: usize) -> Moment {
+        let begun = self.promotion == Some(open);
+        Moment { phase: self.phase, begun, given: self.given_by(open) }
     }
 
     pub(crate) fn has_taken(&self, open: usize) -> bool {
@@ -54,8 +66,34 @@ impl Walk {
         self.given.iter().find(|(_, given)| *given == 0).map(|(open, _)| *open)
     }
 
+    /// Takes over another walk, and keeps the memory.
+    pub(super) fn copy_from(&mut self, other: &Self) {
+        let Self { prices, phase, promotion, taken, given, benefit, reward_worth } = other;
+        self.prices.copy_from(prices);
+        self.taken.clone_from(taken);
+        self.given.clone_from(given);
+        (self.phase, self.promotion) = (*phase, *promotion);
+        (self.benefit, self.reward_worth) = (*benefit, *reward_worth);
+    }
+
+    pub(crate) fn into_prices(self) -> Prices {
+        self.prices
+    }
+
     /// Runs a step that comes after everything taken so far, or says why it can't be run.
     pub(crate) fn take(&mut self, choice: &Choice<'_>, stop: Stop, sets_max: i64) -> Result<Draft, Because> {
+        let draft = self.consider(choice, stop, sets_max)?;
+        self.commit(choice, stop, sets_max, &draft);
+        Ok(draft)
+    }
+
+    /// Works out what a step would do, without doing it.
+    pub(crate) fn consider(
+        &mut self,
+        choice: &Choice<'_>,
+        stop: Stop,
+        sets_max: i64,
+    ) -> Result<Draft, Because> {
         let Some((open, step)) = choice.step(stop) else { return Err(Because::plain(Reason::NoEffect)) };
         if stop.step == 0 {
             choice.check_company(stop.open, &self.taken)?;
@@ -64,27 +102,31 @@ impl Walk {
         if stop.step == 0 {
             check_purchase(choice, open, self)?;
         }
-        let given = self.given_by(stop.open);
-        let applying = choice.applying(open, stop, step, self.phase, given, sets_max);
+        let moment = self.moment(stop.open);
+        let applying = choice.applying(open, stop, step, moment, sets_max);
         let several = open.promotion.steps.len() > 1;
         let drafted = check_step(choice, open, step.condition.as_ref(), self)
             .and_then(|()| draft(&applying, &self.prices))
-            .and_then(|draft| check_effect(choice, open, given, draft));
-        let draft = match drafted {
+            .and_then(|draft| check_effect(choice, open, moment.given, draft));
+        match drafted {
             // One of several steps may give nothing; whether all do is seen at the end.
-            Err(because) if several && !is_final(because.reason) => Draft::default(),
-            drafted => drafted?,
-        };
+            Err(because) if several && !is_final(because.reason) => Ok(Draft::default()),
+            drafted => drafted,
+        }
+    }
+
+    /// Does what was worked out.
+    pub(crate) fn commit(&mut self, choice: &Choice<'_>, stop: Stop, sets_max: i64, draft: &Draft) {
+        let Some((open, _)) = choice.step(stop) else { return };
         let stacking = &open.promotion.stacking;
         let mark = Mark { closes: stacking.closes_units, groups: stacking.unit_groups, uses: draft.uses };
         self.prices.apply(&draft.cuts, mark);
         self.taken.push((stop, sets_max));
         self.benefit = self.benefit.saturating_add(draft.benefit());
         self.reward_worth = self.reward_worth.saturating_add(draft.reward_worth());
-        if several {
+        if open.promotion.steps.len() > 1 {
             self.add_given(stop.open, draft.benefit().saturating_add(draft.reward_worth()));
         }
-        Ok(draft)
     }
 
     fn enter(&mut self, phase: Phase, open: usize) {
@@ -118,8 +160,7 @@ fn is_final(reason: Reason) -> bool {
 
 fn view<'a>(choice: &'a Choice<'_>, open: &'a Open<'_>, walk: &'a Walk) -> View<'a> {
     View {
-        cart: choice.request.cart,
-        at: choice.request.at,
+        request: choice.request,
         scope: &open.scope,
         prices: &walk.prices,
         current: walk.phase,

@@ -1,0 +1,112 @@
+//! Runs the chosen plan once more, and records what each step did and why the others weren't chosen.
+
+use super::{Choice, Plan, Stop, Walk};
+use crate::apply::Draft;
+use crate::evaluate::{Applied, TouchedUnits, Verdict};
+use crate::reason::{Because, Reason};
+use crate::units::Prices;
+
+/// What came of a plan.
+pub(crate) struct Unrolled {
+    pub(crate) applied: Vec<Applied>,
+    pub(crate) verdicts: Vec<Verdict>,
+    /// What is left to pay.
+    pub(crate) prices: Prices,
+}
+
+impl Choice<'_> {
+    /// Walks the whole pipeline: takes what the plan takes, and tries the rest where it would have come.
+    pub(crate) fn unroll(&self, plan: &Plan, list: &Prices) -> Unrolled {
+        let mut walk = Walk::new(list.clone());
+        let mut applied: Vec<Applied> = Vec::with_capacity(plan.taken.len());
+        let mut verdicts = Vec::new();
+        let stops: Vec<Stop> = self.pricing.iter().chain(&self.rewarding).copied().collect();
+        for (position, stop) in stops.iter().enumerate() {
+            let Some((open, step)) = self.step(*stop) else { continue };
+            if let Some(sets) = plan.sets_of(*stop) {
+                let Ok(draft) = walk.consider(self, *stop, sets) else { continue };
+                let units = touched_units(walk.prices(), &draft);
+                walk.commit(self, *stop, sets, &draft);
+                if !draft.is_empty() {
+                    let (promotion, phase) = (open.place, step.phase);
+                    applied.push(Applied { promotion, step: stop.step, phase, draft, units });
+                }
+            } else if stop.step == 0 && open.asked_about {
+                let ahead = stops.get(position..).unwrap_or(&[]);
+                let because = self.why_not(stop.open, plan, &walk, ahead);
+                verdicts.push(Verdict { promotion: open.place, because });
+            }
+        }
+        verdicts.extend(self.on_applied(&applied));
+        Unrolled { applied, verdicts, prices: walk.into_prices() }
+    }
+
+    fn on_applied(&self, applied: &[Applied]) -> Vec<Verdict> {
+        let mut verdicts: Vec<Verdict> = Vec::with_capacity(applied.len());
+        for open in self.open.iter().filter(|open| open.asked_about) {
+            let mut drafts = applied.iter().filter(|applied| applied.promotion == open.place).peekable();
+            if drafts.peek().is_some() {
+                let discount = drafts.map(|applied| applied.draft.given).sum();
+                let because =
+                    Because::money(Reason::Applied, "discount", self.request.cart.currency, discount);
+                verdicts.push(Verdict { promotion: open.place, because });
+            }
+        }
+        verdicts
+    }
+
+    /// Why an open promotion isn't in the plan: what refuses it beside the chosen ones, or how much less
+    /// they would give together with it. The walk has come to its first step.
+    fn why_not(&self, open: usize, plan: &Plan, walk: &Walk, ahead: &[Stop]) -> Because {
+        if let Err(because) = self.check_company(open, &plan.taken) {
+            return because;
+        }
+        let mut walk = walk.clone();
+        for stop in ahead {
+            if stop.open == open {
+                if let Err(because) = walk.take(self, *stop, i64::MAX) {
+                    return because;
+                }
+            } else if let Some(sets) = plan.sets_of(*stop) {
+                // What can't be run beside it is lost, and told as a part of that.
+                let _refused = walk.take(self, *stop, sets);
+            }
+        }
+        if walk.gives_nothing() == Some(open) {
+            return Because::plain(Reason::NoEffect);
+        }
+        let lost = plan.benefit.saturating_sub(walk.benefit);
+        Because::money(Reason::BetterPlan, "lost_by", self.request.cart.currency, lost)
+    }
+}
+
+impl Plan {
+    /// The number of sets that the plan asks of a stop, when it takes it.
+    fn sets_of(&self, stop: Stop) -> Option<i64> {
+        self.taken.iter().find(|(taken, _)| *taken == stop).map(|(_, sets)| *sets)
+    }
+}
+
+/// Where in their lines the units lie that took part: those that were lowered, and those that have a
+/// role in a set at discount 0 too, since returns need it (S-6.6).
+fn touched_units(before: &Prices, draft: &Draft) -> Vec<TouchedUnits> {
+    let mut units: Vec<TouchedUnits> = Vec::with_capacity(draft.cuts.len());
+    let mut cuts = draft.cuts.iter().peekable();
+    let (mut line, mut first) = (0, 0);
+    for (index, run) in before.runs().iter().enumerate() {
+        if run.line != line {
+            (line, first) = (run.line, 0);
+        }
+        while let Some(cut) = cuts.next_if(|cut| cut.run == index) {
+            let (first_unit, count, each, role) = (first + cut.skip, cut.count, cut.each, cut.role);
+            let touched = TouchedUnits { line, first_unit, count, each, role };
+            match units.last_mut() {
+                Some(last) if last.joins(&touched) => last.count += count,
+                _ if each > 0 || draft.uses => units.push(touched),
+                _ => {}
+            }
+        }
+        first += run.count;
+    }
+    units
+}
