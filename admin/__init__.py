@@ -1,0 +1,1 @@
+"""The admin layer of Dealwright: so far the `dealwright` command."""

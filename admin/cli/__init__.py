@@ -1,0 +1,1 @@
+"""The `dealwright` command, one file per subcommand."""

@@ -1,0 +1,131 @@
+"""dealwright doctor: is everything here that the service needs?"""
+
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+
+import typer
+
+from admin.cli.output import ExitCode, JsonOption, emit, emit_json, style
+from server.runtime.settings import Address, Settings, SettingsError
+
+DISK_BYTES_MIN = 512 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    fine: bool
+    detail: str
+    needed: bool = True
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Check Python, the engine, the database, the ports and the disk.
+
+    Ends with 3 when something that is needed is missing.
+    """
+    checks = list(_checks())
+    broken = any(check.needed and not check.fine for check in checks)
+    if as_json:
+        emit_json(
+            [
+                {"name": check.name, "fine": check.fine, "needed": check.needed, "detail": check.detail}
+                for check in checks
+            ]
+        )
+    else:
+        for check in checks:
+            mark = (
+                style("fine   ", fg="green")
+                if check.fine
+                else style("BROKEN " if check.needed else "note   ", fg="red")
+            )
+            emit(f"{mark}{check.name}: {check.detail}")
+    if broken:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _checks() -> Iterator[Check]:
+    yield Check("python", sys.version_info >= (3, 11), ".".join(map(str, sys.version_info[:3])))
+    yield _guarded("engine", _engine)
+    try:
+        settings = Settings.from_environment()
+        settings.refuse_plaintext()
+    except SettingsError as error:
+        yield Check("settings", False, str(error))
+        return
+    yield Check("settings", True, "every DEALWRIGHT_* variable is usable")
+    yield _guarded("database", lambda: _database(settings))
+    yield _port("grpc port", settings.grpc_address)
+    yield _port("metrics port", settings.metrics_address)
+    yield _disk(settings)
+
+
+def _guarded(name: str, look: Callable[[], Check]) -> Check:
+    try:
+        return look()
+    except Exception as error:  # noqa: BLE001 - whatever is broken, the other checks still run
+        return Check(name, False, f"{type(error).__name__}: {error}")
+
+
+def _engine() -> Check:
+    import dealwright_engine
+
+    program = installed("dealwright-server")
+    try:
+        stubs = installed("dealwright")
+    except PackageNotFoundError:
+        stubs = "not installed"
+    fine = dealwright_engine.VERSION == program == stubs
+    detail = f"engine {dealwright_engine.VERSION}, program {program}, messages {stubs}"
+    return Check("engine", fine, f"{detail}, rule language {dealwright_engine.RULE_LANGUAGE}")
+
+
+def _database(settings: Settings) -> Check:
+    from server.db.database import database
+    from server.db.migrate import versions
+
+    if settings.database_url is None and not (settings.data_dir / "postgres").exists():
+        return Check("database", True, "embedded PostgreSQL, made by the first `dealwright up`")
+    with database(settings) as engine:
+        has, needs = versions(engine)
+    kind = "embedded PostgreSQL" if settings.database_url is None else "DEALWRIGHT_DATABASE_URL"
+    if has == needs:
+        return Check("database", True, f"{kind}, schema version {has}")
+    return Check(
+        "database",
+        False,
+        f"{kind}, schema version {has or 'none'} instead of {needs}: run `dealwright up`",
+        False,
+    )
+
+
+def _port(name: str, address: Address) -> Check:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except OSError as error:
+            return Check(
+                name, False, f"{address} is taken or no address of this machine: {error.strerror}", False
+            )
+    return Check(name, True, f"{address} is free")
+
+
+def _disk(settings: Settings) -> Check:
+    place = next(
+        folder
+        for folder in (settings.data_dir.resolve(), *settings.data_dir.resolve().parents)
+        if folder.exists()
+    )
+    free = shutil.disk_usage(place).free
+    return Check("disk", free >= DISK_BYTES_MIN, f"{free // 1024**2} MiB free for {settings.data_dir}")

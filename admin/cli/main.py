@@ -1,0 +1,56 @@
+"""The entrance of the `dealwright` command: registers one function per subcommand.
+
+A subcommand is imported when it runs, so that `dealwright evaluate` doesn't wait for a server's libraries.
+"""
+
+import importlib
+import os
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from admin.cli.output import EXIT_CODES
+
+# Starting PostgreSQL forks; gRPC would warn about that each time, and nothing of it is used in the child.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
+COMMANDS = {
+    "up": "up",
+    "serve": "serve",
+    "demo": "demo",
+    "evaluate": "evaluate",
+    "explain": "explain",
+    "validate": "validate",
+    "publish": "publish",
+    "doctor": "doctor",
+    "version": "version",
+}
+"""Each subcommand and the module that has it, in the order of the help."""
+
+
+class _LazyGroup(TyperGroup):
+    """Builds a subcommand when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"admin.cli.{COMMANDS[cmd_name]}")
+        single = typer.Typer(add_completion=False)
+        single.command(name=cmd_name, epilog=EXIT_CODES)(getattr(module, cmd_name))
+        return typer.main.get_command(single)
+
+
+app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, epilog=EXIT_CODES, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def dealwright() -> None:
+    """Dealwright: a promotions engine that adds up."""
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,30 @@
+"""What the commands share that run a server or use a database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from admin.cli.findings import of_engine, report
+from admin.cli.output import ExitCode, plain_findings, say
+from server.db.engine import DatabaseUnavailable
+from server.definitions.service import DefinitionsRefused, UnknownRevision
+from server.runtime.app import AddressTaken
+from server.runtime.settings import SettingsError
+
+
+@contextmanager
+def plain_failures() -> Iterator[None]:
+    """Ends a command with a sentence and the right exit code instead of a traceback."""
+    try:
+        with plain_findings():
+            yield
+    except DefinitionsRefused as error:
+        report(of_engine(error.diagnostics))
+        raise typer.Exit(ExitCode.FINDINGS) from error
+    except SettingsError as error:
+        say(f"Settings: {error}")
+        raise typer.Exit(ExitCode.USAGE) from error
+    except (DatabaseUnavailable, AddressTaken, UnknownRevision) as error:
+        say(str(error))
+        raise typer.Exit(ExitCode.FAILED) from error

@@ -1,0 +1,108 @@
+"""dealwright publish: put definitions into force."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from admin.cli.findings import Finding, of_definitions, report
+from admin.cli.output import ExitCode, JsonOption, emit, emit_json, say
+from admin.cli.process import plain_failures
+from admin.cli.validate import FilesArgument
+from server.definitions.service import Definitions, DefinitionsRefused, Publication, Published
+
+
+def publish(
+    files: FilesArgument,
+    company: Annotated[
+        str | None,
+        typer.Option(help="Whose promotions they are. Default: the company_id of a ruleset among the files."),
+    ] = None,
+    complete: Annotated[
+        bool,
+        typer.Option("--complete", help="The files are all that there is: delete every other promotion."),
+    ] = False,
+    delete: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Delete this promotion. May be repeated.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish promotions and settings as one new revision; all of it or nothing."""
+    from server.db.database import database
+    from server.db.migrate import upgrade
+    from server.runtime import logs
+    from server.runtime.settings import Settings
+
+    with plain_failures():
+        settings = Settings.from_environment()
+        logs.configure(settings.log_format, "warning")
+        with database(settings) as engine:
+            upgrade(engine)
+            published, remarks = publish_files(
+                Definitions(engine), files, company, complete=complete, delete=delete or []
+            )
+    report(remarks)
+    if as_json:
+        emit_json(summary(published))
+    else:
+        emit(sentence(published))
+
+
+def publish_files(
+    definitions: Definitions,
+    files: list[Path],
+    company: str | None = None,
+    *,
+    complete: bool = False,
+    delete: list[str] | None = None,
+) -> tuple[Published, list[Finding]]:
+    """Publishes what files define. What is remarked, or why it is refused, has its place in the files."""
+    from server.documents import read_definitions
+
+    found = read_definitions(files)
+    company_id = company or (found.settings.company_id if found.settings else "")
+    if not company_id:
+        raise typer.BadParameter("give --company, or a file with a company_id")
+    publication = Publication(found.promotions, delete or [], found.settings, complete)
+    try:
+        published = definitions.publish(company_id, publication)
+    except DefinitionsRefused as error:
+        report(of_definitions(error.diagnostics, found))
+        raise typer.Exit(ExitCode.FINDINGS) from error
+    return published, of_definitions(published.warnings, found)
+
+
+def publish_demo(definitions: Definitions, examples: Path) -> Published:
+    """Publishes the demo company, and tells in short what came of it."""
+    files = [examples / "company.yaml", examples / "promotions"]
+    published, remarks = publish_files(definitions, files, complete=True)
+    say(sentence(published))
+    if remarks:
+        shown = " ".join(os.path.relpath(file) for file in files)
+        say(f"{len(remarks)} remarks; `dealwright validate {shown}` shows them")
+    return published
+
+
+def sentence(published: Published) -> str:
+    if not published.changed:
+        return f"{published.company_id}: nothing changed, revision {published.revision} stays"
+    parts = [
+        f"{len(published.written)} written",
+        f"{len(published.unchanged)} unchanged",
+        f"{len(published.deleted)} deleted",
+    ]
+    settings = ", settings changed" if published.settings_changed else ""
+    return f"{published.company_id}: revision {published.revision}, promotions {', '.join(parts)}{settings}"
+
+
+def summary(published: Published) -> dict[str, object]:
+    return {
+        "company_id": published.company_id,
+        "revision": published.revision,
+        "changed": published.changed,
+        "written": list(published.written),
+        "unchanged": list(published.unchanged),
+        "deleted": list(published.deleted),
+        "settings_changed": published.settings_changed,
+    }

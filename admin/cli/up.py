@@ -1,0 +1,43 @@
+"""dealwright up: everything in one place."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from admin.cli.output import JsonOption, say
+from admin.cli.process import plain_failures
+from admin.cli.publish import publish_demo
+from admin.cli.serve import announcement
+from server.db.database import database
+from server.db.migrate import upgrade
+from server.definitions.service import Definitions
+from server.runtime import logs
+from server.runtime.app import Application, run
+from server.runtime.settings import Settings
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "demo"
+
+ExamplesOption = Annotated[Path, typer.Option("--examples", metavar="DIR", help="Where the demo company is.")]
+
+
+def up(
+    demo: Annotated[bool, typer.Option("--demo", help="Publish the demo company first.")] = False,
+    examples: ExamplesOption = EXAMPLES,
+    as_json: JsonOption = False,
+) -> None:
+    """Run everything in one place: PostgreSQL, its schema, and the service.
+
+    PostgreSQL is the embedded one, unless DEALWRIGHT_DATABASE_URL names another.
+    """
+    with plain_failures():
+        settings = Settings.from_environment()
+        settings.refuse_plaintext()
+        logs.configure(settings.log_format, settings.log_level)
+        say("Starting PostgreSQL" if settings.database_url is None else "Connecting to the database")
+        with database(settings) as engine:
+            upgrade(engine)
+            if demo:
+                publish_demo(Definitions(engine), examples)
+            asyncio.run(run(Application(settings, engine), announcement(as_json=as_json)))

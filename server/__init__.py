@@ -1,0 +1,1 @@
+"""The Dealwright service: one package per capability."""

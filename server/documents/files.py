@@ -1,0 +1,145 @@
+"""The shapes that files of people have: promotions alone, in a list or in a ruleset, and carts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dealwright.v1.cart_pb2 import Cart
+from dealwright.v1.evaluation_service_pb2 import EvaluateRequest
+from dealwright.v1.promotion_pb2 import Promotion
+from dealwright.v1.ruleset_pb2 import Ruleset
+
+from server.documents.protojson import parse_value
+from server.documents.source import DocumentError, Problem, Source, Value, read_source
+
+SUFFIXES = (".yaml", ".yml", ".json")
+
+UNPUBLISHED_COMPANY = "local"
+"""The company of definitions that name none and that are only tried out."""
+
+# Fields that only a ruleset has; a document with one of them and without an id is a ruleset.
+_RULESET_FIELDS = frozenset(Ruleset.DESCRIPTOR.fields_by_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A promotion and where it was written: `path` is the prefix of its fields in the source."""
+
+    promotion: Promotion
+    source: Source
+    path: str = ""
+
+    def problem(self, field: str, message: str) -> Problem:
+        """A problem of one of the promotion's fields, with its file and line."""
+        line = self.source.line_of(".".join(part for part in (self.path, field) if part))
+        return Problem(message, self.source.name, line, field)
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """What files define together. `settings` is a ruleset without promotions; None when no file gave any."""
+
+    items: tuple[Item, ...]
+    settings: Ruleset | None
+
+    @property
+    def promotions(self) -> list[Promotion]:
+        return [item.promotion for item in self.items]
+
+    def ruleset(self) -> Ruleset:
+        """All of it as one ruleset that was never published."""
+        ruleset = Ruleset()
+        if self.settings is not None:
+            ruleset.CopyFrom(self.settings)
+        ruleset.company_id = ruleset.company_id or UNPUBLISHED_COMPANY
+        ruleset.promotions.extend(self.promotions)
+        return ruleset
+
+
+@dataclass(frozen=True, slots=True)
+class CartDocument:
+    """A request and where it was written: `path` is where its cart's fields stand in the source."""
+
+    request: EvaluateRequest
+    source: Source
+    bare: bool
+
+    def problem(self, field: str, message: str) -> Problem:
+        """A problem of one of the request's fields, with its file and line."""
+        written = field.removeprefix("cart.") if self.bare else field
+        return Problem(message, self.source.name, self.source.line_of(written), field)
+
+
+def read_definitions(paths: Iterable[Path | str]) -> Definitions:
+    """Reads files and folders (every YAML and JSON file below), and says all that is wrong with them."""
+    items: list[Item] = []
+    settings: list[tuple[Source, Ruleset]] = []
+    problems: list[Problem] = []
+    for path in _files(paths):
+        try:
+            source = read_source(path)
+            found = parse_definitions(source)
+        except DocumentError as error:
+            problems.extend(error.problems)
+            continue
+        items.extend(found.items)
+        if found.settings is not None:
+            settings.append((source, found.settings))
+    for source, _ in settings[1:]:
+        problems.append(
+            Problem(f"gives settings of a ruleset, as {settings[0][0].name} already does", source.name)
+        )
+    if problems:
+        raise DocumentError(problems)
+    return Definitions(tuple(items), settings[0][1] if settings else None)
+
+
+def parse_definitions(source: Source) -> Definitions:
+    """Reads a source that is one promotion, a list of them, or a ruleset with or without promotions."""
+    value = source.value
+    if isinstance(value, list):
+        return Definitions(_items(source, value, ""), None)
+    if not isinstance(value, dict) or "id" in value or not _RULESET_FIELDS & value.keys():
+        return Definitions((Item(parse_value(source, value, Promotion, ""), source),), None)
+    rest = {key: item for key, item in value.items() if key != "promotions"}
+    promotions = value.get("promotions") or []
+    if not isinstance(promotions, list):
+        raise DocumentError([source.problem("promotions", "expected a list of promotions")])
+    settings = parse_value(source, rest, Ruleset, "") if rest else None
+    return Definitions(_items(source, promotions, "promotions"), settings)
+
+
+def read_cart(path: Path | str) -> CartDocument:
+    """Reads a file with a cart."""
+    return parse_cart(read_source(path))
+
+
+def parse_cart(source: Source) -> CartDocument:
+    """Reads a source that is an EvaluateRequest or a bare cart."""
+    value = source.value
+    bare = not (isinstance(value, dict) and "cart" in value)
+    if not bare:
+        return CartDocument(parse_value(source, value, EvaluateRequest, ""), source, bare)
+    return CartDocument(EvaluateRequest(cart=parse_value(source, value, Cart, "")), source, bare)
+
+
+def _items(source: Source, values: list[Value], prefix: str) -> tuple[Item, ...]:
+    items: list[Item] = []
+    problems: list[Problem] = []
+    for index, value in enumerate(values):
+        path = f"{prefix}[{index}]"
+        try:
+            items.append(Item(parse_value(source, value, Promotion, path), source, path))
+        except DocumentError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise DocumentError(problems)
+    return tuple(items)
+
+
+def _files(paths: Iterable[Path | str]) -> Iterable[Path | str]:
+    for path in paths:
+        if str(path) != "-" and Path(path).is_dir():
+            yield from sorted(file for file in Path(path).rglob("*") if file.suffix in SUFFIXES)
+        else:
+            yield path

@@ -1,0 +1,32 @@
+"""EvaluationService over gRPC. Bytes pass through undecoded: no (de)serializers, no message objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+from dealwright.v1 import evaluation_service_pb2
+
+from server.evaluation.service import Evaluation
+
+if TYPE_CHECKING:
+    from server.runtime.observation import ObservedServer
+
+SERVICE = evaluation_service_pb2.DESCRIPTOR.services_by_name["EvaluationService"].full_name
+
+
+def register(server: ObservedServer, evaluation: Evaluation) -> None:
+    """Adds the service to a server."""
+
+    async def evaluate(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+        return await evaluation.evaluate(request)
+
+    async def explain(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+        return await evaluation.explain(request)
+
+    handlers: dict[str, Any] = {
+        "Evaluate": grpc.unary_unary_rpc_method_handler(evaluate),
+        "Explain": grpc.unary_unary_rpc_method_handler(explain),
+    }
+    server.add_registered_method_handlers(SERVICE, handlers)

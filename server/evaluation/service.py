@@ -1,0 +1,152 @@
+"""Use cases of evaluation: keep the newest ruleset in memory, and price carts with it."""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+
+import dealwright_engine
+import structlog
+from dealwright.v1.diagnostic_pb2 import Diagnostics
+
+from server.definitions.service import Definitions
+from server.runtime.errors import NotReady
+from server.runtime.metrics import Metrics
+
+log = structlog.get_logger()
+
+REFRESH_JITTER = 0.3
+"""Share by which each wait differs, so that many servers don't ask the database at the same moment."""
+
+INLINE_BYTES_MAX = 16 * 1024
+"""Requests up to this size are evaluated on the event loop; a hop to a thread would cost more."""
+
+
+class AmbiguousCompany(Exception):
+    """The database has several companies and the settings name none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """The ruleset that answers now."""
+
+    company_id: str
+    revision: int
+    ruleset: dealwright_engine.Ruleset
+
+
+class RulesetHolder:
+    """Holds the active ruleset of one company and replaces it whole; calls in flight finish on theirs."""
+
+    def __init__(self, definitions: Definitions, metrics: Metrics, company: str | None) -> None:
+        self.active: Active | None = None
+        self.loaded = asyncio.Event()
+        self.last_error: str | None = None
+        self._definitions = definitions
+        self._metrics = metrics
+        self._company = company
+        self._refreshing = asyncio.Lock()
+
+    async def keep_fresh(self, seconds: float) -> None:
+        """Asks for a newer revision again and again, until cancelled."""
+        while True:
+            await self.refresh()
+            await asyncio.sleep(seconds * random.uniform(1 - REFRESH_JITTER, 1 + REFRESH_JITTER))
+
+    async def refresh(self) -> None:
+        """Loads a newer revision when there is one. A failure keeps what is active, and is logged once."""
+        async with self._refreshing:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        try:
+            newer = await asyncio.to_thread(self._load_if_newer)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, what is active goes on
+            self._metrics.refresh_failures.inc()
+            text = f"{type(error).__name__}: {error}"
+            if text != self.last_error:
+                log.error(
+                    "ruleset_refresh_failed", error=text, active=self.active.revision if self.active else None
+                )
+            self.last_error = text
+            return
+        if self.last_error is not None:
+            log.info("ruleset_refresh_recovered")
+            self.last_error = None
+        if newer is not None:
+            self._activate(newer)
+        if self.active is not None:
+            self._metrics.refresh_time.set(time.time())
+
+    def _load_if_newer(self) -> Active | None:
+        company_id = self._company or self._only_company()
+        if company_id is None:
+            return None
+        head = self._definitions.head_revision(company_id)
+        if head == 0 or (self.active is not None and self.active.revision == head):
+            return None
+        ruleset = self._definitions.ruleset(company_id)
+        compiled = dealwright_engine.Ruleset.compile(ruleset.SerializeToString(deterministic=True))
+        return Active(company_id, ruleset.revision, compiled)
+
+    def _only_company(self) -> str | None:
+        companies = self._definitions.companies()
+        if len(companies) > 1:
+            raise AmbiguousCompany(f"set DEALWRIGHT_COMPANY to one of {', '.join(companies)}")
+        return companies[0] if companies else None
+
+    def _activate(self, newer: Active) -> None:
+        self.active = newer
+        self.loaded.set()
+        self._company = newer.company_id
+        ruleset = newer.ruleset
+        self._metrics.ruleset_revision.set(newer.revision)
+        self._metrics.ruleset_promotions.set(ruleset.promotion_count)
+        self._metrics.ruleset_unsupported.set(ruleset.unsupported_count)
+        for diagnostic in Diagnostics.FromString(ruleset.diagnostics).diagnostics:
+            log.warning(
+                "promotion_unsupported",
+                promotion=diagnostic.promotion_id,
+                code=diagnostic.code,
+                field=diagnostic.field,
+                message=diagnostic.message,
+            )
+        log.info(
+            "ruleset_active",
+            company=newer.company_id,
+            revision=newer.revision,
+            promotions=ruleset.promotion_count,
+            unsupported=ruleset.unsupported_count,
+        )
+
+
+class Evaluation:
+    """Prices carts: bytes of a request in, bytes of a response out."""
+
+    def __init__(self, holder: RulesetHolder, metrics: Metrics) -> None:
+        self._holder = holder
+        self._evaluate_seconds = metrics.evaluation_seconds.labels("Evaluate")
+        self._explain_seconds = metrics.evaluation_seconds.labels("Explain")
+
+    async def evaluate(self, request: bytes) -> bytes:
+        ruleset = self._ruleset()
+        begin = time.perf_counter()
+        if len(request) <= INLINE_BYTES_MAX:
+            response = ruleset.evaluate(request, time.time_ns())
+        else:
+            response = await asyncio.to_thread(ruleset.evaluate, request, time.time_ns())
+        self._evaluate_seconds.observe(time.perf_counter() - begin)
+        return response
+
+    async def explain(self, request: bytes) -> bytes:
+        ruleset = self._ruleset()
+        begin = time.perf_counter()
+        response = await asyncio.to_thread(ruleset.explain, request, time.time_ns())
+        self._explain_seconds.observe(time.perf_counter() - begin)
+        return response
+
+    def _ruleset(self) -> dealwright_engine.Ruleset:
+        active = self._holder.active
+        if active is None:
+            raise NotReady
+        return active.ruleset

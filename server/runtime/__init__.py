@@ -1,0 +1,1 @@
+"""What every process of the service needs: settings, logs, metrics, errors, and the composition root."""

@@ -1,0 +1,145 @@
+"""The composition root: builds a server from settings and a database, runs it, and ends it in good order."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from sqlalchemy import Engine
+
+from server.definitions.service import Definitions
+from server.evaluation import rpc as evaluation_rpc
+from server.evaluation.service import Evaluation, RulesetHolder
+from server.runtime.metrics import Metrics
+from server.runtime.monitoring import Monitoring
+from server.runtime.observation import ObservedServer
+from server.runtime.settings import Address, Settings
+
+log = structlog.get_logger()
+
+MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+"""Largest request that is read; a larger one is answered with RESOURCE_EXHAUSTED."""
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class AddressTaken(Exception):
+    """An address that can't be listened on."""
+
+
+class Application:
+    """One server process: gRPC, the monitoring endpoint, and the task that keeps the ruleset fresh."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        settings.refuse_plaintext()
+        self.settings = settings
+        self.metrics = Metrics()
+        self.holder = RulesetHolder(Definitions(engine), self.metrics, settings.company)
+        self.grpc_address = settings.grpc_address
+        self.metrics_address = settings.metrics_address
+        self._stopping = False
+        self._health = health.aio.HealthServicer()
+        self._monitoring: Monitoring | None = None
+        self._server: grpc.aio.Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def ready(self) -> bool:
+        return self.holder.active is not None and not self._stopping
+
+    async def start(self) -> None:
+        """Listens. The first ruleset is loaded before calls are accepted, if the database has one."""
+        self._server = self._build_server()
+        self.grpc_address = _listen(self._server, self.settings.grpc_address)
+        self._monitoring = _monitor(self.settings.metrics_address, self)
+        self.metrics_address = self._monitoring.address
+        self._monitoring.start()
+        await self._report_health()
+        await self.holder.refresh()
+        await self._report_health()
+        await self._server.start()
+        self._tasks = [
+            asyncio.create_task(self.holder.keep_fresh(self.settings.refresh_seconds)),
+            asyncio.create_task(self._follow_health()),
+        ]
+        log.info("serving", grpc=str(self.grpc_address), metrics=str(self.metrics_address), ready=self.ready)
+
+    async def stop(self) -> None:
+        """Reports NOT_SERVING, lets calls in flight finish, and closes everything."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._health.enter_graceful_shutdown()
+        if self._server is not None:
+            await self._server.stop(self.settings.drain_seconds)
+        if self._monitoring is not None:
+            await asyncio.to_thread(self._monitoring.stop)
+        log.info("stopped")
+
+    def _build_server(self) -> grpc.aio.Server:
+        server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+                # Two servers on one port would each get half of the calls without anybody noticing.
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        observed: Any = ObservedServer(server, self.metrics)
+        evaluation_rpc.register(observed, Evaluation(self.holder, self.metrics))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, observed)
+        services = (evaluation_rpc.SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
+            reflection.aio.ReflectionServicer(services), observed
+        )
+        return server
+
+    async def _follow_health(self) -> None:
+        """Turns health to SERVING as soon as there is a ruleset."""
+        await self.holder.loaded.wait()
+        await self._report_health()
+
+    async def _report_health(self) -> None:
+        status = SERVING if self.ready else NOT_SERVING
+        for service in (health.OVERALL_HEALTH, evaluation_rpc.SERVICE):
+            await self._health.set(service, status)
+
+
+async def run(application: Application, started: Callable[[Application], None] | None = None) -> None:
+    """Runs until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await application.start()
+        if started is not None:
+            started(application)
+        await stop.wait()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(ValueError):
+                loop.remove_signal_handler(number)
+        await application.stop()
+
+
+def _listen(server: grpc.aio.Server, address: Address) -> Address:
+    try:
+        port = server.add_insecure_port(str(address))
+    except RuntimeError as error:
+        raise AddressTaken(f"gRPC can't listen on {address}; is something else running there?") from error
+    return Address(address.host, port)
+
+
+def _monitor(address: Address, application: Application) -> Monitoring:
+    try:
+        return Monitoring(address, application.metrics.registry, lambda: application.ready)
+    except OSError as error:
+        raise AddressTaken(f"the metrics can't listen on {address}: {error.strerror}") from error

@@ -1,0 +1,76 @@
+"""The one place where exceptions become gRPC statuses. Only the engine's diagnostics leave."""
+
+import secrets
+from dataclasses import dataclass
+
+import dealwright_engine
+import grpc
+import structlog
+from dealwright.v1.diagnostic_pb2 import Diagnostics
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo  # type: ignore[import-untyped]
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+
+log = structlog.get_logger()
+
+DOMAIN = "dealwright"
+
+DETAILS_BYTES_MAX = 4096
+"""Details stop here, in bytes: they travel as a header, and clients refuse headers above 8 KiB."""
+
+STATUS_DETAILS_KEY = "grpc-status-details-bin"
+
+
+class NotReady(Exception):
+    """No ruleset has been loaded yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallStatus:
+    """How a call ends when it fails."""
+
+    code: grpc.StatusCode
+    message: str
+    details: tuple[Message, ...]
+
+    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+        """The rich status, as clients of google.rpc.Status read it."""
+        status = Status(code=self.code.value[0], message=self.message)
+        for detail in self.details:
+            packed = Any()
+            packed.Pack(detail)
+            status.details.append(packed)
+        return ((STATUS_DETAILS_KEY, status.SerializeToString()),)
+
+
+def status_of(error: BaseException) -> CallStatus:
+    """The status that a caller sees for an exception."""
+    if isinstance(error, dealwright_engine.InvalidRequest):
+        return _invalid(error.diagnostics)
+    if isinstance(error, NotReady):
+        info = ErrorInfo(reason="NO_RULESET", domain=DOMAIN)
+        return CallStatus(grpc.StatusCode.UNAVAILABLE, "no ruleset is loaded yet; try again", (info,))
+    reference = secrets.token_hex(8)
+    log.error("call_failed", reference=reference, exc_info=error)
+    info = ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"reference": reference})
+    return CallStatus(grpc.StatusCode.INTERNAL, f"internal error, reference {reference}", (info,))
+
+
+def _invalid(encoded: bytes) -> CallStatus:
+    """The first diagnostic is the status's reason and message; all that fit are field violations."""
+    diagnostics = Diagnostics.FromString(encoded).diagnostics
+    violations = BadRequest()
+    room = DETAILS_BYTES_MAX
+    for diagnostic in diagnostics:
+        violation = BadRequest.FieldViolation(
+            field=diagnostic.field, description=diagnostic.message, reason=diagnostic.code.upper()
+        )
+        room -= violation.ByteSize() + 4
+        if room < 0:
+            break
+        violations.field_violations.append(violation)
+    first = diagnostics[0]
+    message = f"{first.field}: {first.message}" if first.field else first.message
+    info = ErrorInfo(reason=first.code.upper(), domain=DOMAIN)
+    return CallStatus(grpc.StatusCode.INVALID_ARGUMENT, message[:512], (info, violations))

@@ -1,0 +1,122 @@
+"""Around every call: counts and times it, and turns exceptions into statuses."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+
+from server.runtime.errors import status_of
+from server.runtime.metrics import Metrics
+
+if TYPE_CHECKING:
+    Handler = grpc.RpcMethodHandler[Any, Any]
+
+
+class ObservedServer:
+    """A gRPC server as services see it when they register: each of their methods is wrapped, once.
+
+    An interceptor would do the same on every call, for a tenth of what an evaluation costs.
+    """
+
+    def __init__(self, server: grpc.aio.Server, metrics: Metrics) -> None:
+        self._server = server
+        self._metrics = metrics
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
+        wrapped = {name: self._wrap(handler, service, name) for name, handler in handlers.items()}
+        self._server.add_registered_method_handlers(service, wrapped)
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """Generated code offers every method this way too; the registered ones are enough."""
+
+    def _wrap(self, handler: Handler, service: str, name: str) -> Handler:
+        kind = ("unary", "server_stream", "client_stream", "bidi_stream")
+        streams = bool(handler.response_streaming) + 2 * bool(handler.request_streaming)
+        recorder = _Recorder(self._metrics, kind[streams], service, name)
+        make, behaviour = {
+            "unary": (grpc.unary_unary_rpc_method_handler, handler.unary_unary),
+            "server_stream": (grpc.unary_stream_rpc_method_handler, handler.unary_stream),
+            "client_stream": (grpc.stream_unary_rpc_method_handler, handler.stream_unary),
+            "bidi_stream": (grpc.stream_stream_rpc_method_handler, handler.stream_stream),
+        }[kind[streams]]
+        wrap = _stream if handler.response_streaming else _unary
+        return make(wrap(behaviour, recorder), handler.request_deserializer, handler.response_serializer)
+
+
+class _Recorder:
+    """The metrics of one method, looked up once."""
+
+    def __init__(self, metrics: Metrics, *labels: str) -> None:
+        self._labels = labels
+        self._handled = metrics.handled
+        self.started = metrics.started.labels(*labels)
+        self._seconds = metrics.handling_seconds.labels(*labels)
+        self._ok = metrics.handled.labels(*labels, grpc.StatusCode.OK.name)
+
+    def finish(self, code: grpc.StatusCode, begin: float) -> None:
+        if code is grpc.StatusCode.OK:
+            self._ok.inc()
+        else:
+            self._handled.labels(*self._labels, code.name).inc()
+        self._seconds.observe(time.perf_counter() - begin)
+
+
+def _unary(behaviour: Any, recorder: _Recorder) -> Any:
+    async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        recorder.started.inc()
+        begin = time.perf_counter()
+        try:
+            response = await behaviour(request, context)
+        except BaseException as error:
+            await _fail(error, context, recorder, begin)
+            raise
+        recorder.finish(grpc.StatusCode.OK, begin)
+        return response
+
+    return call
+
+
+def _stream(behaviour: Any, recorder: _Recorder) -> Any:
+    async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        recorder.started.inc()
+        begin = time.perf_counter()
+        try:
+            responses = behaviour(request, context)
+            if isinstance(responses, AsyncIterator):
+                async for response in responses:
+                    await context.write(response)
+            else:
+                await responses
+        except BaseException as error:
+            await _fail(error, context, recorder, begin)
+            raise
+        recorder.finish(grpc.StatusCode.OK, begin)
+
+    return call
+
+
+async def _fail(
+    error: BaseException, context: grpc.aio.ServicerContext[Any, Any], recorder: _Recorder, begin: float
+) -> None:
+    """Ends a failed call with its status, unless it ended itself or was cancelled."""
+    if isinstance(error, grpc.aio.AbortError):
+        recorder.finish(_code(context), begin)
+    elif isinstance(error, asyncio.CancelledError):
+        recorder.finish(grpc.StatusCode.CANCELLED, begin)
+    else:
+        # An engine's panic is a BaseException; it must not take the process down with it.
+        status = status_of(error)
+        recorder.finish(status.code, begin)
+        await context.abort(status.code, status.message, status.trailing_metadata())
+
+
+def _code(context: grpc.aio.ServicerContext[Any, Any]) -> grpc.StatusCode:
+    code = context.code()
+    return next(
+        (known for known in grpc.StatusCode if code in (known, known.value[0])), grpc.StatusCode.UNKNOWN
+    )

@@ -1,0 +1,124 @@
+"""Settings from the environment: every variable with its default, unit and meaning."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+LOG_FORMATS = ("auto", "console", "json")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class SettingsError(ValueError):
+    """Settings that can't be used; the text names each variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and a TCP port; port 0 lets the system choose one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a process of the service runs."""
+
+    database_url: str | None = None
+    """DEALWRIGHT_DATABASE_URL: a PostgreSQL 15 or newer. Unset: the embedded one."""
+    data_dir: Path = Path(".dealwright")
+    """DEALWRIGHT_DATA_DIR: where the embedded PostgreSQL keeps its data."""
+    company: str | None = None
+    """DEALWRIGHT_COMPANY: whose promotions are served. Unset: the only company in the database."""
+    grpc_address: Address = Address("127.0.0.1", 50051)
+    """DEALWRIGHT_GRPC_ADDRESS: host:port of the gRPC services."""
+    metrics_address: Address = Address("127.0.0.1", 9464)
+    """DEALWRIGHT_METRICS_ADDRESS: host:port of /metrics, /healthz and /readyz."""
+    allow_plaintext: bool = False
+    """DEALWRIGHT_ALLOW_PLAINTEXT: 1 lets gRPC listen without TLS where other machines can reach it."""
+    refresh_seconds: float = 2.0
+    """DEALWRIGHT_REFRESH_SECONDS: how often the database is asked for a new revision."""
+    drain_seconds: float = 10.0
+    """DEALWRIGHT_DRAIN_SECONDS: how long calls in flight may take when the process ends."""
+    log_format: str = "auto"
+    """DEALWRIGHT_LOG_FORMAT: console, json, or auto (console on a terminal)."""
+    log_level: str = "info"
+    """DEALWRIGHT_LOG_LEVEL: debug, info, warning or error."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Reads the DEALWRIGHT_* variables, and says everything that is wrong with them at once."""
+        reader = _Reader(environment)
+        default = cls()
+        settings = cls(
+            database_url=environment.get("DEALWRIGHT_DATABASE_URL") or None,
+            data_dir=Path(environment.get("DEALWRIGHT_DATA_DIR") or default.data_dir),
+            company=environment.get("DEALWRIGHT_COMPANY") or None,
+            grpc_address=reader.address("DEALWRIGHT_GRPC_ADDRESS", default.grpc_address),
+            metrics_address=reader.address("DEALWRIGHT_METRICS_ADDRESS", default.metrics_address),
+            allow_plaintext=reader.choice("DEALWRIGHT_ALLOW_PLAINTEXT", ("0", "1"), "0") == "1",
+            refresh_seconds=reader.seconds("DEALWRIGHT_REFRESH_SECONDS", default.refresh_seconds),
+            drain_seconds=reader.seconds("DEALWRIGHT_DRAIN_SECONDS", default.drain_seconds),
+            log_format=reader.choice("DEALWRIGHT_LOG_FORMAT", LOG_FORMATS, default.log_format),
+            log_level=reader.choice("DEALWRIGHT_LOG_LEVEL", LOG_LEVELS, default.log_level),
+        )
+        if reader.problems:
+            raise SettingsError("; ".join(reader.problems))
+        return settings
+
+    def refuse_plaintext(self) -> None:
+        """gRPC has no TLS here yet, so it listens on loopback only, unless that is explicitly accepted."""
+        if not (self.grpc_address.loopback or self.allow_plaintext):
+            raise SettingsError(
+                f"DEALWRIGHT_GRPC_ADDRESS={self.grpc_address} is reachable from other machines without TLS; "
+                "use a loopback address, or set DEALWRIGHT_ALLOW_PLAINTEXT=1 behind a proxy that adds it"
+            )
+
+
+class _Reader:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+        self.problems: list[str] = []
+
+    def address(self, name: str, default: Address) -> Address:
+        value = self.environment.get(name)
+        if not value:
+            return default
+        host, _, port = value.rpartition(":")
+        if not (host and port.isascii() and port.isdigit() and int(port) <= 65535):
+            self.problems.append(f"{name}={value} is no host:port such as {default}")
+            return default
+        return Address(host.strip("[]"), int(port))
+
+    def seconds(self, name: str, default: float) -> float:
+        value = self.environment.get(name)
+        if not value:
+            return default
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = -1.0
+        if not 0 < seconds <= 3600:
+            self.problems.append(f"{name}={value} is no number of seconds above 0 and up to 3600")
+        return seconds
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
+        value = self.environment.get(name) or default
+        if value not in choices:
+            self.problems.append(f"{name}={value} is none of {', '.join(choices)}")
+        return value

@@ -1,0 +1,114 @@
+"""dealwright validate and publish: findings at their place, and one revision for all files."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from typer.testing import CliRunner
+
+from admin.cli.main import app
+from server.definitions.service import Definitions
+from server.documents import to_json
+from tests.definitions.samples import percent_off
+
+BROKEN = """\
+id: broken
+rule_language: 1
+name: [{language: en, text: Too much}]
+percent_discount:
+  phase: PHASE_ITEM
+  percent_off_ppm: 1000001
+"""
+
+
+def test_a_good_file_has_nothing_to_say(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(to_json(percent_off("good", 10)))
+
+    done = CliRunner().invoke(app, ["validate", str(tmp_path)])
+
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == "1 promotions, 0 errors, 0 warnings\n"
+
+
+def test_findings_name_file_line_field_and_code(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text(BROKEN)
+
+    text = CliRunner().invoke(app, ["validate", str(tmp_path)])
+    value = CliRunner().invoke(app, ["validate", str(tmp_path), "--json"])
+
+    assert text.exit_code == value.exit_code == 1
+    assert "broken.yaml:6: percent_discount.percent_off_ppm: " in text.stdout
+    (finding,) = json.loads(value.stdout)["findings"]
+    assert finding["field"] == "percent_discount.percent_off_ppm"
+    assert (finding["line"], finding["severity"], finding["promotion_id"]) == (6, "error", "broken")
+    assert f"[error {finding['code']}]" in text.stdout
+
+
+def test_every_file_is_read_even_after_a_bad_one(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("id: a\ncolour: red")
+    (tmp_path / "b.yaml").write_text("id: [")
+
+    done = CliRunner().invoke(app, ["validate", str(tmp_path), "--json"])
+
+    files = [Path(finding["file"]).name for finding in json.loads(done.stdout)["findings"]]
+    assert (done.exit_code, files) == (1, ["a.yaml", "b.yaml"])
+
+
+def test_a_ruleset_fault_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "company.yaml").write_text("company_id: kopi\npolicy: {time_zone: Mars/Base}")
+
+    done = CliRunner().invoke(app, ["validate", str(tmp_path), "--json"])
+
+    assert done.exit_code == 1
+    assert [finding["field"] for finding in json.loads(done.stdout)["findings"]] == ["policy.time_zone"]
+
+
+@pytest.fixture
+def used_database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands use the test's database."""
+    monkeypatch.setenv("DEALWRIGHT_DATABASE_URL", database_url)
+
+
+@pytest.mark.usefixtures("used_database")
+def test_publish_makes_one_revision_of_all_files(tmp_path: Path, database: Engine) -> None:
+    (tmp_path / "company.yaml").write_text("company_id: kopi")
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(to_json(percent_off(name, 10)))
+
+    first = CliRunner().invoke(app, ["publish", str(tmp_path), "--json"])
+    again = CliRunner().invoke(app, ["publish", str(tmp_path)])
+    (tmp_path / "b.yaml").unlink()
+    complete = CliRunner().invoke(app, ["publish", str(tmp_path), "--complete", "--json"])
+
+    assert json.loads(first.stdout) == {
+        "company_id": "kopi",
+        "revision": 1,
+        "changed": True,
+        "written": ["a", "b"],
+        "unchanged": [],
+        "deleted": [],
+        "settings_changed": True,
+    }
+    assert again.stdout == "kopi: nothing changed, revision 1 stays\n"
+    assert json.loads(complete.stdout)["deleted"] == ["b"]
+    assert Definitions(database).head_revision("kopi") == 2
+
+
+@pytest.mark.usefixtures("used_database")
+def test_publish_refuses_everything_when_one_is_broken(tmp_path: Path, database: Engine) -> None:
+    (tmp_path / "a.yaml").write_text(to_json(percent_off("a", 10)))
+    (tmp_path / "broken.yaml").write_text(BROKEN)
+
+    done = CliRunner().invoke(app, ["publish", str(tmp_path), "--company", "kopi"])
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "broken.yaml:6: percent_discount.percent_off_ppm" in done.stderr
+    assert Definitions(database).companies() == []
+
+
+@pytest.mark.usefixtures("used_database")
+def test_publish_needs_a_company(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(to_json(percent_off("a", 10)))
+
+    assert CliRunner().invoke(app, ["publish", str(tmp_path)]).exit_code == 2

@@ -1,0 +1,263 @@
+"""Publishing: all or nothing, one revision at a time, and nothing ever lost."""
+
+import threading
+
+import pytest
+import sqlalchemy
+from dealwright.v1.promotion_pb2 import Promotion
+from dealwright.v1.stacking_pb2 import Limits
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from server.db.engine import connect
+from server.definitions.service import Definitions, DefinitionsRefused, Publication, UnknownRevision
+from tests.definitions.samples import jakarta_settings, percent_off
+
+
+def ids(definitions: Definitions, revision: int | None = None) -> list[str]:
+    return [promotion.id for promotion in definitions.ruleset("kopi", revision).promotions]
+
+
+def test_publishes_a_first_revision(definitions: Definitions) -> None:
+    published = definitions.publish(
+        "kopi", Publication([percent_off("b", 20), percent_off("a", 10)], settings=jakarta_settings())
+    )
+
+    ruleset = definitions.ruleset("kopi")
+    assert (published.revision, published.written, published.settings_changed) == (1, ("a", "b"), True)
+    assert (ruleset.company_id, ruleset.revision) == ("kopi", 1)
+    assert list(ruleset.promotions) == [percent_off("a", 10), percent_off("b", 20)]
+    assert ruleset.policy == jakarta_settings().policy
+    assert ruleset.stores == jakarta_settings().stores
+    assert ruleset.categories == jakarta_settings().categories
+    assert ruleset.holiday_calendars == jakarta_settings().holiday_calendars
+    assert definitions.companies() == ["kopi"]
+
+
+def test_what_is_already_there_makes_no_revision(definitions: Definitions) -> None:
+    publication = Publication([percent_off("a", 10)], settings=jakarta_settings())
+    definitions.publish("kopi", publication)
+
+    again = definitions.publish("kopi", publication)
+
+    assert (again.revision, again.changed, again.unchanged) == (1, False, ("a",))
+    assert definitions.head_revision("kopi") == 1
+
+
+def test_every_revision_is_rebuilt_to_the_byte(definitions: Definitions) -> None:
+    steps = [
+        Publication([percent_off("a", 10)], settings=jakarta_settings()),
+        Publication([percent_off("b", 20), percent_off("a", 15)]),
+        Publication(deleted_ids=["a"]),
+        Publication([percent_off("a", 30)]),
+    ]
+    snapshots = []
+    for step in steps:
+        definitions.publish("kopi", step)
+        snapshots.append(definitions.ruleset("kopi").SerializeToString(deterministic=True))
+
+    rebuilt = [definitions.ruleset("kopi", revision) for revision in range(1, 5)]
+    assert [ruleset.SerializeToString(deterministic=True) for ruleset in rebuilt] == snapshots
+    assert [[promotion.id for promotion in ruleset.promotions] for ruleset in rebuilt] == [
+        ["a"],
+        ["a", "b"],
+        ["b"],
+        ["a", "b"],
+    ]
+    assert len(definitions.ruleset("kopi", 0).promotions) == 0
+
+
+def test_deleting_writes_a_tombstone_and_keeps_the_past(definitions: Definitions, database: Engine) -> None:
+    definitions.publish("kopi", Publication([percent_off("a", 10), percent_off("b", 20)]))
+
+    published = definitions.publish("kopi", Publication(deleted_ids=["a", "never-there"]))
+
+    assert (published.revision, published.deleted) == (2, ("a",))
+    assert ids(definitions) == ["b"]
+    assert ids(definitions, 1) == ["a", "b"]
+    with database.connect() as connection:
+        rows = connection.execute(
+            text("SELECT promotion_id, version FROM change_log WHERE revision = 2")
+        ).all()
+    assert [tuple(row) for row in rows] == [("a", None)]
+
+
+def test_a_complete_publication_deletes_the_rest(definitions: Definitions) -> None:
+    definitions.publish("kopi", Publication([percent_off("a", 10), percent_off("b", 20)]))
+
+    published = definitions.publish("kopi", Publication([percent_off("b", 20)], complete=True))
+
+    assert (published.deleted, published.unchanged, published.written) == (("a",), ("b",), ())
+    assert ids(definitions) == ["b"]
+
+
+def test_errors_refuse_everything_with_field_paths(definitions: Definitions) -> None:
+    too_much = percent_off("a", 10)
+    too_much.percent_discount.percent_off_ppm = 1_000_001
+    no_uses = percent_off("b", 10)
+    no_uses.limits.CopyFrom(Limits(max_uses=0))
+
+    with pytest.raises(DefinitionsRefused) as refused:
+        definitions.publish("kopi", Publication([percent_off("fine", 10), too_much, no_uses]))
+
+    places = {(found.promotion_id, found.field) for found in refused.value.diagnostics}
+    assert {("a", "percent_discount.percent_off_ppm"), ("b", "limits.max_uses")} <= places
+    assert definitions.companies() == []
+
+
+def test_an_id_that_stands_twice_is_refused(definitions: Definitions) -> None:
+    with pytest.raises(DefinitionsRefused, match="id of another promotion"):
+        definitions.publish("kopi", Publication([percent_off("a", 10), percent_off("a", 20)]))
+
+
+def test_settings_that_do_not_compile_are_refused(definitions: Definitions) -> None:
+    settings = jakarta_settings()
+    settings.policy.time_zone = "Mars/Base"
+
+    with pytest.raises(DefinitionsRefused) as refused:
+        definitions.publish("kopi", Publication([percent_off("a", 10)], settings=settings))
+
+    assert [found.field for found in refused.value.diagnostics] == ["policy.time_zone"]
+    assert definitions.companies() == []
+
+
+def test_companies_do_not_see_each_other(definitions: Definitions) -> None:
+    definitions.publish("kopi", Publication([percent_off("a", 10)]))
+    definitions.publish("roti", Publication([percent_off("a", 50)]))
+    definitions.publish("roti", Publication([percent_off("b", 50)]))
+
+    assert definitions.ruleset("kopi").promotions[0] == percent_off("a", 10)
+    assert (definitions.head_revision("kopi"), definitions.head_revision("roti")) == (1, 2)
+
+
+def test_many_publishers_leave_no_gap_and_lose_nothing(definitions: Definitions, database: Engine) -> None:
+    threads_count, rounds = 8, 5
+    revisions: list[int] = []
+    failures: list[Exception] = []
+
+    def publish(worker: int) -> None:
+        try:
+            for turn in range(rounds):
+                mine = percent_off(f"worker-{worker}", turn + 1)
+                shared = percent_off("shared", worker * rounds + turn + 1)
+                revisions.append(definitions.publish("kopi", Publication([mine, shared])).revision)
+        except Exception as error:  # noqa: BLE001 - shown by the assertion below
+            failures.append(error)
+
+    threads = [threading.Thread(target=publish, args=(worker,)) for worker in range(threads_count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+
+    assert failures == []
+    assert sorted(revisions) == list(range(1, threads_count * rounds + 1))
+    final = {promotion.id: promotion for promotion in definitions.ruleset("kopi").promotions}
+    assert all(
+        final[f"worker-{worker}"] == percent_off(f"worker-{worker}", rounds)
+        for worker in range(threads_count)
+    )
+    with database.connect() as connection:
+        versions = connection.scalars(
+            text("SELECT version FROM change_log WHERE promotion_id = 'shared' ORDER BY revision")
+        ).all()
+    assert list(versions) == list(range(1, threads_count * rounds + 1))
+
+
+def test_a_reader_never_sees_half_a_revision(definitions: Definitions) -> None:
+    """Both promotions change in each publication, so a ruleset that mixes two revisions would show it."""
+    definitions.publish("kopi", Publication([percent_off("a", 1), percent_off("b", 1)]))
+    done = threading.Event()
+
+    def publish() -> None:
+        for percent in range(2, 25):
+            definitions.publish("kopi", Publication([percent_off("a", percent), percent_off("b", percent)]))
+        done.set()
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    seen: list[tuple[int, int]] = []
+    while not done.is_set() and len(seen) < 10_000:
+        a, b = definitions.ruleset("kopi").promotions
+        seen.append((a.percent_discount.percent_off_ppm, b.percent_discount.percent_off_ppm))
+    thread.join(timeout=60)
+
+    assert seen
+    assert all(a == b for a, b in seen)
+
+
+def test_history_is_append_only_in_the_database_too(definitions: Definitions, database: Engine) -> None:
+    definitions.publish("kopi", Publication([percent_off("a", 10)], settings=jakarta_settings()))
+    for statement in (
+        "UPDATE promotion_version SET priority = 1",
+        "DELETE FROM promotion_version",
+        "UPDATE change_log SET version = NULL",
+        "DELETE FROM settings_version",
+    ):
+        with pytest.raises(DBAPIError, match="never changed or deleted"), database.begin() as connection:
+            connection.execute(text(statement))
+
+
+@pytest.mark.parametrize("column", ["type = 'combo'", "code = 'OTHER'", "priority = 7", "start_time = now()"])
+def test_a_projected_column_cannot_contradict_its_definition(
+    definitions: Definitions, database: Engine, column: str
+) -> None:
+    definitions.publish("kopi", Publication([percent_off("a", 10)]))
+    name, value = column.split(" = ")
+    names = "company_id, promotion_id, version, definition, type, code, priority, rule_language, start_time"
+    changed = names.replace("version", "version + 1").replace(name, value)
+    with (
+        pytest.raises(sqlalchemy.exc.IntegrityError, match=f"ck_promotion_version_{name}"),
+        database.begin() as connection,
+    ):
+        connection.execute(
+            text(f"INSERT INTO promotion_version ({names}) SELECT {changed} FROM promotion_version")
+        )
+
+
+def test_a_definition_of_a_newer_program_is_never_read_in_part(
+    definitions: Definitions, database: Engine
+) -> None:
+    definitions.publish("kopi", Publication([percent_off("a", 10), percent_off("b", 20)]))
+    with database.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO promotion_version"
+                " (company_id, promotion_id, version, definition, type, code, priority, rule_language)"
+                " SELECT company_id, promotion_id, 2, definition || '{\"only_on_mars\": true}',"
+                " type, code, priority, rule_language FROM promotion_version WHERE promotion_id = 'a'"
+            )
+        )
+        connection.execute(text("UPDATE revision_head SET revision = 2"))
+        connection.execute(
+            text(
+                "INSERT INTO change_log (company_id, promotion_id, revision, version)"
+                " VALUES ('kopi', 'a', 2, 2)"
+            )
+        )
+
+    unreadable, readable = definitions.ruleset("kopi").promotions
+
+    assert readable == percent_off("b", 20)
+    assert unreadable == Promotion(id="a", rule_language=2**31 - 1)
+
+
+def test_an_unknown_company_or_revision_is_said_to_be(definitions: Definitions) -> None:
+    definitions.publish("kopi", Publication([percent_off("a", 10)]))
+    with pytest.raises(UnknownRevision, match="no company roti"):
+        definitions.ruleset("roti")
+    with pytest.raises(UnknownRevision, match="up to 1"):
+        definitions.ruleset("kopi", 2)
+
+
+def test_listeners_get_a_hint(definitions: Definitions, database_url: str) -> None:
+    listener = connect(database_url)
+    with listener.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("LISTEN dealwright_revision"))
+        definitions.publish("kopi", Publication([percent_off("a", 10)]))
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        hints = [notice.payload for notice in driver.notifies(timeout=5, stop_after=1)]
+    listener.dispose()
+
+    assert hints == ["kopi:1"]

@@ -1,0 +1,127 @@
+"""`dealwright up` as a real process: it starts, answers, and ends in good order."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from dealwright.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
+
+from server.definitions.service import Definitions, Publication
+from tests.definitions.samples import percent_off
+from tests.evaluation.requests import latte_request
+
+DEALWRIGHT = Path(sys.executable).with_name("dealwright")
+WAIT_SECONDS = 60
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """The environment without settings of the machine, and with ports of the system's choice."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DEALWRIGHT_")}
+    ports = {"DEALWRIGHT_GRPC_ADDRESS": "127.0.0.1:0", "DEALWRIGHT_METRICS_ADDRESS": "127.0.0.1:0"}
+    return {**kept, **ports, **variables}
+
+
+@contextmanager
+def running(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """A running command and the addresses that it announced."""
+    process = subprocess.Popen(
+        [DEALWRIGHT, *arguments, "--json"],
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        readable, _, _ = select.select([process.stdout], [], [], WAIT_SECONDS)
+        line = process.stdout.readline() if readable else ""
+        assert line, f"nothing announced; exit code {process.poll()}"
+        yield process, json.loads(line)
+    finally:
+        process.kill()
+        process.communicate(timeout=WAIT_SECONDS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_zero(
+    database_url: str, definitions: Definitions, number: signal.Signals
+) -> None:
+    definitions.publish("kopi", Publication([percent_off("ten", 10)]))
+    with running("serve", DEALWRIGHT_DATABASE_URL=database_url, DEALWRIGHT_LOG_FORMAT="json") as (
+        process,
+        where,
+    ):
+        with grpc.insecure_channel(where["grpc"]) as channel:
+            response = EvaluationServiceStub(channel).Evaluate(latte_request(), timeout=WAIT_SECONDS)
+        process.send_signal(number)
+        _, talk = process.communicate(timeout=WAIT_SECONDS)
+
+    assert response.result.totals.discount_minor == 500_000
+    assert process.returncode == 0
+    events = [json.loads(line)["event"] for line in talk.splitlines()]
+    assert events == ["ruleset_active", "serving", "stopped"]
+
+
+@pytest.mark.database
+def test_up_brings_its_own_postgres_and_takes_it_away(data_dir: Path) -> None:
+    with running("up", DEALWRIGHT_DATA_DIR=str(data_dir)) as (process, where):
+        assert where["grpc"].startswith("127.0.0.1:")
+        assert (data_dir / "postgres" / "postmaster.pid").exists()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=WAIT_SECONDS)
+
+    assert process.returncode == 0
+    assert not (data_dir / "postgres" / "postmaster.pid").exists()
+
+
+def finished(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [DEALWRIGHT, *arguments],
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=WAIT_SECONDS,
+        check=False,
+    )
+
+
+def test_a_taken_port_is_said_in_words(database_url: str) -> None:
+    with running("serve", DEALWRIGHT_DATABASE_URL=database_url) as (_, where):
+        second = finished(
+            "serve", DEALWRIGHT_DATABASE_URL=database_url, DEALWRIGHT_GRPC_ADDRESS=where["grpc"]
+        )
+
+    assert second.returncode == 3
+    assert f"can't listen on {where['grpc']}" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_database_without_schema_is_not_served(postgres_url: str) -> None:
+    refused = finished("serve", DEALWRIGHT_DATABASE_URL=postgres_url)
+
+    assert refused.returncode == 3
+    assert "run `dealwright up` once" in refused.stderr
+
+
+def test_an_unreachable_database_is_said_in_words() -> None:
+    refused = finished("serve", DEALWRIGHT_DATABASE_URL="postgresql://kopi:hunter2@127.0.0.1:1/dealwright")
+
+    assert refused.returncode == 3
+    assert "127.0.0.1:1/dealwright" in refused.stderr
+    assert "hunter2" not in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_wrong_settings_are_wrong_usage() -> None:
+    refused = finished("up", DEALWRIGHT_GRPC_ADDRESS="0.0.0.0:50051")
+
+    assert refused.returncode == 2
+    assert "DEALWRIGHT_ALLOW_PLAINTEXT" in refused.stderr

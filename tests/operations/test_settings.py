@@ -1,0 +1,75 @@
+"""Settings: each variable is read, and each mistake is named."""
+
+from pathlib import Path
+
+import pytest
+
+from server.runtime.settings import Address, Settings, SettingsError
+
+
+def test_defaults_listen_on_loopback_only() -> None:
+    settings = Settings.from_environment({})
+
+    assert settings == Settings()
+    assert str(settings.grpc_address) == "127.0.0.1:50051"
+    assert str(settings.metrics_address) == "127.0.0.1:9464"
+    settings.refuse_plaintext()
+
+
+def test_every_variable_is_read() -> None:
+    settings = Settings.from_environment(
+        {
+            "DEALWRIGHT_DATABASE_URL": "postgresql://host/database",
+            "DEALWRIGHT_DATA_DIR": "data",
+            "DEALWRIGHT_COMPANY": "kopi",
+            "DEALWRIGHT_GRPC_ADDRESS": "[::1]:5000",
+            "DEALWRIGHT_METRICS_ADDRESS": "localhost:0",
+            "DEALWRIGHT_ALLOW_PLAINTEXT": "1",
+            "DEALWRIGHT_REFRESH_SECONDS": "0.5",
+            "DEALWRIGHT_DRAIN_SECONDS": "30",
+            "DEALWRIGHT_LOG_FORMAT": "json",
+            "DEALWRIGHT_LOG_LEVEL": "debug",
+        }
+    )
+
+    assert settings == Settings(
+        database_url="postgresql://host/database",
+        data_dir=Path("data"),
+        company="kopi",
+        grpc_address=Address("::1", 5000),
+        metrics_address=Address("localhost", 0),
+        allow_plaintext=True,
+        refresh_seconds=0.5,
+        drain_seconds=30.0,
+        log_format="json",
+        log_level="debug",
+    )
+    assert str(settings.grpc_address) == "[::1]:5000"
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    mistakes = {
+        "DEALWRIGHT_GRPC_ADDRESS": "50051",
+        "DEALWRIGHT_METRICS_ADDRESS": "host:70000",
+        "DEALWRIGHT_ALLOW_PLAINTEXT": "yes",
+        "DEALWRIGHT_REFRESH_SECONDS": "soon",
+        "DEALWRIGHT_DRAIN_SECONDS": "nan",
+        "DEALWRIGHT_LOG_FORMAT": "xml",
+        "DEALWRIGHT_LOG_LEVEL": "loud",
+    }
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment(mistakes)
+    assert all(f"{name}={value}" in str(refused.value) for name, value in mistakes.items())
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "promotions.example"])
+def test_plaintext_off_loopback_is_refused_unless_accepted(host: str) -> None:
+    exposed = Settings(grpc_address=Address(host, 50051))
+    with pytest.raises(SettingsError, match="DEALWRIGHT_ALLOW_PLAINTEXT"):
+        exposed.refuse_plaintext()
+    Settings(grpc_address=Address(host, 50051), allow_plaintext=True).refuse_plaintext()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_needs_no_permission(host: str) -> None:
+    Settings(grpc_address=Address(host, 50051)).refuse_plaintext()
