@@ -56,6 +56,11 @@ impl<'a> Request<'a> {
         *self.local_time.get_or_init(|| self.cart.zone.to_datetime(self.at))
     }
 
+    /// The same request about another cart, of which only the plan matters.
+    pub(crate) fn about<'b>(&self, cart: &'b Cart) -> Request<'b> {
+        Request::new(cart, self.at, self.allowances.clone(), Verdicts::Candidates)
+    }
+
     fn asks_about(&self, promotion: &Promotion) -> bool {
         self.verdicts != Verdicts::None || code_given(promotion, self.cart)
     }
@@ -90,6 +95,14 @@ pub struct Evaluation {
     pub nodes: i64,
     /// What became of each code, in the cart's order.
     pub codes: Vec<CodeOutcome>,
+}
+
+impl Evaluation {
+    /// What a promotion gives in it, gifts included.
+    pub(crate) fn given_by(&self, promotion: usize) -> i64 {
+        let own = self.applied.iter().filter(|applied| applied.promotion == promotion);
+        own.map(|applied| applied.draft.benefit()).fold(0, i64::saturating_add)
+    }
 }
 
 /// One promotion as applied.

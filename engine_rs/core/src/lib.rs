@@ -3,6 +3,7 @@
 //! It knows no protobuf, no Python, no clock and no I/O: the same inputs give the same outcome
 //! everywhere. The rules are numbered in `docs/semantics.md`; comments refer to them as S-x.y.
 
+pub mod advice;
 pub mod allocate;
 mod apply;
 mod condition;

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use dealwright_core::evaluate::{Request, Verdicts, evaluate};
+use dealwright_core::advice::{NearMiss, near_misses, suggestions};
+use dealwright_core::evaluate::{Evaluation, Request, Verdicts, evaluate};
 use dealwright_core::ruleset::{Ruleset, Unsupported};
 use dealwright_core::symbols::{Symbol, Symbols};
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use jiff::civil::Date;
 
 use crate::decode;
 use crate::diagnostics::{At, Code, Findings};
-use crate::limits::{CATEGORY_DEPTH_MAX, LIST_MAX, PROMOTIONS_MAX};
+use crate::limits::{ADVICE_MAX, CATEGORY_DEPTH_MAX, LIST_MAX, PROMOTIONS_MAX};
 use crate::lowering::{self, Groups, Lowering, Reference, Store, check_count, date, zone};
 use crate::proto;
 use crate::results::Answer;
@@ -101,6 +102,8 @@ impl Compiled {
             limit_state: request.limit_state.as_ref(),
             verdicts: verdicts.unwrap_or_default(),
             language: Some(options.language.as_str()).filter(|tag| !tag.is_empty()),
+            near_misses: advice_max(options.near_misses_max, &at.field("near_misses_max"), &mut findings),
+            suggestions: advice_max(options.suggestions_max, &at.field("suggestions_max"), &mut findings),
         };
         self.answer(&asked, now, findings, |answer| answer.encode())
     }
@@ -111,14 +114,21 @@ impl Compiled {
     /// What is wrong with the request.
     pub fn explain(&self, request: &[u8], now: Timestamp) -> Result<Vec<u8>, Findings> {
         let request: proto::ExplainRequest = decode::request(request, "ExplainRequest")?;
+        let mut findings = Findings::default();
+        let (near_misses, suggestions) = (request.near_misses_max, request.suggestions_max);
+        let mut advice = |wanted: Option<i32>, field| {
+            advice_max(wanted.unwrap_or(EXPLAINED_ADVICE_MAX), &At::ROOT.field(field), &mut findings)
+        };
         let asked = Asked {
             cart: request.cart.as_ref(),
             time: request.evaluate_time.as_ref(),
             limit_state: request.limit_state.as_ref(),
             verdicts: proto::VerdictScope::All,
             language: Some(if request.language.is_empty() { "en" } else { &request.language }),
+            near_misses: advice(near_misses, "near_misses_max"),
+            suggestions: advice(suggestions, "suggestions_max"),
         };
-        self.answer(&asked, now, Findings::default(), |answer| answer.encode_explained())
+        self.answer(&asked, now, findings, |answer| answer.encode_explained())
     }
 
     fn answer(
@@ -156,7 +166,24 @@ impl Compiled {
             evaluation: &evaluation,
             verdicts,
             language: asked.language,
+            near_misses: self.near_misses(asked, &request, &evaluation),
+            suggestions: suggestions(&self.ruleset, &request, asked.suggestions),
         }))
+    }
+
+    /// Near misses are looked for among the candidates, whoever has a verdict.
+    fn near_misses(
+        &self,
+        asked: &Asked<'_>,
+        request: &Request<'_>,
+        evaluation: &Evaluation,
+    ) -> Vec<NearMiss> {
+        if asked.near_misses == 0 || request.verdicts != Verdicts::None {
+            return near_misses(&self.ruleset, request, evaluation, asked.near_misses);
+        }
+        let (cart, allowances) = (request.cart, request.allowances.clone());
+        let request = Request::new(cart, request.at, allowances, Verdicts::Candidates);
+        near_misses(&self.ruleset, &request, &evaluate(&self.ruleset, &request), asked.near_misses)
     }
 
     /// The tenant.
@@ -203,6 +230,16 @@ struct Asked<'a> {
     limit_state: Option<&'a proto::LimitState>,
     verdicts: proto::VerdictScope,
     language: Option<&'a str>,
+    near_misses: usize,
+    suggestions: usize,
+}
+
+/// Near misses, and suggestions, of an Explain that doesn't say how many it wants.
+const EXPLAINED_ADVICE_MAX: i32 = 5;
+
+fn advice_max(wanted: i32, at: &At<'_>, findings: &mut Findings) -> usize {
+    let wanted = lowering::check_range(wanted.into(), 0, ADVICE_MAX, at, findings);
+    usize::try_from(wanted).unwrap_or_default()
 }
 
 struct Read {

@@ -42,5 +42,7 @@ pub const SEARCH_NODES_MAX: i64 = 10_000_000;
 pub const SLOTS_MAX: usize = 12;
 /// Units in a set, and sets in an order.
 pub const SET_UNITS_MAX: i64 = 1_000_000;
+/// Near misses, and suggestions, of an answer.
+pub const ADVICE_MAX: i64 = 20;
 /// Findings that are told at once.
 pub const FINDINGS_MAX: usize = 100;

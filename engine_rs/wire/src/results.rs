@@ -1,5 +1,6 @@
 //! From the engine's answer to bytes.
 
+use dealwright_core::advice::{Change, NearMiss, Suggestion};
 use dealwright_core::currency::Currency;
 use dealwright_core::evaluate::{Applied, CodeOutcome, Evaluation, Promise, Proof, Verdicts};
 use dealwright_core::model::{Cart, Credit, LineKind, Phase, Role};
@@ -27,6 +28,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) verdicts: Verdicts,
     /// The tag of the language of texts; none when no texts are wanted.
     pub(crate) language: Option<&'a str>,
+    pub(crate) near_misses: Vec<NearMiss>,
+    pub(crate) suggestions: Vec<Suggestion>,
 }
 
 const RESULT_FIELD: u32 = 1;
@@ -75,6 +78,8 @@ impl Answer<'_> {
             codes: self.codes(),
             gifts: self.evaluation.applied.iter().filter_map(|applied| self.gift(applied)).collect(),
             rewards: self.evaluation.applied.iter().filter_map(|applied| self.reward(applied)).collect(),
+            near_misses: self.near_misses.iter().map(|near_miss| self.near_miss(near_miss)).collect(),
+            suggestions: self.suggestions.iter().map(|suggestion| self.suggestion(suggestion)).collect(),
             selection: Some(self.selection()),
             ..proto::Result::default()
         }
@@ -190,6 +195,44 @@ impl Answer<'_> {
             Promise::Voucher(promotion) => Grant::VoucherPromotionId(promotion.to_string()),
         });
         Some(reward)
+    }
+
+    fn near_miss(&self, near_miss: &NearMiss) -> proto::NearMiss {
+        use proto::near_miss::Change as Encoded;
+        let promotion = self.ruleset.promotions().get(near_miss.promotion);
+        let product = |line: usize| self.sent.lines.get(line).map(|line| line.product_id.clone());
+        let change = match near_miss.change {
+            Change::SpendMore(currency, minor) => Encoded::SpendMore(encode_money(currency, minor)),
+            Change::BuyMore { line, quantity } => Encoded::BuyMore(proto::BuyMore {
+                product_ids: product(line).into_iter().collect(),
+                quantity,
+            }),
+        };
+        let text = self.language.zip(promotion).map(|(tag, promotion)| {
+            let name = promotion.receipt_text.in_language(tag);
+            let product = match near_miss.change {
+                Change::BuyMore { line, .. } => product(line).unwrap_or_default(),
+                Change::SpendMore(..) => String::new(),
+            };
+            texts::near_miss(near_miss, self.cart.currency, &product, name, Language::of(tag))
+        });
+        proto::NearMiss {
+            promotion_id: promotion.map(|of| of.id.to_string()).unwrap_or_default(),
+            gain_minor: near_miss.gain,
+            change: Some(change),
+            text: text.unwrap_or_default(),
+        }
+    }
+
+    fn suggestion(&self, suggestion: &Suggestion) -> proto::Suggestion {
+        let promotion = self.ruleset.promotions().get(suggestion.promotion);
+        let message = promotion.and_then(|of| of.suggestion.as_ref()).map(|add_on| &add_on.message);
+        proto::Suggestion {
+            promotion_id: promotion.map(|of| of.id.to_string()).unwrap_or_default(),
+            product_id: self.ruleset.symbols.text(suggestion.product).to_owned(),
+            special_price_minor: suggestion.special_price,
+            text: message.map_or("", |of| of.in_language(self.language.unwrap_or_default())).to_owned(),
+        }
     }
 
     fn promotion_id(&self, applied: &Applied) -> String {

@@ -1,6 +1,7 @@
 //! What verdicts and traces say in words, in English and Indonesian. Other languages fall back to
 //! English.
 
+use dealwright_core::advice::{Change, NearMiss};
 use dealwright_core::currency::Currency;
 use dealwright_core::rational::Fraction;
 use dealwright_core::reason::{Because, Parameter, Reason};
@@ -128,6 +129,31 @@ fn template(reason: Reason) -> (&'static str, &'static str) {
         ),
         Reason::UnitsTaken => ("Other promotions took its units.", "Barangnya sudah dipakai promo lain."),
         Reason::NoEffect => ("It would give nothing here.", "Tidak memberi potongan di sini."),
+    }
+}
+
+/// What a near miss says.
+pub(crate) fn near_miss(
+    near_miss: &NearMiss,
+    currency: Currency,
+    product: &str,
+    promotion: &str,
+    language: Language,
+) -> String {
+    let change = match (&near_miss.change, language) {
+        (Change::SpendMore(currency, minor), Language::English) => {
+            format!("Spend {} more", money(*currency, *minor, language))
+        }
+        (Change::SpendMore(currency, minor), Language::Indonesian) => {
+            format!("Tambah belanja {}", money(*currency, *minor, language))
+        }
+        (Change::BuyMore { quantity, .. }, Language::English) => format!("Add {quantity} x {product}"),
+        (Change::BuyMore { quantity, .. }, Language::Indonesian) => format!("Tambah {quantity} x {product}"),
+    };
+    let gain = money(currency, near_miss.gain, language);
+    match language {
+        Language::English => format!("{change} and save {gain} more: {promotion}."),
+        Language::Indonesian => format!("{change} dan hemat {gain} lagi: {promotion}."),
     }
 }
 

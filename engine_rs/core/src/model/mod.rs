@@ -16,7 +16,7 @@ pub use attribute::{Attribute, AttributeTest, AttributeValue, NumberRange, Quest
 pub use cart::{Cart, Customer, CustomerType, GivenCode, Line, Name, Payment, PriceMode, Spend};
 pub use condition::{AttributeOwner, Basis, Condition, CustomerTest, Extent, PaymentTest, Threshold};
 pub use policy::{Policy, RoundingGrain, Selection};
-pub use promotion::{Exclusive, Limits, Phase, Promotion, ShortBudget, Stacking, Texts, Trigger};
+pub use promotion::{AddOn, Exclusive, Limits, Phase, Promotion, ShortBudget, Stacking, Texts, Trigger};
 pub use schedule::{DailyWindow, HolidayMode, Schedule};
 pub use selector::{KindSet, LineFilter, LineKind, PriceRange, Selector};
 pub use step::{

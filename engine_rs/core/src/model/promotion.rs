@@ -35,6 +35,19 @@ pub struct Promotion {
     pub limits: Limits,
     /// What it gives, in the order of phases; at least one.
     pub steps: Vec<Step>,
+    /// The add-on that it suggests to those who don't have it.
+    pub suggestion: Option<AddOn>,
+}
+
+/// A product that a promotion offers at a special price.
+#[derive(Clone, Debug)]
+pub struct AddOn {
+    /// The product.
+    pub product: Symbol,
+    /// The price of one.
+    pub special_price: Amounts,
+    /// What is said to the customer.
+    pub message: Texts,
 }
 
 impl Promotion {

@@ -58,6 +58,7 @@ pub(crate) fn promotion(definition: &proto::Promotion, lowering: &mut Lowering<'
         stacking,
         limits,
         steps: offer.steps,
+        suggestion: offer.suggestion,
     });
     Lowered { promotion, codes }
 }

@@ -1,6 +1,6 @@
 //! What each type of promotion gives, as steps of the pipeline (S-12.1).
 
-use dealwright_core::model::{Benefit, PaymentTest, Phase, Step, Threshold};
+use dealwright_core::model::{AddOn, Benefit, PaymentTest, Phase, Step, Threshold};
 
 use super::Lowering;
 use super::selector::Kinds;
@@ -16,11 +16,13 @@ pub(super) struct Offer {
     pub(super) payment: Option<PaymentTest>,
     /// In the order of phases.
     pub(super) steps: Vec<Step>,
+    /// The add-on that it suggests.
+    pub(super) suggestion: Option<AddOn>,
 }
 
 impl Offer {
     pub(super) fn of(step: Step) -> Self {
-        Self { min_purchase: None, payment: None, steps: vec![step] }
+        Self { min_purchase: None, payment: None, steps: vec![step], suggestion: None }
     }
 }
 
@@ -61,7 +63,7 @@ impl Lowering<'_> {
         let step = |(index, step)| self.custom_step(step, &at.item("steps", index));
         let mut steps: Vec<Step> = rule.steps.iter().enumerate().filter_map(step).collect();
         steps.sort_by_key(|step| step.phase);
-        Offer { min_purchase: None, payment: None, steps }
+        Offer { min_purchase: None, payment: None, steps, suggestion: None }
     }
 
     fn custom_step(&mut self, step: &proto::Step, at: &At<'_>) -> Option<Step> {

@@ -2,8 +2,8 @@
 //! set_offer.
 
 use dealwright_core::model::{
-    Amounts, Benefit, LineFilter, LineKind, Phase, Reduction, Role, Selector, SetOffer, Slot, UnitLimit,
-    UnitOrder,
+    AddOn, Amounts, Benefit, LineFilter, LineKind, Phase, Reduction, Role, Selector, SetOffer, Slot,
+    UnitLimit, UnitOrder,
 };
 
 use super::Lowering;
@@ -172,16 +172,21 @@ impl Lowering<'_> {
         let quantity =
             self.optional_range(rule.required_quantity, 1, SET_UNITS_MAX, &at.field("required_quantity"));
         let add_on = self.product(&rule.upsell_product_id, &at.field("upsell_product_id"));
-        let reduction = Reduction::FixedPrice(self.prices(&rule.special_price, at, "special_price"));
-        self.required_texts(&rule.message, at, "message");
+        let special_price = self.prices(&rule.special_price, at, "special_price");
+        let message = self.required_texts(&rule.message, at, "message");
         let max_units = self.optional_range(rule.max_units, 1, SET_UNITS_MAX, &at.field("max_units"));
+        let product = self.symbols.intern(&rule.upsell_product_id);
+        let suggestion = Some(AddOn { product, special_price: special_price.clone(), message });
+        let reduction = Reduction::FixedPrice(special_price);
         let Some(required) = required else {
             let units = UnitLimit { max_units, max_units_per_line: None, order: UnitOrder::Cheapest };
-            return Offer::of(step(Phase::Item, Benefit::Reduce { scope: add_on, reduction, units }));
+            let benefit = Benefit::Reduce { scope: add_on, reduction, units };
+            return Offer { suggestion, ..Offer::of(step(Phase::Item, benefit)) };
         };
         let bought = slot(required, quantity.unwrap_or(1), Role::Qualifier);
         let added = Slot { reduction: Some(reduction), ..slot(add_on, 1, Role::Reward) };
-        in_sets(offer(vec![bought, added], Amounts::default(), max_units.unwrap_or(i64::MAX)))
+        let offer = offer(vec![bought, added], Amounts::default(), max_units.unwrap_or(i64::MAX));
+        Offer { suggestion, ..in_sets(offer) }
     }
 
     pub(super) fn set_offer(&mut self, written: &proto::SetOffer, at: &At<'_>) -> (Benefit, Amounts) {
