@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from itertools import pairwise
 
 from dealwright.v1.cart_pb2 import Cart
 from dealwright.v1.result_pb2 import Application, LineResult, Result
@@ -21,6 +22,8 @@ def assert_adds_up(cart: Cart, result: Result) -> None:
     _assert_totals_add_up(cart, result)
     for application in result.applications:
         _assert_application_adds_up(application)
+    _assert_units_are_used_once(result)
+    _assert_benefit(cart, result)
     shares = Counter[str]()
     for application in result.applications:
         shares.update({share.line_id: share.discount_minor for share in application.shares})
@@ -63,6 +66,29 @@ def _assert_application_adds_up(application: Application) -> None:
     assert application.discount_minor == sum(share.discount_minor for share in application.shares)
     for share in application.shares:
         assert share.discount_minor == sum(unit.quantity * unit.unit_discount_minor for unit in share.units)
+
+
+def _assert_units_are_used_once(result: Result) -> None:
+    """A unit that has a role in a set or a gift has it there alone."""
+    used = sorted(
+        (share.line_id, unit.first_unit, unit.first_unit + unit.quantity)
+        for application in result.applications
+        for share in application.shares
+        for unit in share.units
+        if application.sets or unit.role
+    )
+    for (line, _, end), (next_line, start, _) in pairwise(used):
+        assert line != next_line or end <= start
+
+
+def _assert_benefit(cart: Cart, result: Result) -> None:
+    """Price reductions and gifts; a gift that is found on a gift line may be worth more than its price."""
+    assert all(gift.quantity > 0 and gift.value_minor >= 0 for gift in result.gifts)
+    seen = result.totals.discount_minor + sum(gift.value_minor for gift in result.gifts)
+    has_gift_lines = any(line.kind == LineKind.LINE_KIND_GIFT for line in cart.lines)
+    assert (
+        result.selection.benefit_minor >= seen if has_gift_lines else result.selection.benefit_minor == seen
+    )
 
 
 def _hash(result: Result) -> bytes:

@@ -55,10 +55,43 @@ unit_limits = st.fixed_dictionaries(
 )
 bases = st.sampled_from(["PERCENT_BASE_CURRENT", "PERCENT_BASE_LIST", "PERCENT_BASE_PHASE_START"])
 
+gifts = st.fixed_dictionaries(
+    {"product_id": st.just("tea"), "unit_value": amounts(50, 200)}
+) | st.fixed_dictionaries({"selector": categories.map(picks), "source": st.just("GIFT_SOURCE_IN_CART")})
+TIER = {"name": "first", "percent_off_ppm": 150_000}
+
 Fields = dict[str, st.SearchStrategy[Any]]
 BENEFITS: dict[str, Fields] = {
     "percent_discount": {"percent_off_ppm": fractions, "percent_base": bases},
     "amount_discount": {"amount_off": amounts(7, 30, 100, 250)},
+}
+FREE = {"percent_off_ppm": 1_000_000}
+reductions = st.sampled_from([FREE, {"percent_off_ppm": 500_000}])
+SETS: dict[str, Fields] = {
+    "buy_x_get_y": {
+        "buy": categories.map(picks),
+        "buy_quantity": st.integers(1, 2),
+        "get_quantity": st.integers(1, 2),
+        "reduction": reductions,
+    },
+    "mix_match": {
+        "scope": categories.map(picks),
+        "required_quantity": st.integers(2, 3),
+        "set_price": amounts(20, 150).map(lambda price: {"per_currency": price}),
+    },
+    "free_item": {"gift": gifts},
+    "threshold_tier": {"tiers": amounts(100, 300).map(lambda minimum: [{**TIER, "minimum": minimum}])},
+}
+OPTIONAL_OF_SETS: dict[str, Fields] = {
+    "buy_x_get_y": {
+        "get": categories.map(picks),
+        "partial": st.booleans(),
+        "grouping": st.sampled_from(["GROUPING_PER_GROUP", "GROUPING_MERCHANT"]),
+        "max_sets": st.integers(1, 3),
+    },
+    "mix_match": {"max_sets": st.integers(1, 3)},
+    "free_item": {"trigger": categories.map(picks), "max_gifts": st.integers(1, 3)},
+    "threshold_tier": {"scope": categories.map(picks)},
 }
 OPTIONAL: Fields = {
     "scope": categories.map(picks),
@@ -72,7 +105,14 @@ def rules(type_: str, phase: str, optional: Fields) -> st.SearchStrategy[dict[st
     return st.fixed_dictionaries({type_: rule})
 
 
+def set_rules(type_: str) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {type_: st.fixed_dictionaries(SETS[type_], optional=OPTIONAL_OF_SETS[type_])}
+    )
+
+
 any_rule = st.one_of(
+    *map(set_rules, SETS),
     *(rules(type_, "PHASE_ITEM", {**OPTIONAL, "units": unit_limits}) for type_ in BENEFITS),
     *(rules(type_, "PHASE_ORDER", OPTIONAL) for type_ in BENEFITS),
 )
@@ -117,7 +157,8 @@ def test_no_set_of_promotions_gives_more_than_the_best(
     assert best.selection.proof == Proof.PROOF_PROVEN
     sizes = range(1, len(definitions) + 1)
     for some in chain.from_iterable(combinations(definitions, size) for size in sizes):
-        assert price(some, request, "SELECTION_PRIORITY").totals.discount_minor <= best.totals.discount_minor
+        by_priority = price(some, request, "SELECTION_PRIORITY")
+        assert by_priority.selection.benefit_minor <= best.selection.benefit_minor
 
 
 def price(definitions: Any, request: EvaluateRequest, selection: str) -> Result:

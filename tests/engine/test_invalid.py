@@ -1,8 +1,8 @@
 """Each file of tests/invalid is broken in one way: its name is the code that the engine gives.
 
-A file holds `expect`, the place (field, and promotion_id where that says which), and `document`, or several
-of these as `cases`. What YAML can't say, such as an enum value of a later schema, stands in `wire`: bytes in
-hexadecimal, that come `wire_times` times behind those of the document, where protobuf merges them.
+A file holds `expect`, the place (field, and promotion_id or number where that says which), and `document`, or
+several of these as `cases`. What YAML can't say, such as an enum value of a later schema, stands in `wire`:
+bytes in hexadecimal, that come `wire_times` times behind those of the document, where protobuf merges them.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Case:
 
     path: Path
     number: int
-    expect: dict[str, str]
+    expect: dict[str, Any]
     data: bytes
 
     def __str__(self) -> str:
@@ -105,5 +105,7 @@ def assert_named(case: Case, data: bytes) -> None:
     expected = (case.path.stem, case.expect["field"], case.expect.get("promotion_id", ""))
 
     assert [each for each in named if each == expected or CODES[each[0]] == "error"] == [expected]
+    numbers = [each.number for finding in found for each in finding.parameters if each.name == "number"]
+    assert numbers == ([case.expect["number"]] if "number" in case.expect else [])
     for finding in found:
         assert Severity.Name(finding.severity) == f"SEVERITY_{CODES[finding.code].upper()}"

@@ -120,6 +120,22 @@ def with_name(length: int) -> Promotion:
     return definition
 
 
+def with_slots(count: int) -> Promotion:
+    definition = promotion()
+    for number in range(count):
+        definition.package.slots.add(name=f"slot {number}", product_id=f"dish-{number}")
+    definition.package.set_price.add(currency_code="IDR", minor=100)
+    return definition
+
+
+def with_units_in_a_set(count: int) -> Promotion:
+    definition = promotion()
+    definition.mix_match.scope.include.add(category_ids=["pastry"])
+    definition.mix_match.required_quantity = count
+    definition.mix_match.unit_price.per_currency.add(currency_code="IDR", minor=100)
+    return definition
+
+
 @pytest.mark.parametrize(
     ("make", "limit", "code"),
     [
@@ -127,6 +143,8 @@ def with_name(length: int) -> Promotion:
         pytest.param(with_nodes, 256, "condition_too_large", id="condition-parts"),
         pytest.param(with_id, 64, "id_invalid", id="id"),
         pytest.param(with_name, 10_000, "text_too_long", id="text"),
+        pytest.param(with_slots, 12, "too_many", id="slots-of-a-set"),
+        pytest.param(with_units_in_a_set, 1_000_000, "out_of_range", id="units-of-a-set"),
     ],
 )
 def test_a_definition_is_accepted_at_the_limit_and_refused_past_it(

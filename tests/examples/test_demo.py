@@ -23,7 +23,6 @@ DEMO = Path(__file__).parents[2] / "examples" / "demo"
 CARTS = sorted((DEMO / "carts").iterdir())
 GOLDEN = Path(__file__).parent / "golden"
 ROW = re.compile(r"^\| `(\d\d-[a-z-]+)` \|.*\| (Rp \S+) \| (Rp \S+) \| (Rp \S+) \|$", re.MULTILINE)
-PRICED_TYPES = {"percent_discount", "amount_discount"}
 TYPES = {field.name for field in Promotion.DESCRIPTOR.oneofs_by_name["rule"].fields}
 
 
@@ -60,13 +59,16 @@ def test_the_demo_uses_every_type_and_names_files_by_id(demo: Definitions) -> No
     ]
 
 
-def test_the_company_compiles_and_priced_types_are_usable(demo: Definitions, demo_ruleset: Ruleset) -> None:
-    types = {promotion.id: promotion.WhichOneof("rule") for promotion in demo.promotions}
-    unusable = {found.promotion_id for found in Diagnostics.FromString(demo_ruleset.diagnostics).diagnostics}
-
+def test_every_promotion_can_be_applied_by_this_engine(demo: Definitions, demo_ruleset: Ruleset) -> None:
     assert demo_ruleset.promotion_count == len(demo.promotions)
-    assert demo_ruleset.unsupported_count == len(unusable)
-    assert unusable.isdisjoint(id_ for id_, type_ in types.items() if type_ in PRICED_TYPES)
+    assert Diagnostics.FromString(demo_ruleset.diagnostics).diagnostics == []
+
+
+def test_every_type_is_applied_in_some_cart(demo: Definitions, demo_ruleset: Ruleset) -> None:
+    types = {promotion.id: promotion.WhichOneof("rule") for promotion in demo.promotions}
+    results = [DemoCart(path, demo_ruleset).result for path in CARTS]
+
+    assert {types[applied.promotion_id] for result in results for applied in result.applications} == TYPES
 
 
 def test_a_cart_is_named_by_its_file_and_fixes_its_instant(demo_cart: DemoCart) -> None:
