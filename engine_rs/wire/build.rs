@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use prost_types::FileDescriptorSet;
+use prost_types::field_descriptor_proto::Label;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../proto");
@@ -37,7 +38,11 @@ fn fields(descriptors: &FileDescriptorSet) -> Result<String, std::fmt::Error> {
         writeln!(table, "({:?}, &[", message.name())?;
         for field in &message.field {
             let (number, name, holds) = (field.number(), field.name(), row(field.type_name()));
-            writeln!(table, "Field {{ number: {number}, name: {name:?}, holds: {holds:?} }},")?;
+            let repeated = field.label() == Label::Repeated;
+            writeln!(
+                table,
+                "Field {{ number: {number}, name: {name:?}, holds: {holds:?}, repeated: {repeated} }},"
+            )?;
         }
         writeln!(table, "]),")?;
     }

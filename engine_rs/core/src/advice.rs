@@ -199,6 +199,7 @@ fn item(cart: &Cart, unit_price: i64) -> Line {
         is_child: false,
         has_children: false,
         product: Symbol::ABSENT,
+        first_alike: cart.lines.len(),
         categories: Vec::new(),
         brand: cart.brand.symbol,
         quantity: 1,

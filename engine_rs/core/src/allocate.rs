@@ -4,24 +4,9 @@
 /// nothing; when all are 0, nothing is given. Amount and weights are not negative and below 2^62.
 #[must_use]
 pub fn by_largest_remainder(amount: i64, weights: &[i64]) -> Vec<i64> {
-    let total: i128 = weights.iter().copied().map(i128::from).sum();
-    if total == 0 {
-        return vec![0; weights.len()];
-    }
-    let exact = |weight: &i64| i128::from(amount) * i128::from(*weight);
-    let mut shares: Vec<i64> = weights.iter().map(|weight| narrow(exact(weight) / total)).collect();
-    let mut left = amount - shares.iter().sum::<i64>();
-    let mut by_remainder: Vec<(i128, &mut i64)> =
-        weights.iter().map(|weight| exact(weight) % total).zip(shares.iter_mut()).collect();
-    by_remainder.sort_by_key(|(remainder, _)| std::cmp::Reverse(*remainder));
-    for (_, share) in by_remainder {
-        if left == 0 {
-            break;
-        }
-        *share += 1;
-        left -= 1;
-    }
-    shares
+    let lines: Vec<Alike> =
+        weights.iter().map(|&weight| Alike { count: 1, weight, capacity: i64::MAX }).collect();
+    to_units(amount, &lines).iter().map(|split| split.sum(1)).collect()
 }
 
 /// As `by_largest_remainder`, but no part exceeds its capacity: what one refuses flows to the others
@@ -69,29 +54,36 @@ impl UnitSplit {
 /// depends on the groups of units that are alike, never on their number.
 #[must_use]
 pub fn to_units(amount: i64, units: &[Alike]) -> Vec<UnitSplit> {
-    let total: i128 = units.iter().map(|alike| i128::from(alike.weight) * i128::from(alike.count)).sum();
+    let total = total_weight(units);
     if total == 0 {
         return vec![UnitSplit::default(); units.len()];
     }
-    let exact = |alike: &Alike| i128::from(amount) * i128::from(alike.weight);
-    let mut splits: Vec<UnitSplit> =
-        units.iter().map(|alike| UnitSplit { each: narrow(exact(alike) / total), raised: 0 }).collect();
-    let mut left =
-        amount - splits.iter().zip(units).map(|(split, alike)| split.sum(alike.count)).sum::<i64>();
-    let mut by_remainder: Vec<(i128, i64, &mut UnitSplit)> = units
-        .iter()
-        .zip(splits.iter_mut())
-        .map(|(alike, split)| (exact(alike) % total, alike.count, split))
-        .collect();
-    by_remainder.sort_by_key(|(remainder, _, _)| std::cmp::Reverse(*remainder));
-    for (_, count, split) in by_remainder {
-        split.raised = left.min(count);
-        left -= split.raised;
+    let mut left = amount;
+    let mut by_remainder: Vec<(i128, usize)> = Vec::with_capacity(units.len());
+    let mut splits: Vec<UnitSplit> = Vec::with_capacity(units.len());
+    for (place, alike) in units.iter().enumerate() {
+        let (each, remainder) = exact_share(amount, alike.weight, total);
+        left -= each * alike.count;
+        by_remainder.push((remainder, place));
+        splits.push(UnitSplit { each, raised: 0 });
     }
-    // All units raised is the same as each having one more.
-    for (split, alike) in splits.iter_mut().zip(units) {
-        if split.raised == alike.count {
-            *split = UnitSplit { each: split.each + 1, raised: 0 };
+    if left > 0 {
+        by_remainder.sort_by_key(|(remainder, _)| std::cmp::Reverse(*remainder));
+    }
+    for (_, place) in by_remainder {
+        if left == 0 {
+            break;
+        }
+        if let Some((split, alike)) = splits.get_mut(place).zip(units.get(place)) {
+            let raised = left.min(alike.count);
+            left -= raised;
+            // All units raised is the same as each having one more.
+            let all = raised == alike.count;
+            *split = if all {
+                UnitSplit { each: split.each + 1, raised: 0 }
+            } else {
+                UnitSplit { raised, ..*split }
+            };
         }
     }
     splits
@@ -112,28 +104,29 @@ pub fn to_units_clamped(amount: i64, units: &[Alike]) -> Vec<UnitSplit> {
 /// As `to_units`, but what a unit's capacity refuses flows to the others until it is stable.
 #[must_use]
 pub fn to_units_filling(amount: i64, units: &[Alike]) -> Vec<UnitSplit> {
+    let mut total = total_weight(units);
+    let fills_up = |left: i64, total: i128, alike: &Alike| {
+        i128::from(left) * i128::from(alike.weight) > i128::from(alike.capacity) * total
+    };
+    if !units.iter().any(|alike| alike.weight > 0 && fills_up(amount, total, alike)) {
+        return to_units(amount, units);
+    }
     // The first to fill up are those with the least capacity for their weight: one pass finds them all.
-    let mut order: Vec<usize> = (0..units.len()).collect();
-    let at = |index: usize| units.get(index).copied().unwrap_or(Alike { count: 0, weight: 0, capacity: 0 });
-    order.sort_by(|&one, &other| {
-        let (one, other) = (at(one), at(other));
-        (i128::from(one.capacity) * i128::from(other.weight))
-            .cmp(&(i128::from(other.capacity) * i128::from(one.weight)))
+    let mut order: Vec<(usize, &Alike)> =
+        units.iter().enumerate().filter(|(_, alike)| alike.weight > 0).collect();
+    order.sort_by(|(_, one), (_, other)| {
+        let ratio = |one: &Alike, other: &Alike| i128::from(one.capacity) * i128::from(other.weight);
+        ratio(one, other).cmp(&ratio(other, one))
     });
     let mut open = units.to_vec();
     let mut left = amount;
-    let mut total: i128 = units.iter().map(|alike| i128::from(alike.weight) * i128::from(alike.count)).sum();
-    for index in order {
-        let alike = at(index);
-        if alike.weight == 0 {
-            continue;
-        }
-        if i128::from(left) * i128::from(alike.weight) <= i128::from(alike.capacity) * total {
+    for (place, alike) in order {
+        if !fills_up(left, total, alike) {
             break;
         }
         left -= alike.capacity * alike.count;
         total -= i128::from(alike.weight) * i128::from(alike.count);
-        if let Some(full) = open.get_mut(index) {
+        if let Some(full) = open.get_mut(place) {
             full.weight = 0;
         }
     }
@@ -144,6 +137,20 @@ pub fn to_units_filling(amount: i64, units: &[Alike]) -> Vec<UnitSplit> {
         }
     }
     splits
+}
+
+fn total_weight(units: &[Alike]) -> i128 {
+    units.iter().map(|alike| i128::from(alike.weight) * i128::from(alike.count)).sum()
+}
+
+/// The whole part of a share, and what remains, in parts of the total.
+fn exact_share(amount: i64, weight: i64, total: i128) -> (i64, i128) {
+    // Most amounts are small, and a division of 64 bits takes a fraction of one of 128.
+    if let (Some(exact), Ok(total)) = (amount.checked_mul(weight), i64::try_from(total)) {
+        return (exact / total, i128::from(exact % total));
+    }
+    let exact = i128::from(amount) * i128::from(weight);
+    (narrow(exact / total), exact % total)
 }
 
 /// A share is never larger than the amount it is a share of, which fits 64 bits.
@@ -168,6 +175,23 @@ mod tests {
         assert_eq!(by_water_filling(90, &[1, 1, 1], &[10, 100, 100]), [10, 40, 40]);
         assert_eq!(by_water_filling(90, &[1, 1, 1], &[10, 20, 30]), [10, 20, 30]);
         assert_eq!(by_water_filling(10, &[0, 1], &[50, 50]), [0, 10]);
+    }
+
+    #[test]
+    fn what_is_worth_nothing_never_disturbs_the_order() {
+        // Units of weight 0 compare like nothing else; with many of them a sort by ratio would be inconsistent.
+        let weights: Vec<i64> = (0..200).map(|place| if place % 3 == 0 { 0 } else { place }).collect();
+        let capacities: Vec<i64> = (0..200).map(|place| (200 - place) % 7).collect();
+        let parts = by_water_filling(100_000, &weights, &capacities);
+        let open = weights.iter().zip(&capacities).filter(|(weight, _)| **weight > 0);
+        assert_eq!(parts.iter().sum::<i64>(), open.map(|(_, capacity)| capacity).sum::<i64>());
+    }
+
+    #[test]
+    fn large_amounts_are_split_exactly() {
+        let huge = 1_i64 << 61;
+        let parts = by_largest_remainder(huge, &[huge, huge, huge]);
+        assert_eq!(parts.iter().sum::<i64>(), huge);
     }
 
     #[test]

@@ -163,13 +163,13 @@ fn check_trigger(promotion: &Promotion, cart: &Cart) -> Result<(), Because> {
 }
 
 fn check_limits(promotion: &Promotion, request: &Request<'_>) -> Result<(), Because> {
+    if let Some(Allowance { uses_left: Some(..=0), .. }) = request.allowance(promotion.symbol) {
+        return Err(Because::plain(Reason::Limit));
+    }
     if promotion.limits.per_customer && !request.cart.customer.identified {
         return Err(Because::text(Reason::Customer, "fact", "id"));
     }
-    match request.allowance(promotion.symbol) {
-        Some(Allowance { uses_left: Some(..=0), .. }) => Err(Because::plain(Reason::Limit)),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn check_scope(scope: &Scope) -> Result<(), Because> {

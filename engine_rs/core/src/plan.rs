@@ -29,6 +29,9 @@ pub(crate) struct Open<'a> {
     pub(crate) asked_about: bool,
 }
 
+/// The bit of all promotions that have one step, or for which no other bit is left.
+const SHARED_BIT: u64 = 1 << 63;
+
 /// One step of one open promotion in the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stop {
@@ -152,9 +155,20 @@ impl<'a> Choice<'a> {
             pools: open.pools.get(stop.step).map_or(&[], Vec::as_slice),
             current: moment.phase,
             begun: moment.begun,
+            own: self.bit(stop.open) & !SHARED_BIT,
             budget: budget.map(|budget| (budget - moment.given).max(0)),
             sets_max,
         }
+    }
+
+    /// The bit with which a promotion marks the units that it touches.
+    fn bit(&self, open: usize) -> u64 {
+        let several = |open: &Open<'_>| open.promotion.steps.len() > 1;
+        if !self.open.get(open).is_some_and(several) {
+            return SHARED_BIT;
+        }
+        let before = self.open.iter().take(open).filter(|open| several(open)).count();
+        if before < 63 { 1 << before } else { SHARED_BIT }
     }
 
     /// The most that a stop could still add to a walk.

@@ -16,10 +16,10 @@ pub(crate) struct Run {
     pub(crate) phase_start: i64,
     /// The price of each when the current promotion's first step in the phase started (S-4.5).
     pub(crate) base: i64,
-    /// Whether a promotion lowered them.
-    pub(crate) lowered: bool,
-    /// Whether they are closed to later promotions.
-    pub(crate) closed: bool,
+    /// Which promotions lowered them, as the bits of `Mark::by`.
+    pub(crate) lowered_by: u64,
+    /// Which promotions closed them to later ones, as the bits of `Mark::by`.
+    pub(crate) closed_by: u64,
     /// Whether a set or a gift has used them.
     pub(crate) used: bool,
     /// The unit groups of which a member lowered them, as bits.
@@ -46,6 +46,8 @@ pub(crate) struct Cut {
 /// How a promotion marks the units that it touches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mark {
+    /// Tells promotions of several steps apart, which may touch a unit again; all others share a bit.
+    pub(crate) by: u64,
     /// Whether those that it lowers are closed to later promotions.
     pub(crate) closes: bool,
     /// Its unit groups, for those that it lowers.
@@ -69,8 +71,8 @@ impl Prices {
             left: priced.unit_price,
             phase_start: priced.unit_price,
             base: priced.unit_price,
-            lowered: false,
-            closed: false,
+            lowered_by: 0,
+            closed_by: 0,
             used: false,
             groups: 0,
         };
@@ -125,8 +127,8 @@ fn cut_run(run: &Run, cut: &Cut, mark: Mark) -> Run {
     }
     Run {
         left: run.left - cut.each,
-        lowered: true,
-        closed: run.closed || mark.closes,
+        lowered_by: run.lowered_by | mark.by,
+        closed_by: run.closed_by | if mark.closes { mark.by } else { 0 },
         groups: run.groups | mark.groups,
         ..run
     }

@@ -147,7 +147,7 @@ impl Answer<'_> {
             step: i32::try_from(applied.step).unwrap_or_default(),
             phase: encode_phase(applied.phase).into(),
             discount_minor: applied.draft.given,
-            wanted_minor: applied.draft.capped,
+            wanted_minor: if applied.draft.reward.is_some() { 0 } else { applied.draft.capped },
             shares: shares
                 .map(|units| proto::Share {
                     line_id: units.first().map(|units| self.line_id(units.line)).unwrap_or_default(),

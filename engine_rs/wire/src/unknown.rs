@@ -1,6 +1,8 @@
 //! Finds fields that this version's schema doesn't have. The decoder passes them over, but a rule that is
 //! understood in part is another rule.
 
+use std::collections::HashMap;
+
 use prost::bytes::Buf;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
@@ -11,6 +13,8 @@ struct Field {
     name: &'static str,
     /// The row of the message that it holds.
     holds: Option<usize>,
+    /// Whether it is a list.
+    repeated: bool,
 }
 
 include!(concat!(env!("OUT_DIR"), "/fields.rs"));
@@ -24,16 +28,24 @@ pub(crate) fn find(bytes: &[u8], message: &str, at: &At<'_>, findings: &mut Find
 
 fn find_in(mut bytes: &[u8], row: usize, at: &At<'_>, findings: &mut Findings) -> Option<()> {
     let (_, fields) = MESSAGES.get(row)?;
+    let mut items: HashMap<u32, usize> = HashMap::new();
     while bytes.has_remaining() {
         let (number, wire_type) = decode_key(&mut bytes).ok()?;
         let field = fields.iter().find(|field| field.number == number);
-        let holds = field.and_then(|field| field.holds.map(|row| (field.name, row)));
+        let holds = field.and_then(|field| field.holds.map(|row| (field, row)));
         match (field, holds) {
             (None, _) => findings.add(Code::UnknownField, at, &[("number", number.into())]),
-            (_, Some((name, row))) if wire_type == WireType::LengthDelimited => {
+            (_, Some((field, row))) if wire_type == WireType::LengthDelimited => {
                 let length = usize::try_from(decode_varint(&mut bytes).ok()?).ok()?;
                 let inside = bytes.get(..length)?;
-                find_in(inside, row, &at.field(name), findings)?;
+                let at = if field.repeated {
+                    let next = items.entry(number).or_default();
+                    *next += 1;
+                    at.item(field.name, *next - 1)
+                } else {
+                    at.field(field.name)
+                };
+                find_in(inside, row, &at, findings)?;
                 bytes.advance(length);
                 continue;
             }

@@ -2,10 +2,10 @@
 //! worked out here from the prices as they stand holds for every continuation of the plan (S-7.3).
 
 use super::pick::{self, Picked};
-use super::{Applying, gift, share, tiers};
+use super::{Applying, gift, reward, share, tiers};
 use crate::model::{
-    Benefit, Gift, GiftSource, Reduction, RoundingGrain, SetOffer, Slot, SpreadAmount, Tier, TierBenefit,
-    UnitOrder,
+    Amounts, Benefit, Gift, GiftSource, Reduction, Reward, RoundingGrain, SetOffer, Slot, SpreadAmount, Tier,
+    TierBenefit, UnitOrder,
 };
 use crate::rational::{Fraction, RoundingMode, round};
 use crate::tax::MILLION;
@@ -32,6 +32,25 @@ pub(crate) fn most(applying: &Applying<'_>, prices: &Prices) -> i64 {
             };
             tiers.tiers.iter().enumerate().map(of_tier).max().unwrap_or(0)
         }
+    }
+}
+
+/// An upper bound on what the rewards of the step count for.
+pub(crate) fn most_worth(applying: &Applying<'_>, prices: &Prices) -> i64 {
+    let worth = |reward: &Reward, cap: &Amounts| {
+        let promised = reward::draft(applying, reward, cap, applying.pool(0), prices);
+        promised.map_or(0, |draft| draft.reward_worth())
+    };
+    match &applying.step.benefit {
+        Benefit::Reward { reward, .. } => worth(reward, &applying.step.max_discount),
+        Benefit::Tiers(tiers) => {
+            let of_tier = |tier: &Tier| match &tier.benefit {
+                TierBenefit::Reward(reward) => worth(reward, &tier.max_discount),
+                TierBenefit::Spread(_) | TierBenefit::Gift(_) => 0,
+            };
+            tiers.tiers.iter().map(of_tier).max().unwrap_or(0)
+        }
+        Benefit::Reduce { .. } | Benefit::Spread { .. } | Benefit::Set(_) | Benefit::Gift(_) => 0,
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::forming::{Half, Stock};
 use crate::model::Slot;
-use crate::symbols::Symbol;
 
 /// Whether the places that are open in a half-filled set can all get units from the stock.
 pub(super) fn can_complete(slots: &[Slot], half: &Half, stocks: &[Stock]) -> bool {
@@ -37,7 +36,7 @@ fn choose_products(slots: &[Slot], half: &Half, stocks: &[Stock], open: &[usize]
         .copied()
         .find(|slot| slots.get(*slot).is_some_and(|of| of.same_product) && half.product(*slot).is_none());
     let Some(slot) = undecided else { return flows(slots, half, stocks, open) };
-    let mut products: Vec<Symbol> =
+    let mut products: Vec<usize> =
         stocks.iter().filter(|stock| half.accepts(slot, stock)).map(|stock| stock.product()).collect();
     products.sort_unstable();
     products.dedup();
@@ -50,13 +49,13 @@ fn choose_products(slots: &[Slot], half: &Half, stocks: &[Stock], open: &[usize]
 
 /// Whether as much flows from the open slots over products to the stock as the slots need.
 fn flows(slots: &[Slot], half: &Half, stocks: &[Stock], open: &[usize]) -> bool {
-    let mut groups: BTreeMap<(Symbol, u32), i64> = BTreeMap::new();
+    let mut groups: BTreeMap<(usize, u32), i64> = BTreeMap::new();
     for stock in stocks.iter().filter(|stock| stock.count > 0) {
         *groups.entry((stock.product(), stock.mask)).or_default() += stock.count;
     }
     let mut network = Network::default();
     let (source, sink) = (network.node(), network.node());
-    let ends: Vec<((Symbol, u32), usize)> = groups
+    let ends: Vec<((usize, u32), usize)> = groups
         .iter()
         .map(|(key, count)| {
             let node = network.node();

@@ -5,7 +5,6 @@
 use super::fill::can_complete;
 use super::pick::{Picked, sort};
 use crate::model::{Role, SetOffer, Slot, UnitOrder};
-use crate::symbols::Symbol;
 
 /// Units of one run that slots can take.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +17,7 @@ pub(super) struct Stock {
 }
 
 impl Stock {
-    pub(super) fn product(&self) -> Symbol {
+    pub(super) fn product(&self) -> usize {
         self.picked.product
     }
 }
@@ -43,15 +42,15 @@ pub(super) struct Formed {
 pub(super) struct Half {
     needs: Vec<i64>,
     /// The one product of each slot that has to keep to one.
-    products: Vec<Option<Symbol>>,
+    products: Vec<Option<usize>>,
     /// The products that slots which must differ hold already.
-    held: Vec<(usize, Symbol)>,
+    held: Vec<(usize, usize)>,
     /// The one product of the whole set.
-    of_set: Option<Symbol>,
+    of_set: Option<usize>,
 }
 
 impl Half {
-    fn new(needs: Vec<i64>, of_set: Option<Symbol>) -> Self {
+    fn new(needs: Vec<i64>, of_set: Option<usize>) -> Self {
         Self { products: vec![None; needs.len()], needs, held: Vec::new(), of_set }
     }
 
@@ -59,18 +58,18 @@ impl Half {
         self.needs.get(slot).copied().unwrap_or(0)
     }
 
-    pub(super) fn product(&self, slot: usize) -> Option<Symbol> {
+    pub(super) fn product(&self, slot: usize) -> Option<usize> {
         self.products.get(slot).copied().flatten()
     }
 
-    pub(super) fn settle(&mut self, slot: usize, product: Symbol) {
+    pub(super) fn settle(&mut self, slot: usize, product: usize) {
         if let Some(place) = self.products.get_mut(slot) {
             *place = Some(product);
         }
     }
 
     /// Whether the slot could take a unit of the product.
-    pub(super) fn accepts_product(&self, slot: usize, product: Symbol) -> bool {
+    pub(super) fn accepts_product(&self, slot: usize, product: usize) -> bool {
         self.of_set.is_none_or(|of_set| of_set == product)
             && self.product(slot).is_none_or(|settled| settled == product)
             && !self.held.contains(&(slot, product))
@@ -81,7 +80,7 @@ impl Half {
         stock.count > 0 && stock.mask & (1 << slot) != 0 && self.accepts_product(slot, stock.product())
     }
 
-    fn take(&mut self, slot: usize, rules: &Slot, product: Symbol, count: i64) {
+    fn take(&mut self, slot: usize, rules: &Slot, product: usize, count: i64) {
         if let Some(need) = self.needs.get_mut(slot) {
             *need -= count;
         }
@@ -132,22 +131,34 @@ impl<'a> Forming<'a> {
         self.add_extras(sets)
     }
 
-    /// One more group whose rewards are not all there, or nothing (S-6.3, `partial`).
+    /// One more group of which some rewards are missing, but not all: as many as there are (S-6.3).
     pub(super) fn partial(&mut self) -> Option<Formed> {
-        let is_reward = |slot: &Slot| slot.role == Role::Reward;
-        let needs = self.slots.iter().map(|slot| if is_reward(slot) { 0 } else { slot.minimum }).collect();
-        let mut parts = self.set_of(needs)?;
-        let mut rewards = 0;
-        for (place, slot) in self.slots.iter().enumerate().filter(|(_, slot)| is_reward(slot)) {
-            let taken = self.take_freely(place, slot, slot.minimum, &parts);
-            rewards += taken.iter().map(|part| part.count).sum::<i64>();
-            parts.extend(taken);
+        let rewards = |slot: &Slot| if slot.role == Role::Reward { slot.minimum } else { 0 };
+        let whole: i64 = self.slots.iter().map(rewards).sum();
+        let (mut low, mut high) = (0, whole - 1);
+        // A group that can be completed with some rewards can be with fewer of them.
+        while low < high {
+            let middle = low + (high - low + 1) / 2;
+            let attempt = self.group_with(middle);
+            attempt.iter().for_each(|parts| self.give_back(parts));
+            if attempt.is_some() { low = middle } else { high = middle - 1 }
         }
-        if rewards == 0 {
-            self.give_back(&parts);
-            return None;
-        }
-        Some(Formed { times: 1, parts })
+        let parts = if low > 0 { self.group_with(low) } else { None };
+        parts.map(|parts| Formed { times: 1, parts })
+    }
+
+    /// One set with only so many of its rewards, those of earlier slots first.
+    fn group_with(&mut self, mut rewards: i64) -> Option<Vec<Part>> {
+        let need = |slot: &Slot| {
+            if slot.role != Role::Reward {
+                return slot.minimum;
+            }
+            let taken = slot.minimum.min(rewards);
+            rewards -= taken;
+            taken
+        };
+        let needs = self.slots.iter().map(need).collect();
+        self.set_of(needs)
     }
 
     fn minimum_set(&mut self) -> Option<Vec<Part>> {
@@ -163,7 +174,7 @@ impl<'a> Forming<'a> {
         let mut left: Vec<Picked> =
             self.stocks.iter().filter(|stock| stock.count > 0).map(|stock| stock.picked).collect();
         sort(&mut left, UnitOrder::Dearest);
-        let mut tried: Vec<Symbol> = Vec::new();
+        let mut tried: Vec<usize> = Vec::new();
         for picked in left {
             if !tried.contains(&picked.product) {
                 tried.push(picked.product);
@@ -280,7 +291,7 @@ impl<'a> Forming<'a> {
         taken
     }
 
-    fn product_of_set(&self, parts: &[Part]) -> Option<Symbol> {
+    fn product_of_set(&self, parts: &[Part]) -> Option<usize> {
         let first = parts.first().filter(|_| self.same_product)?;
         self.stocks.get(first.stock).map(Stock::product)
     }

@@ -32,10 +32,16 @@ pub(super) fn draft(
             (times, bought, free)
         }
         GiftSource::InCart => {
-            let has_any = pools.get(IN_CART).is_some_and(|pool| !pool.is_empty());
-            in_cart_only(gift, times, &triggers, &in_cart).ok_or_else(|| {
-                Because::plain(if has_any { Reason::UnitsTaken } else { Reason::NoMatchingLines })
-            })?
+            let free = first(&in_cart, gift.quantity);
+            if free.is_empty() {
+                let has_any = pools.get(IN_CART).is_some_and(|pool| !pool.is_empty());
+                return Err(Because::plain(if has_any {
+                    Reason::UnitsTaken
+                } else {
+                    Reason::NoMatchingLines
+                }));
+            }
+            (1, Vec::new(), free)
         }
     };
     let found = match gift.source {
@@ -58,29 +64,6 @@ fn times(gift: &Gift, triggers: &[Picked]) -> Result<i64, Because> {
     Err(Because { reason: Reason::Quantity, parameters })
 }
 
-/// The most times for which units are left beside those that were bought; once, incomplete, if need be.
-fn in_cart_only(
-    gift: &Gift,
-    most: i64,
-    triggers: &[Picked],
-    in_cart: &[Picked],
-) -> Option<(i64, Vec<Picked>, Vec<Picked>)> {
-    let per_time = gift.trigger_quantity.unwrap_or(0);
-    let attempt = |times: i64| {
-        let bought = first(triggers, times * per_time);
-        let free = first(&without(in_cart, &bought), times * gift.quantity);
-        (times, bought, free)
-    };
-    // What is bought grows with the times, so that what is left for free only shrinks.
-    let (mut low, mut high) = (1, most.max(1));
-    while low < high {
-        let middle = low + (high - low + 1) / 2;
-        if count_of(&attempt(middle).2) == middle * gift.quantity { low = middle } else { high = middle - 1 }
-    }
-    let (times, bought, free) = attempt(low);
-    (!free.is_empty()).then_some((times, bought, free))
-}
-
 fn finish(
     applying: &Applying<'_>,
     prices: &Prices,
@@ -93,9 +76,9 @@ fn finish(
     let freed = free.iter().chain(found).map(|units| cut(units, units.capacity, Role::Reward));
     let mut cuts: Vec<Cut> = bought.chain(freed).collect();
     lay_out(&mut cuts);
-    let rounded = sum_of(&cuts);
+    let base: i64 = free.iter().chain(found).map(|units| units.left * units.count).sum();
     let cap = applying.cap(&applying.step.max_discount);
-    if rounded > cap {
+    if sum_of(&cuts) > cap {
         cuts = cut_down(&cuts, cap);
     }
     let given = sum_of(&cuts);
@@ -114,10 +97,9 @@ fn finish(
         value,
         worth,
     });
-    let base = free.iter().chain(found).map(|units| units.left * units.count).sum();
     let lines = lines_of(&cuts, prices);
-    let capped = rounded.min(cap);
-    let exact = Fraction::whole(rounded);
+    let (rounded, capped) = (base, base.min(cap));
+    let exact = Fraction::whole(base);
     Ok(Draft {
         exact,
         rounded,

@@ -20,7 +20,7 @@ use crate::symbols::Symbol;
 use crate::tax::MILLION;
 use crate::units::{Cut, Prices};
 
-pub(crate) use bound::most;
+pub(crate) use bound::{most, most_worth};
 pub(crate) use pick::Picked;
 pub use reward::Promise;
 
@@ -67,11 +67,11 @@ impl Draft {
         self.benefit() == 0 && self.reward.is_none()
     }
 
-    /// What it promises in money.
-    pub(crate) fn cashback(&self) -> i64 {
+    /// What a budget pays for it: discounts, gifts and cashback.
+    pub(crate) fn cost(&self) -> i64 {
         match &self.reward {
-            Some(Promise::Cashback(minor, _)) => *minor,
-            _ => 0,
+            Some(Promise::Cashback(minor, _)) => self.benefit().saturating_add(*minor),
+            _ => self.benefit(),
         }
     }
 
@@ -125,6 +125,8 @@ pub(crate) struct Applying<'a> {
     pub(crate) current: Option<Phase>,
     /// Whether another step of the promotion was run just before, whose base it shares.
     pub(crate) begun: bool,
+    /// The bit of the promotion on the units that its earlier steps touched; 0 when it has one step.
+    pub(crate) own: u64,
     /// What the budget still pays, when a part of the discount will do.
     pub(crate) budget: Option<i64>,
     /// The most sets that the plan asks for.

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use super::Applying;
 use crate::model::{UnitLimit, UnitOrder};
-use crate::symbols::Symbol;
 use crate::units::{Prices, Run, phase_start};
 
 /// The first units of a run, as a benefit takes them.
@@ -14,8 +13,8 @@ pub(crate) struct Picked {
     pub(crate) run: usize,
     /// The line's place in the cart.
     pub(crate) line: usize,
-    /// The line's product.
-    pub(crate) product: Symbol,
+    /// The line's product, as the first line of it.
+    pub(crate) product: usize,
     /// How many units.
     pub(crate) count: i64,
     /// The price left of each.
@@ -57,10 +56,12 @@ pub(super) fn open<'a>(
     also: impl Fn(&Run) -> bool + 'a,
 ) -> impl Iterator<Item = Picked> + 'a {
     let stacking = &applying.promotion.stacking;
+    // A promotion doesn't stand in its own way: only what others did to a unit counts.
+    let (own, others) = (applying.own, !applying.own);
     let is_open = move |run: &Run| {
-        !run.closed
-            && (stacking.on_discounted || !run.lowered)
-            && run.groups & stacking.unit_groups == 0
+        run.closed_by & others == 0
+            && (stacking.on_discounted || run.lowered_by & others == 0)
+            && (run.groups & stacking.unit_groups == 0 || run.lowered_by & own != 0)
             && also(run)
     };
     prices.runs().iter().enumerate().filter_map(move |(index, run)| {
@@ -69,7 +70,7 @@ pub(super) fn open<'a>(
         Some(Picked {
             run: index,
             line: run.line,
-            product: line.product,
+            product: line.first_alike,
             count: run.count,
             left: run.left,
             list: line.unit_price,

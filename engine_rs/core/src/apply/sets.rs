@@ -11,51 +11,81 @@ use crate::units::{Cut, Prices};
 
 pub(super) fn draft(applying: &Applying<'_>, offer: &SetOffer, prices: &Prices) -> Result<Draft, Because> {
     let at_most = offer.max_sets.min(applying.sets_max);
-    let mut forming = Forming::new(offer, units(applying, offer, prices));
-    let why_none = why_none(offer, &forming);
+    let unused = pick::unused(applying, prices, &lines(applying, offer));
+    let mut forming = Forming::new(offer, with_slots(applying, offer, unused));
     let mut sets = forming.form(at_most);
     let full: i64 = sets.iter().map(|set| set.times).sum();
     if offer.partial && full < at_most {
         sets.extend(forming.partial());
     }
     if sets.is_empty() {
-        return Err(why_none);
+        return Err(why_none(applying, offer));
     }
     let picked: Vec<Picked> = forming.stocks.iter().map(|stock| stock.picked).collect();
     let made = if offer.set_price.is_empty() {
         by_slot(applying, offer, &picked, &sets)?
     } else {
         let price = offer.set_price.of(applying.cart.currency).unwrap_or(0);
+        // A set that costs no less than its units isn't made: its units stay free for others.
+        sets.retain(|set| worth(set, &picked) > price);
         let cuts = sets.iter().flat_map(|set| priced(&offer.slots, set, price, &picked)).collect();
-        Made { cuts, exact: Vec::new() }
+        let wanted = sets.iter().map(|set| (worth(set, &picked) - price) * set.times).sum();
+        Made { cuts, exact: Vec::new(), wanted }
     };
     finish(applying, made, &sets, prices)
 }
 
-/// The units that any slot can take, with the slots as bits.
-fn units(applying: &Applying<'_>, offer: &SetOffer, prices: &Prices) -> Vec<(Picked, u32)> {
-    let mut all: Vec<usize> = applying.pools.iter().take(offer.slots.len()).flatten().copied().collect();
-    all.sort_unstable();
-    all.dedup();
+/// The lines of all slots, rising.
+fn lines(applying: &Applying<'_>, offer: &SetOffer) -> Vec<usize> {
+    let mut lines: Vec<usize> = applying.pools.iter().take(offer.slots.len()).flatten().copied().collect();
+    lines.sort_unstable();
+    lines.dedup();
+    lines
+}
+
+/// Units with the slots that can take them, as bits.
+fn with_slots(applying: &Applying<'_>, offer: &SetOffer, units: Vec<Picked>) -> Vec<(Picked, u32)> {
     let mask = |line: usize| {
         let takes = |slot: &usize| applying.pool(*slot).binary_search(&line).is_ok();
         (0..offer.slots.len()).filter(takes).fold(0, |mask, slot| mask | 1 << slot)
     };
-    pick::unused(applying, prices, &all).into_iter().map(|picked| (picked, mask(picked.line))).collect()
+    units.into_iter().map(|picked| (picked, mask(picked.line))).collect()
 }
 
-/// Why not a single set can be made, if it comes to that.
-fn why_none(offer: &SetOffer, forming: &Forming<'_>) -> Because {
+/// Why not a single set can be made: the cart doesn't hold enough, or it does and others took the units.
+fn why_none(applying: &Applying<'_>, offer: &SetOffer) -> Because {
+    let untouched = Prices::of(applying.cart);
+    let all = pick::unused(applying, &untouched, &lines(applying, offer));
+    let mut forming = Forming::new(offer, with_slots(applying, offer, all));
+    let quantity = |needed, had| {
+        let parameters = vec![("needed", Parameter::Number(needed)), ("had", Parameter::Number(had))];
+        Because { reason: Reason::Quantity, parameters }
+    };
     let short = offer.slots.iter().enumerate().find(|(place, slot)| forming.available(*place) < slot.minimum);
-    let Some((place, slot)) = short else { return Because::plain(Reason::UnitsTaken) };
-    let (needed, had) = (Parameter::Number(slot.minimum), Parameter::Number(forming.available(place)));
-    Because { reason: Reason::Quantity, parameters: vec![("needed", needed), ("had", had)] }
+    if let Some((place, slot)) = short {
+        return quantity(slot.minimum, forming.available(place));
+    }
+    let had = forming.stocks.iter().map(|stock| stock.count).sum();
+    let enough = !forming.form(1).is_empty() || (offer.partial && forming.partial().is_some());
+    if enough {
+        Because::plain(Reason::UnitsTaken)
+    } else {
+        quantity(offer.slots.iter().map(|slot| slot.minimum).sum(), had)
+    }
+}
+
+/// What the units of one of some like sets cost.
+fn worth(set: &Formed, picked: &[Picked]) -> i64 {
+    let left = |part: &Part| picked.get(part.stock).map_or(0, |units| units.left);
+    set.parts.iter().map(|part| left(part) * part.count).sum()
 }
 
 struct Made {
     cuts: Vec<Cut>,
     /// The exact discount of each line, where it was rounded.
     exact: Vec<(usize, Fraction)>,
+    /// What it would come to without floors.
+    wanted: i64,
 }
 
 /// What the units of some like sets cost more than the set, spread over them (S-6.5).
@@ -63,12 +93,11 @@ fn priced(slots: &[Slot], set: &Formed, price: i64, picked: &[Picked]) -> Vec<Cu
     let mut parts: Vec<(&Part, &Picked)> =
         set.parts.iter().filter_map(|part| picked.get(part.stock).map(|units| (part, units))).collect();
     parts.sort_by_key(|(part, _)| part.stock);
-    let sum: i64 = parts.iter().map(|(part, units)| units.left * part.count).sum();
     let alike: Vec<Alike> = parts
         .iter()
         .map(|(part, units)| Alike { count: part.count, weight: units.left, capacity: units.capacity })
         .collect();
-    let splits = to_units_filling((sum - price).max(0), &alike);
+    let splits = to_units_filling(worth(set, picked) - price, &alike);
     let mut cuts = Vec::with_capacity(parts.len());
     for ((part, units), split) in parts.iter().zip(splits) {
         let role = slots.get(part.slot).map_or(Role::Plain, |slot| slot.role);
@@ -87,7 +116,7 @@ fn by_slot(
     picked: &[Picked],
     sets: &[Formed],
 ) -> Result<Made, Because> {
-    let mut made = Made { cuts: Vec::new(), exact: Vec::new() };
+    let mut made = Made { cuts: Vec::new(), exact: Vec::new(), wanted: 0 };
     for (place, slot) in offer.slots.iter().enumerate() {
         let count = |stock: usize| -> i64 {
             let of_slot = |set: &Formed| -> i64 {
@@ -107,6 +136,9 @@ fn by_slot(
             Some(reduction) => {
                 let wishes = wishes(applying, reduction, &units)?;
                 made.cuts.extend(cuts_of(&units, &wishes.splits, slot.role));
+                let wanted =
+                    i64::try_from(wishes.rounded).ok().and_then(|wanted| made.wanted.checked_add(wanted));
+                made.wanted = wanted.ok_or_else(Because::overflow)?;
                 made.exact.extend(wishes.lines.iter().map(|wish| (wish.line, wish.exact)));
             }
         }
@@ -115,12 +147,12 @@ fn by_slot(
 }
 
 fn finish(applying: &Applying<'_>, made: Made, sets: &[Formed], prices: &Prices) -> Result<Draft, Because> {
-    let Made { mut cuts, exact: rounded_lines } = made;
-    cuts.sort_by_key(|cut| cut.run);
+    let Made { mut cuts, exact: rounded_lines, wanted: rounded } = made;
+    // Among the units of a run those of larger discounts come first, rewards last.
+    cuts.sort_by_key(|cut| (cut.run, cut.role == Role::Reward, std::cmp::Reverse(cut.each)));
     lay_out(&mut cuts);
     let cap = applying.cap(&applying.step.max_discount);
-    let rounded = sum_of(&cuts);
-    if rounded > cap {
+    if sum_of(&cuts) > cap {
         cuts = cut_down(&cuts, cap);
     }
     let given = sum_of(&cuts);

@@ -2,7 +2,7 @@
 //! others, since it is about all of them (S-5.1, S-5.3).
 
 use super::{Applying, Draft, DraftLine, Picked, cuts_of, pick, share, sum_of};
-use crate::allocate::{Alike, by_largest_remainder, by_water_filling, to_units_filling};
+use crate::allocate::{Alike, UnitSplit, by_water_filling, to_units_filling};
 use crate::model::{Amounts, Role, SpreadAmount};
 use crate::rational::Fraction;
 use crate::reason::Because;
@@ -52,29 +52,33 @@ fn spread(wanted: Wanted, cap: i64, picked: &[Picked]) -> Draft {
     };
     let residuals = sum(|units| units.left);
     let shares = by_water_filling(capped, &residuals, &sum(|units| units.capacity));
-    let unhindered = by_largest_remainder(capped, &residuals);
     let total: i64 = residuals.iter().sum();
     let mut cuts = Vec::with_capacity(picked.len());
     let mut parts = Vec::with_capacity(lines.len());
-    for (((line, share), residual), unhindered) in lines.iter().zip(shares).zip(residuals).zip(unhindered) {
-        let units: Vec<Alike> = line
-            .iter()
-            .map(|units| Alike { count: units.count, weight: units.left, capacity: units.capacity })
-            .collect();
-        let of_line = cuts_of(line, &to_units_filling(share, &units), Role::Plain);
-        let given = sum_of(&of_line);
-        cuts.extend(of_line);
-        let numerator = i128::from(capped) * i128::from(residual);
+    for ((line, share), residual) in lines.iter().zip(shares).zip(residuals) {
+        cuts.extend(cuts_of(line, &to_line(share, line), Role::Plain));
+        let (numerator, denominator) = (i128::from(capped) * i128::from(residual), i128::from(total.max(1)));
+        // A share is at least its exact part rounded down, unless floors and prices left refuse some of it.
+        let unhindered = i64::try_from(numerator / denominator).unwrap_or(i64::MAX);
         parts.push(DraftLine {
             line: line.first().map_or(0, |units| units.line),
             quantity: line.iter().map(|units| units.count).sum(),
             base: residual,
-            exact: Fraction { numerator, denominator: i128::from(total.max(1)) },
-            given,
-            refused: (unhindered - given).max(0),
+            exact: Fraction { numerator, denominator },
+            given: share,
+            refused: (unhindered - share).max(0),
         });
     }
     let Wanted { base, exact, rounded } = wanted;
     let given = sum_of(&cuts);
     Draft { exact, rounded, capped, given, cuts, lines: parts, ..Draft::without_discount(base) }
+}
+
+/// Splits a line's share over its units; the line can take all of it.
+fn to_line(share: i64, line: &[Picked]) -> Vec<UnitSplit> {
+    if let [units] = line {
+        return vec![UnitSplit { each: share / units.count, raised: share % units.count }];
+    }
+    let alike = |units: &Picked| Alike { count: units.count, weight: units.left, capacity: units.capacity };
+    to_units_filling(share, &line.iter().map(alike).collect::<Vec<_>>())
 }

@@ -1,4 +1,4 @@
-//! The benefit of the highest tier that the value bought reaches (S-12.3).
+//! The benefit of the highest tier that the value bought reaches (S-9.8).
 
 use super::{Applying, Draft, gift, reward, spread};
 use crate::model::{Basis, Gift, Tier, TierBenefit, Tiers};
@@ -13,9 +13,12 @@ pub(super) fn draft(applying: &Applying<'_>, tiers: &Tiers, prices: &Prices) -> 
             && tier.below.of(currency).is_none_or(|below| had < below)
     };
     let Some((place, tier)) = tiers.tiers.iter().enumerate().rfind(holds) else {
-        let lowest = tiers.tiers.iter().filter_map(|tier| tier.minimum.of(currency)).min().unwrap_or(0);
-        // A value above every tier's end reaches none either; then nothing is missing.
-        return Err(Because::short_of(Reason::Threshold, currency, lowest, had));
+        let minimums = tiers.tiers.iter().filter_map(|tier| tier.minimum.of(currency));
+        return Err(match minimums.filter(|minimum| *minimum > had).min() {
+            Some(next) => Because::short_of(Reason::Threshold, currency, next, had),
+            // Above the end of every tier nothing is missing, and nothing is given.
+            None => Because::plain(Reason::NoEffect),
+        });
     };
     match &tier.benefit {
         TierBenefit::Spread(amount) => spread::draft(applying, amount, &tier.max_discount, scope, prices),

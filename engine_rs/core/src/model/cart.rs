@@ -67,6 +67,9 @@ pub struct Line {
     pub has_children: bool,
     /// The product.
     pub product: Symbol,
+    /// The first line of the same product, by its place: what tells products apart that no promotion
+    /// names. A line without a product is its own.
+    pub first_alike: usize,
     /// The product's categories with their ancestors.
     pub categories: Vec<Symbol>,
     /// The product's brand.

@@ -1,7 +1,7 @@
 //! The search for the best plan: exact, within a budget that is counted in nodes (S-7.2, S-7.3).
 
 use super::{Choice, Moment, Plan, Proof, Stop, Walk};
-use crate::apply::Draft;
+use crate::apply::{Draft, most_worth};
 use crate::model::Benefit;
 use crate::units::Prices;
 
@@ -208,9 +208,8 @@ impl Choice<'_> {
     fn most_rewards(&self, list: &Prices) -> i64 {
         let worth = |stop: &Stop| {
             let (open, step) = self.step(*stop)?;
-            let applying = self.applying(open, *stop, step, Moment::default(), i64::MAX);
-            crate::apply::draft(&applying, list).ok().map(|draft| draft.reward_worth())
+            Some(most_worth(&self.applying(open, *stop, step, Moment::default(), i64::MAX), list))
         };
-        self.rewarding.iter().filter_map(worth).fold(0, i64::saturating_add)
+        self.pricing.iter().chain(&self.rewarding).filter_map(worth).fold(0, i64::saturating_add)
     }
 }

@@ -16,12 +16,21 @@ pub(crate) struct Walk {
     promotion: Option<usize>,
     /// What was run, with the number of sets that was asked for.
     pub(crate) taken: Vec<(Stop, i64)>,
-    /// What each promotion of several steps has given so far: discounts, gifts and rewards.
-    given: Vec<(usize, i64)>,
+    /// What each promotion of several steps has given so far.
+    given: Vec<(usize, Given)>,
     /// Price reductions and the value of gifts.
     pub(crate) benefit: i64,
     /// What the rewards count for among plans of equal benefit.
     pub(crate) reward_worth: i64,
+}
+
+/// What a promotion has given so far.
+#[derive(Clone, Copy, Default)]
+struct Given {
+    /// Whether it was anything at all.
+    something: bool,
+    /// What its budget pays: discounts, gifts and cashback.
+    cost: i64,
 }
 
 /// Where in a walk a promotion's step comes.
@@ -31,7 +40,7 @@ pub(crate) struct Moment {
     pub(super) phase: Option<Phase>,
     /// Whether another step of the promotion was run just before, whose base it shares.
     pub(super) begun: bool,
-    /// What the promotion has given so far.
+    /// What the budget has paid for the promotion so far.
     pub(super) given: i64,
 }
 
@@ -63,7 +72,7 @@ impl Walk {
 
     /// A promotion of several steps that has given nothing in any of them.
     pub(crate) fn gives_nothing(&self) -> Option<usize> {
-        self.given.iter().find(|(_, given)| *given == 0).map(|(open, _)| *open)
+        self.given.iter().find(|(_, given)| !given.something).map(|(open, _)| *open)
     }
 
     /// Takes over another walk, and keeps the memory.
@@ -119,13 +128,18 @@ impl Walk {
     pub(crate) fn commit(&mut self, choice: &Choice<'_>, stop: Stop, sets_max: i64, draft: &Draft) {
         let Some((open, _)) = choice.step(stop) else { return };
         let stacking = &open.promotion.stacking;
-        let mark = Mark { closes: stacking.closes_units, groups: stacking.unit_groups, uses: draft.uses };
+        let mark = Mark {
+            by: choice.bit(stop.open),
+            closes: stacking.closes_units,
+            groups: stacking.unit_groups,
+            uses: draft.uses,
+        };
         self.prices.apply(&draft.cuts, mark);
         self.taken.push((stop, sets_max));
         self.benefit = self.benefit.saturating_add(draft.benefit());
         self.reward_worth = self.reward_worth.saturating_add(draft.reward_worth());
         if open.promotion.steps.len() > 1 {
-            self.add_given(stop.open, draft.benefit().saturating_add(draft.reward_worth()));
+            self.add_given(stop.open, draft);
         }
     }
 
@@ -142,13 +156,17 @@ impl Walk {
     }
 
     fn given_by(&self, open: usize) -> i64 {
-        self.given.iter().find(|(of, _)| *of == open).map_or(0, |(_, given)| *given)
+        self.given.iter().find(|(of, _)| *of == open).map_or(0, |(_, given)| given.cost)
     }
 
-    fn add_given(&mut self, open: usize, amount: i64) {
+    fn add_given(&mut self, open: usize, draft: &Draft) {
+        let something = !draft.is_empty();
         match self.given.iter_mut().find(|(of, _)| *of == open) {
-            Some((_, given)) => *given = given.saturating_add(amount),
-            None => self.given.push((open, amount)),
+            Some((_, given)) => {
+                given.something |= something;
+                given.cost = given.cost.saturating_add(draft.cost());
+            }
+            None => self.given.push((open, Given { something, cost: draft.cost() })),
         }
     }
 }
@@ -188,7 +206,7 @@ fn check_step(
 
 /// A promotion that would give nothing isn't applied; nor one that its budget can't pay.
 fn check_effect(choice: &Choice<'_>, open: &Open<'_>, before: i64, draft: Draft) -> Result<Draft, Because> {
-    let costs = draft.benefit().saturating_add(draft.cashback());
+    let costs = draft.cost();
     if let Some(left) = open.allowance.and_then(|allowance| allowance.budget_left) {
         let left = (left - before).max(0);
         if costs > left || left == 0 {

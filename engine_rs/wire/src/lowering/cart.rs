@@ -138,13 +138,17 @@ impl Intake<'_> {
         }
         let mut ids = HashSet::with_capacity(cart.lines.len());
         let mut total: i64 = 0;
+        let mut products: HashMap<&str, usize> = HashMap::with_capacity(cart.lines.len());
         let mut lines = Vec::with_capacity(cart.lines.len());
         for (index, line) in cart.lines.iter().enumerate() {
             let at = at.item("lines", index);
             if self.required_name(&line.id, &at.field("id")) && !ids.insert(line.id.as_str()) {
                 self.findings.add(Code::Duplicate, &at.field("id"), &[("value", line.id.as_str().into())]);
             }
-            let line = self.line(line, brand_id, &at);
+            let product = line.product_id.as_str();
+            let mut line = self.line(line, brand_id, &at);
+            line.first_alike =
+                if product.is_empty() { index } else { *products.entry(product).or_insert(index) };
             total = total.saturating_add(line.quantity.saturating_mul(line.unit_price));
             lines.push(line);
         }
@@ -169,6 +173,7 @@ impl Intake<'_> {
             is_child: !line.parent_id.is_empty(),
             has_children: false,
             product: self.find(&line.product_id),
+            first_alike: 0,
             categories: self.categories(&line.category_ids, at),
             brand: self.find(if line.brand_id.is_empty() { brand_id } else { &line.brand_id }),
             quantity,

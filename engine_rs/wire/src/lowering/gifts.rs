@@ -9,6 +9,7 @@ use dealwright_core::model::{
 use super::Lowering;
 use super::rules::{Offer, step};
 use super::selector::Kinds;
+use super::sets::{free_beside, in_sets};
 use crate::diagnostics::{At, Code};
 use crate::limits::{LIST_MAX, SET_UNITS_MAX};
 use crate::proto;
@@ -26,11 +27,21 @@ impl Lowering<'_> {
             return None;
         };
         let mut gift = self.gift(gift, &at.field("gift"));
-        if let Some(trigger) = trigger {
-            gift.scope = trigger;
-            gift.trigger_quantity = Some(quantity.unwrap_or(1));
+        let quantity = quantity.unwrap_or(1);
+        let max_times = max_gifts.unwrap_or(1);
+        match trigger {
+            // What is bought and what is free lie in the same cart: a set of both.
+            Some(trigger) if gift.source == GiftSource::InCart => {
+                let offer = free_beside(trigger, quantity, &gift, max_times);
+                return Some(Offer { min_purchase, ..in_sets(offer) });
+            }
+            Some(trigger) => {
+                gift.scope = trigger;
+                gift.trigger_quantity = Some(quantity);
+                gift.max_times = max_times;
+            }
+            None => {}
         }
-        gift.max_times = max_gifts.unwrap_or(1);
         Some(Offer { min_purchase, ..Offer::of(step(Phase::Set, Benefit::Gift(gift))) })
     }
 

@@ -2,8 +2,8 @@
 //! set_offer.
 
 use dealwright_core::model::{
-    AddOn, Amounts, Benefit, LineFilter, LineKind, Phase, Reduction, Role, Selector, SetOffer, Slot,
-    UnitLimit, UnitOrder,
+    AddOn, Amounts, Benefit, Gift, LineFilter, LineKind, PercentBase, Phase, Reduction, Role, Selector,
+    SetOffer, Slot, UnitLimit, UnitOrder,
 };
 
 use super::Lowering;
@@ -33,7 +33,15 @@ fn offer(slots: Vec<Slot>, set_price: Amounts, max_sets: i64) -> SetOffer {
     SetOffer { slots, set_price, max_sets, partial: false, same_product: false }
 }
 
-fn in_sets(offer: SetOffer) -> Offer {
+/// Some units free for buying others of the same cart; as many as there are, when not all are.
+pub(super) fn free_beside(bought: Selector, quantity: i64, gift: &Gift, max_sets: i64) -> SetOffer {
+    let whole = Reduction::Percent { ppm: 1_000_000, base: PercentBase::Current };
+    let free = Slot { reduction: Some(whole), ..slot(gift.selector.clone(), gift.quantity, Role::Reward) };
+    let bought = slot(bought, quantity, Role::Qualifier);
+    SetOffer { partial: true, ..offer(vec![bought, free], Amounts::default(), max_sets) }
+}
+
+pub(super) fn in_sets(offer: SetOffer) -> Offer {
     Offer::of(step(Phase::Set, Benefit::Set(offer)))
 }
 
@@ -48,6 +56,9 @@ impl Lowering<'_> {
         let grouping: Option<proto::Grouping> = self.known(rule.grouping, &at.field("grouping"));
         let buy_order = self.unit_order(rule.buy_order, &at.field("buy_order"));
         let get_order = self.unit_order(rule.get_order, &at.field("get_order"));
+        if rule.grouping != 0 && get_order.is_some() {
+            self.not_allowed(&at.field("get_order"), "the grouping says which units are lowered");
+        }
         let same_lines = get.as_ref().is_none_or(|get| *get == buy);
         // Groups are formed dearest first, and the cheapest of each group are lowered (S-6.4).
         let of_groups = same_lines && grouping != Some(proto::Grouping::Merchant);
@@ -246,6 +257,9 @@ impl Lowering<'_> {
         }
         if has_price && written.reduction.is_some() {
             self.not_allowed(&at.field("reduction"), "the set has a price");
+        }
+        if role == Role::Qualifier && (written.optional || maximum.is_some_and(|maximum| maximum > minimum)) {
+            self.not_allowed(&at.field("role"), "more qualifiers than needed would only be used up");
         }
         let plain = slot(selector, minimum, role);
         Slot {
