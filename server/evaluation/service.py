@@ -125,8 +125,8 @@ class Evaluation:
 
     def __init__(self, holder: RulesetHolder, metrics: Metrics) -> None:
         self._holder = holder
-        self._evaluate_seconds = metrics.evaluation_seconds.labels("Evaluate")
-        self._explain_seconds = metrics.evaluation_seconds.labels("Explain")
+        self._evaluate_seconds = metrics.evaluation_seconds.timer("Evaluate")
+        self._explain_seconds = metrics.evaluation_seconds.timer("Explain")
 
     async def evaluate(self, request: bytes) -> bytes:
         ruleset = self._ruleset()

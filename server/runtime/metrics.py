@@ -3,27 +3,9 @@
 import platform
 
 import dealwright_engine
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
-# From 50 microseconds, what a small call costs, to the second that nobody should see.
-_SECONDS = (
-    0.00005,
-    0.0001,
-    0.00025,
-    0.0005,
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    5.0,
-)
-_CALL = ("grpc_type", "grpc_service", "grpc_method")
+from server.runtime.metering import Calls, Durations
 
 
 class Metrics:
@@ -34,24 +16,12 @@ class Metrics:
         self.registry = registry
         ProcessCollector(registry=registry)
 
-        self.started = Counter("grpc_server_started", "RPCs started.", _CALL, registry=registry)
-        self.handled = Counter(
-            "grpc_server_handled", "RPCs completed, by status code.", (*_CALL, "grpc_code"), registry=registry
+        self.calls = Calls()
+        registry.register(self.calls)
+        self.evaluation_seconds = Durations(
+            "dealwright_evaluation_seconds", "Time in the engine for one request, by method.", ("method",)
         )
-        self.handling_seconds = Histogram(
-            "grpc_server_handling_seconds",
-            "Time to answer an RPC.",
-            _CALL,
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self.evaluation_seconds = Histogram(
-            "dealwright_evaluation_seconds",
-            "Time in the engine for one request, by method.",
-            ("method",),
-            buckets=_SECONDS,
-            registry=registry,
-        )
+        registry.register(self.evaluation_seconds)
         self.ruleset_revision = Gauge(
             "dealwright_ruleset_revision",
             "Revision of the active ruleset; 0 when there is none.",

@@ -11,10 +11,13 @@ import grpc
 import grpc.aio
 
 from server.runtime.errors import status_of
+from server.runtime.metering import CallMeter
 from server.runtime.metrics import Metrics
 
 if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]
+
+_OK = grpc.StatusCode.OK.name
 
 
 class ObservedServer:
@@ -37,7 +40,7 @@ class ObservedServer:
     def _wrap(self, handler: Handler, service: str, name: str) -> Handler:
         kind = ("unary", "server_stream", "client_stream", "bidi_stream")
         streams = bool(handler.response_streaming) + 2 * bool(handler.request_streaming)
-        recorder = _Recorder(self._metrics, kind[streams], service, name)
+        meter = self._metrics.calls.meter(kind[streams], service, name)
         make, behaviour = {
             "unary": (grpc.unary_unary_rpc_method_handler, handler.unary_unary),
             "server_stream": (grpc.unary_stream_rpc_method_handler, handler.unary_stream),
@@ -45,45 +48,27 @@ class ObservedServer:
             "bidi_stream": (grpc.stream_stream_rpc_method_handler, handler.stream_stream),
         }[kind[streams]]
         wrap = _stream if handler.response_streaming else _unary
-        return make(wrap(behaviour, recorder), handler.request_deserializer, handler.response_serializer)
+        return make(wrap(behaviour, meter), handler.request_deserializer, handler.response_serializer)
 
 
-class _Recorder:
-    """The metrics of one method, looked up once."""
-
-    def __init__(self, metrics: Metrics, *labels: str) -> None:
-        self._labels = labels
-        self._handled = metrics.handled
-        self.started = metrics.started.labels(*labels)
-        self._seconds = metrics.handling_seconds.labels(*labels)
-        self._ok = metrics.handled.labels(*labels, grpc.StatusCode.OK.name)
-
-    def finish(self, code: grpc.StatusCode, begin: float) -> None:
-        if code is grpc.StatusCode.OK:
-            self._ok.inc()
-        else:
-            self._handled.labels(*self._labels, code.name).inc()
-        self._seconds.observe(time.perf_counter() - begin)
-
-
-def _unary(behaviour: Any, recorder: _Recorder) -> Any:
+def _unary(behaviour: Any, meter: CallMeter) -> Any:
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-        recorder.started.inc()
+        meter.started += 1
         begin = time.perf_counter()
         try:
             response = await behaviour(request, context)
         except BaseException as error:
-            await _fail(error, context, recorder, begin)
+            await _fail(error, context, meter, time.perf_counter() - begin)
             raise
-        recorder.finish(grpc.StatusCode.OK, begin)
+        meter.finish(_OK, time.perf_counter() - begin)
         return response
 
     return call
 
 
-def _stream(behaviour: Any, recorder: _Recorder) -> Any:
+def _stream(behaviour: Any, meter: CallMeter) -> Any:
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        recorder.started.inc()
+        meter.started += 1
         begin = time.perf_counter()
         try:
             responses = behaviour(request, context)
@@ -93,25 +78,25 @@ def _stream(behaviour: Any, recorder: _Recorder) -> Any:
             else:
                 await responses
         except BaseException as error:
-            await _fail(error, context, recorder, begin)
+            await _fail(error, context, meter, time.perf_counter() - begin)
             raise
-        recorder.finish(grpc.StatusCode.OK, begin)
+        meter.finish(_OK, time.perf_counter() - begin)
 
     return call
 
 
 async def _fail(
-    error: BaseException, context: grpc.aio.ServicerContext[Any, Any], recorder: _Recorder, begin: float
+    error: BaseException, context: grpc.aio.ServicerContext[Any, Any], meter: CallMeter, seconds: float
 ) -> None:
     """Ends a failed call with its status, unless it ended itself or was cancelled."""
     if isinstance(error, grpc.aio.AbortError):
-        recorder.finish(_code(context), begin)
+        meter.finish(_code(context).name, seconds)
     elif isinstance(error, asyncio.CancelledError):
-        recorder.finish(grpc.StatusCode.CANCELLED, begin)
+        meter.finish(grpc.StatusCode.CANCELLED.name, seconds)
     else:
         # An engine's panic is a BaseException; it must not take the process down with it.
         status = status_of(error)
-        recorder.finish(status.code, begin)
+        meter.finish(status.code.name, seconds)
         await context.abort(status.code, status.message, status.trailing_metadata())
 
 
