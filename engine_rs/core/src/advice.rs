@@ -1,6 +1,8 @@
 //! What a customer could do to get more: near misses and suggestions. Each is checked by evaluating the
 //! changed cart, so that none is false (S-10.5, S-10.6).
 
+use std::cell::Cell;
+
 use crate::currency::Currency;
 use crate::evaluate::{Evaluation, Request, Verdict, evaluate};
 use crate::model::{Benefit, Cart, Line, LineKind, Promotion, Selector};
@@ -11,7 +13,11 @@ use crate::symbols::Symbol;
 /// The most units that are tried in addition to what is there.
 const UNITS_TRIED_MAX: i64 = 6;
 /// How often a missing amount is worked out again, since what is added may itself be lowered.
-const AMOUNTS_TRIED_MAX: usize = 3;
+const AMOUNTS_TRIED_MAX: usize = 5;
+/// Lines that are evaluated for one answer, over all attempts: large carts get fewer of them.
+const LINES_TRIED_MAX: usize = 20_000;
+/// Attempts for one answer, however large the cart.
+const ATTEMPTS_MIN: usize = 10;
 
 /// The smallest change that earns more from a promotion.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,9 +65,11 @@ pub fn near_misses(
     if at_most == 0 {
         return Vec::new();
     }
+    let attempts = Attempts::on(request.cart);
     let near_miss = |verdict: &Verdict| {
         let promotion = ruleset.promotions().get(verdict.promotion)?;
-        let attempt = Attempt { ruleset, request, before: evaluation, place: verdict.promotion, promotion };
+        let place = verdict.promotion;
+        let attempt = Attempt { ruleset, request, before: evaluation, place, promotion, attempts: &attempts };
         match verdict.because.reason {
             Reason::Threshold | Reason::CrossBrand => {
                 attempt.spend_more(missing(&verdict.because.parameters)?)
@@ -78,26 +86,49 @@ pub fn near_misses(
 
 /// The add-ons that promotions offer to this cart and that aren't in it, in the order of the ruleset.
 pub fn suggestions(ruleset: &Ruleset, request: &Request<'_>, at_most: usize) -> Vec<Suggestion> {
-    let suggestion = |place: u32| {
-        let place = usize::try_from(place).ok()?;
-        let add_on = ruleset.promotions().get(place)?.suggestion.as_ref()?;
-        let special_price = add_on.special_price.of(request.cart.currency)?;
-        let in_cart = request.cart.lines.iter().any(|line| line.product == add_on.product);
-        if in_cart {
-            return None;
-        }
-        // Any list price above the special one will do to see whether the offer would be taken.
-        let line =
-            Line { product: add_on.product, ..item(request.cart, special_price.checked_mul(2)?.max(1)) };
-        let changed = with_line(request.cart, line);
-        let after = evaluate(ruleset, &request.about(&changed));
-        let product = add_on.product;
-        (after.given_by(place) > 0).then_some(Suggestion { promotion: place, product, special_price })
-    };
     if at_most == 0 {
         return Vec::new();
     }
-    ruleset.candidates(request.cart).into_iter().filter_map(suggestion).take(at_most).collect()
+    let attempts = Attempts::on(request.cart);
+    let suggestion = |place: &usize| {
+        let add_on = ruleset.promotions().get(*place)?.suggestion.as_ref()?;
+        let special_price = add_on.special_price.of(request.cart.currency)?;
+        let product = add_on.product;
+        if request.cart.lines.iter().any(|line| line.product == product) {
+            return None;
+        }
+        // Any list price above the special one will do to see whether the offer would be taken.
+        let line = Line { product, ..item(request.cart, special_price.checked_mul(2)?.max(1)) };
+        let after = attempts.evaluate(ruleset, request, line)?;
+        let taken = after.given_by(*place) > 0;
+        taken.then_some(Suggestion { promotion: *place, product, special_price })
+    };
+    ruleset.suggesting().iter().filter_map(suggestion).take(at_most).collect()
+}
+
+/// How many changed carts may still be evaluated for an answer: a number that depends on nothing but the
+/// cart, so that answers are the same everywhere.
+struct Attempts {
+    left: Cell<usize>,
+}
+
+impl Attempts {
+    fn on(cart: &Cart) -> Self {
+        Self { left: Cell::new((LINES_TRIED_MAX / cart.lines.len().max(1)).max(ATTEMPTS_MIN)) }
+    }
+
+    /// Evaluates the cart with one more line, while attempts are left.
+    fn evaluate(&self, ruleset: &Ruleset, request: &Request<'_>, line: Line) -> Option<Evaluation> {
+        let listed: i64 = request.cart.lines.iter().map(Line::list_value).sum();
+        let total = line.quantity.checked_mul(line.unit_price)?.checked_add(listed)?;
+        if total > Cart::TOTAL_MAX {
+            return None;
+        }
+        self.left.set(self.left.get().checked_sub(1)?);
+        let mut changed = request.cart.clone();
+        changed.lines.push(line);
+        Some(evaluate(ruleset, &request.about(&changed)))
+    }
 }
 
 struct Attempt<'a> {
@@ -106,45 +137,75 @@ struct Attempt<'a> {
     before: &'a Evaluation,
     place: usize,
     promotion: &'a Promotion,
+    attempts: &'a Attempts,
 }
 
 impl Attempt<'_> {
-    /// Adds goods like those that count, for what is missing, until it is enough.
-    fn spend_more(&self, mut missing: i64) -> Option<NearMiss> {
+    /// Adds goods like those that count, for what is missing; for more, as little as will do, when a part
+    /// of them doesn't count since other promotions lower it.
+    fn spend_more(&self, missing_at_first: i64) -> Option<NearMiss> {
         let cart = self.request.cart;
         let like = cart.lines.iter().find(|line| self.counts(line))?;
-        let mut added = 0;
+        let after = |added: i64| {
+            let line = Line { quantity: 1, unit_price: added, floor: 0, ..like.clone() };
+            self.attempts.evaluate(self.ruleset, self.request, line)
+        };
+        // Less than what is missing is never enough.
+        let (mut too_little, mut added) = (missing_at_first - 1, missing_at_first);
         for _ in 0..AMOUNTS_TRIED_MAX {
-            added += missing;
-            let changed = with_line(cart, Line { quantity: 1, unit_price: added, floor: 0, ..like.clone() });
-            let after = evaluate(self.ruleset, &self.request.about(&changed));
-            if let Some(gain) = self.gain(&after) {
+            let evaluation = after(added)?;
+            if let Some(gain) = self.gain(&evaluation) {
+                let (added, gain) = self.smallest(too_little, (added, gain), after);
                 let change = Change::SpendMore(cart.currency, added);
                 return Some(NearMiss { promotion: self.place, change, gain });
             }
-            let verdict = after.verdicts.iter().find(|verdict| verdict.promotion == self.place)?;
-            missing = self::missing(&verdict.because.parameters)?;
+            too_little = added;
+            let verdict = evaluation.verdicts.iter().find(|verdict| verdict.promotion == self.place)?;
+            let counted = (missing_at_first - missing(&verdict.because.parameters)?).max(1);
+            added = scaled(added, missing_at_first, counted)?.max(added + 1);
         }
         None
     }
 
-    /// Adds units of what is there already, as few as earn more.
+    /// Halves the way between an amount that is too little and one that is enough.
+    fn smallest(
+        &self,
+        mut too_little: i64,
+        mut enough: (i64, i64),
+        after: impl Fn(i64) -> Option<Evaluation>,
+    ) -> (i64, i64) {
+        while enough.0 - too_little > 1 {
+            let middle = too_little + (enough.0 - too_little) / 2;
+            let Some(evaluation) = after(middle) else { break };
+            match self.gain(&evaluation) {
+                Some(gain) => enough = (middle, gain),
+                None => too_little = middle,
+            }
+        }
+        enough
+    }
+
+    /// Adds units of what is there already, as few as earn more; each product is tried once.
     fn buy_more(&self) -> Option<NearMiss> {
         let cart = self.request.cart;
         let slots: Vec<&Selector> =
             self.promotion.steps.iter().flat_map(|step| slots_of(&step.benefit)).collect();
+        let picked = |line: &Line| slots.iter().any(|selector| selector.picks(line, cart.currency));
+        let lines: Vec<(usize, &Line)> = cart
+            .lines
+            .iter()
+            .enumerate()
+            .filter(|(place, line)| line.first_alike == *place && picked(line))
+            .collect();
         (1..=UNITS_TRIED_MAX).find_map(|quantity| {
-            let attempt = |(place, line): (usize, &Line)| {
-                if !slots.iter().any(|selector| selector.picks(line, cart.currency)) {
-                    return None;
-                }
-                let changed = with_line(cart, Line { quantity, ..line.clone() });
-                let gain = self.gain(&evaluate(self.ruleset, &self.request.about(&changed)))?;
-                let change = Change::BuyMore { line: place, quantity };
+            let attempt = |(place, line): &(usize, &Line)| {
+                let added = Line { quantity, ..(*line).clone() };
+                let gain = self.gain(&self.attempts.evaluate(self.ruleset, self.request, added)?)?;
+                let change = Change::BuyMore { line: *place, quantity };
                 Some(NearMiss { promotion: self.place, change, gain })
             };
-            // The first line of those that gain most.
-            let found = cart.lines.iter().enumerate().filter_map(attempt);
+            // The first of those that gain most.
+            let found = lines.iter().filter_map(attempt);
             found.reduce(|best, other| if other.gain > best.gain { other } else { best })
         })
     }
@@ -186,10 +247,10 @@ fn missing(parameters: &[(&'static str, Parameter)]) -> Option<i64> {
     })
 }
 
-fn with_line(cart: &Cart, line: Line) -> Cart {
-    let mut changed = cart.clone();
-    changed.lines.push(line);
-    changed
+/// An amount of which only a part counted, raised so that enough does; rounded up.
+fn scaled(amount: i64, wanted: i64, counted: i64) -> Option<i64> {
+    let exact = i128::from(amount) * i128::from(wanted);
+    i64::try_from((exact + i128::from(counted) - 1) / i128::from(counted)).ok()
 }
 
 /// A plain item of the cart's own brand.

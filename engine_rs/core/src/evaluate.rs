@@ -109,8 +109,8 @@ impl Evaluation {
 pub struct Applied {
     /// Its place in the ruleset.
     pub promotion: usize,
-    /// The step's place in it.
-    pub step: usize,
+    /// The step's place in its definition.
+    pub step: i32,
     /// The phase in which it was applied.
     pub phase: Phase,
     /// How its amount came about.

@@ -90,7 +90,10 @@ impl<'a> Choice<'a> {
                 stop.step,
             )
         };
-        stops.sort_by(|one, other| rank(one).cmp(&rank(other)));
+        // Promotions of one step each are in the order of the pipeline already.
+        if stops.iter().any(|stop| stop.step > 0) {
+            stops.sort_by(|one, other| rank(one).cmp(&rank(other)));
+        }
         let rewards = |stop: &Stop| rank(stop).0 == Some(Phase::Reward);
         let (rewarding, pricing) = stops.into_iter().partition(rewards);
         Self { ruleset, request, open, pricing, rewarding }

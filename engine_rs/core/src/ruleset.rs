@@ -19,6 +19,8 @@ pub struct Ruleset {
     promotions: Vec<Promotion>,
     /// Which of them a cart could concern.
     index: Index,
+    /// The places of those that suggest an add-on.
+    suggesting: Vec<usize>,
     /// Those that this engine can't run, by priority and id.
     pub unsupported: Vec<Unsupported>,
     /// Every name that promotions and reference data mention.
@@ -67,12 +69,16 @@ impl Ruleset {
             .sort_by(|one, other| other.priority.cmp(&one.priority).then_with(|| one.id.cmp(&other.id)));
         let by_code = owners_of_codes(&promotions, &unsupported);
         let index = Index::of(&promotions);
+        let suggesting = (0..promotions.len())
+            .filter(|place| promotions.get(*place).is_some_and(|promotion| promotion.suggestion.is_some()))
+            .collect();
         Self {
             company_id: company_id.into(),
             revision,
             policy,
             promotions,
             index,
+            suggesting,
             unsupported,
             symbols,
             by_code,
@@ -87,6 +93,11 @@ impl Ruleset {
     /// The places of the promotions that a cart could concern, rising: every candidate is among them.
     pub fn candidates(&self, cart: &Cart) -> Vec<u32> {
         self.index.candidates(cart)
+    }
+
+    /// The places of the promotions that suggest an add-on, rising.
+    pub fn suggesting(&self) -> &[usize] {
+        &self.suggesting
     }
 
     /// The promotion that a folded code belongs to; of several, the first in the pipeline.

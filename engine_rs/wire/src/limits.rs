@@ -14,8 +14,8 @@ pub const LINES_MAX: usize = 10_000;
 pub const QUANTITY_MAX: i64 = 1_000_000;
 /// Minor units of any amount that people write, and of a unit price.
 pub const AMOUNT_MAX: i64 = 1_000_000_000_000_000;
-/// Minor units of all lines together at list prices; sums of them then fit 64 bits with a bit to spare.
-pub const CART_TOTAL_MAX: i64 = (1 << 62) - 1;
+/// Minor units of all lines together at list prices.
+pub const CART_TOTAL_MAX: i64 = dealwright_core::model::Cart::TOTAL_MAX;
 /// Codes, and vouchers, of a cart.
 pub const CODES_MAX: usize = 50;
 /// Levels of categories.

@@ -144,7 +144,7 @@ impl Answer<'_> {
         let shares = applied.units.chunk_by(|one, other| one.line == other.line);
         proto::Application {
             promotion_id: self.promotion_id(applied),
-            step: i32::try_from(applied.step).unwrap_or_default(),
+            step: applied.step,
             phase: encode_phase(applied.phase).into(),
             discount_minor: applied.draft.given,
             wanted_minor: if applied.draft.reward.is_some() { 0 } else { applied.draft.capped },

@@ -38,6 +38,12 @@ pub struct Cart {
     pub attributes: Vec<Attribute>,
 }
 
+impl Cart {
+    /// The most that all lines may be worth together at list prices, in minor units: sums of such values
+    /// then fit 64 bits with a bit to spare.
+    pub const TOTAL_MAX: i64 = (1 << 62) - 1;
+}
+
 /// A name that a cart brings: folded for comparing, and as it was written for verdicts.
 #[derive(Clone, Debug)]
 pub struct Name {

@@ -7,6 +7,8 @@ use crate::symbols::Symbol;
 /// One primitive in its phase.
 #[derive(Clone, Debug)]
 pub struct Step {
+    /// Its place in the definition, from 0.
+    pub number: i32,
     /// When in the pipeline it runs.
     pub phase: Phase,
     /// What must hold for this step alone.

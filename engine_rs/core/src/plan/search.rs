@@ -1,8 +1,11 @@
 //! The search for the best plan: exact, within a budget that is counted in nodes (S-7.2, S-7.3).
 
+use std::collections::HashMap;
+
 use super::{Choice, Moment, Plan, Proof, Stop, Walk};
 use crate::apply::{Draft, most_worth};
 use crate::model::Benefit;
+use crate::symbols::Symbol;
 use crate::units::Prices;
 
 /// A part of the search that is still to be looked at: the plans that go on from a walk.
@@ -20,7 +23,8 @@ struct Node {
 pub(super) fn best(choice: &Choice<'_>, list: &Prices) -> Plan {
     let mut search = Search {
         choice,
-        at_list: Vec::new(),
+        list,
+        at_list: None,
         best: None,
         nodes: 0,
         gap: 0,
@@ -29,7 +33,7 @@ pub(super) fn best(choice: &Choice<'_>, list: &Prices) -> Plan {
     };
     let mut stack = vec![Node { depth: 0, walk: Walk::new(list.clone()), sets_max: i64::MAX }];
     while let Some(node) = stack.pop() {
-        search.visit(node, list, &mut stack);
+        search.visit(node, &mut stack);
     }
     let proof = if search.gap > 0 { Proof::Bounded(search.gap) } else { Proof::Proven };
     let walk = search.best.unwrap_or_else(|| Walk::new(list.clone()));
@@ -38,8 +42,9 @@ pub(super) fn best(choice: &Choice<'_>, list: &Prices) -> Plan {
 
 struct Search<'a> {
     choice: &'a Choice<'a>,
-    /// For each stop, what it and all stops behind it could give at list prices at most.
-    at_list: Vec<i64>,
+    list: &'a Prices,
+    /// Worked out once there is a plan to beat.
+    at_list: Option<AtList>,
     best: Option<Walk>,
     nodes: i64,
     /// The largest amount by which a plan that wasn't looked at could beat the best one.
@@ -48,6 +53,17 @@ struct Search<'a> {
     most_rewards: i64,
     /// Walks whose memory can be used again.
     spare: Vec<Walk>,
+}
+
+/// What the stops of the pipeline could give at list prices at most. Of an exclusion group only the best
+/// member counts.
+struct AtList {
+    /// Each stop by itself.
+    own: Vec<i64>,
+    /// Each stop with all behind it.
+    with_behind: Vec<i64>,
+    /// All behind each stop that are not of its group.
+    behind_if_taken: Vec<i64>,
 }
 
 /// What the plans behind a node can come to.
@@ -62,7 +78,7 @@ enum Outlook {
 }
 
 impl Search<'_> {
-    fn visit(&mut self, node: Node, list: &Prices, stack: &mut Vec<Node>) {
+    fn visit(&mut self, node: Node, stack: &mut Vec<Node>) {
         if let Some(best) = &self.best {
             let outlook = self.outlook(&node, best);
             if outlook == Outlook::Hopeless {
@@ -76,21 +92,27 @@ impl Search<'_> {
         }
         self.nodes += 1;
         match self.choice.pricing.get(node.depth) {
-            None => self.end(node.walk, list),
+            None => self.end(node.walk),
             Some(stop) => self.branch(*stop, node, stack),
         }
     }
 
     /// Bounds the node, first by what was possible at list prices, then stop by stop by what still is.
     fn outlook(&self, node: &Node, best: &Walk) -> Outlook {
-        let behind = |depth: usize| self.at_list.get(depth).copied().unwrap_or(0);
+        let behind = |depth: usize| {
+            self.at_list.as_ref().and_then(|at_list| at_list.with_behind.get(depth)).copied().unwrap_or(0)
+        };
         let mut bound = node.walk.benefit;
         for (depth, stop) in self.choice.pricing.iter().enumerate().skip(node.depth) {
+            let most = bound.saturating_add(behind(depth));
+            if most < best.benefit {
+                return Outlook::Hopeless;
+            }
+            if most == best.benefit {
+                return self.even(node, best);
+            }
             if bound > best.benefit {
                 return Outlook::Better;
-            }
-            if bound.saturating_add(behind(depth)) < best.benefit {
-                return Outlook::Hopeless;
             }
             let sets_max = if depth == node.depth { node.sets_max } else { i64::MAX };
             bound = bound.saturating_add(self.choice.most_in_company(*stop, &node.walk, sets_max));
@@ -98,16 +120,28 @@ impl Search<'_> {
         match bound.cmp(&best.benefit) {
             std::cmp::Ordering::Greater => Outlook::Better,
             std::cmp::Ordering::Less => Outlook::Hopeless,
-            std::cmp::Ordering::Equal => {
-                let fewer = self.choice.pricing_count(&node.walk) < self.choice.pricing_count(best);
-                let even = (self.most_rewards, fewer) > (best.reward_worth, false);
-                if even { Outlook::Even } else { Outlook::Hopeless }
-            }
+            std::cmp::Ordering::Equal => self.even(node, best),
         }
     }
 
+    /// The outlook of a node whose plans have at most the benefit of the best.
+    fn even(&self, node: &Node, best: &Walk) -> Outlook {
+        let fewer = self.choice.pricing_count(&node.walk) < self.choice.pricing_count(best);
+        let even = (self.most_rewards, fewer) > (best.reward_worth, false);
+        if even { Outlook::Even } else { Outlook::Hopeless }
+    }
+
+    /// Whether a plan that takes the stop could be at least as good as the best, by list prices.
+    fn may_help(&self, node: &Node, stop: Stop) -> bool {
+        let (Some(best), Some(at_list)) = (&self.best, &self.at_list) else { return true };
+        let at = |values: &[i64]| values.get(node.depth).copied().unwrap_or(i64::MAX);
+        let several = self.choice.open.get(stop.open).is_some_and(|open| open.promotion.steps.len() > 1);
+        let most = at(&at_list.own).saturating_add(at(&at_list.behind_if_taken));
+        several || node.walk.benefit.saturating_add(most) >= best.benefit
+    }
+
     /// Runs the rewards at the end of a plan, and keeps it when it is better than the best so far.
-    fn end(&mut self, mut walk: Walk, list: &Prices) {
+    fn end(&mut self, mut walk: Walk) {
         let count = self.choice.pricing_count(&walk);
         for stop in &self.choice.rewarding {
             if stop.step == 0 {
@@ -122,7 +156,7 @@ impl Search<'_> {
         });
         if better && walk.gives_nothing().is_none() {
             if self.best.is_none() {
-                self.at_list = self.choice.at_list(list);
+                self.at_list = Some(AtList::of(self.choice, self.list));
             }
             self.best = Some(walk);
         }
@@ -132,6 +166,10 @@ impl Search<'_> {
         let depth = node.depth + 1;
         let skip = |walk| Node { depth, walk, sets_max: i64::MAX };
         if stop.step > 0 && !node.walk.has_taken(stop.open) {
+            stack.push(skip(node.walk));
+            return;
+        }
+        if stop.step == 0 && !self.may_help(&node, stop) {
             stack.push(skip(node.walk));
             return;
         }
@@ -185,19 +223,6 @@ impl Choice<'_> {
         if goes { self.most(stop, walk, sets_max) } else { 0 }
     }
 
-    /// For each stop, what it and all stops behind it could give at list prices at most.
-    fn at_list(&self, list: &Prices) -> Vec<i64> {
-        let walk = Walk::new(list.clone());
-        let mut sums: Vec<i64> = Vec::with_capacity(self.pricing.len());
-        let mut sum: i64 = 0;
-        for stop in self.pricing.iter().rev() {
-            sum = sum.saturating_add(self.most(*stop, &walk, i64::MAX));
-            sums.push(sum);
-        }
-        sums.reverse();
-        sums
-    }
-
     /// How many promotions of a plan lower prices.
     fn pricing_count(&self, walk: &Walk) -> usize {
         let prices = |stop: &Stop| stop.step == 0 && !self.rewarding.contains(stop);
@@ -211,5 +236,34 @@ impl Choice<'_> {
             Some(most_worth(&self.applying(open, *stop, step, Moment::default(), i64::MAX), list))
         };
         self.pricing.iter().chain(&self.rewarding).filter_map(worth).fold(0, i64::saturating_add)
+    }
+}
+
+impl AtList {
+    fn of(choice: &Choice<'_>, list: &Prices) -> Self {
+        let walk = Walk::new(list.clone());
+        let own: Vec<i64> = choice.pricing.iter().map(|stop| choice.most(*stop, &walk, i64::MAX)).collect();
+        let mut best_of_group: HashMap<Symbol, i64> = HashMap::new();
+        let (mut sum, mut with_behind, mut behind_if_taken) = (0_i64, Vec::new(), Vec::new());
+        for (stop, own) in choice.pricing.iter().zip(&own).rev() {
+            // A promotion of several steps or several groups is counted beside its groups: that is never less.
+            let of_group = choice.open.get(stop.open).filter(|open| open.promotion.steps.len() == 1);
+            match of_group.map(|open| open.promotion.stacking.order_groups.as_slice()) {
+                Some([group]) => {
+                    let best = best_of_group.entry(*group).or_default();
+                    behind_if_taken.push(sum - *best);
+                    sum = sum.saturating_add((own - *best).max(0));
+                    *best = (*best).max(*own);
+                }
+                _ => {
+                    behind_if_taken.push(sum);
+                    sum = sum.saturating_add(*own);
+                }
+            }
+            with_behind.push(sum);
+        }
+        with_behind.reverse();
+        behind_if_taken.reverse();
+        Self { own, with_behind, behind_if_taken }
     }
 }

@@ -29,7 +29,7 @@ impl Choice<'_> {
                 walk.commit(self, *stop, sets, &draft);
                 if !draft.is_empty() {
                     let (promotion, phase) = (open.place, step.phase);
-                    applied.push(Applied { promotion, step: stop.step, phase, draft, units });
+                    applied.push(Applied { promotion, step: step.number, phase, draft, units });
                 }
             } else if stop.step == 0 && open.asked_about {
                 let ahead = stops.get(position..).unwrap_or(&[]);

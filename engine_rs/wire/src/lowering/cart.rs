@@ -1,6 +1,6 @@
 //! Requests: a cart with its instant and limit state, looked up among a ruleset's names.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use dealwright_core::currency::Currency;
 use dealwright_core::evaluate::Allowance;
@@ -9,6 +9,7 @@ use dealwright_core::model::{
     PriceMode, Spend,
 };
 use dealwright_core::symbols::{Symbol, Symbols, fold};
+use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
 use unicode_normalization::UnicodeNormalization;
 
@@ -21,6 +22,10 @@ use crate::limits::{
     AMOUNT_MAX, CART_TOTAL_MAX, CODES_MAX, FACTS_MAX, LINES_MAX, NAME_BYTES_MAX, QUANTITY_MAX,
 };
 use crate::proto;
+
+/// Names come from callers, so that the hash is seeded anew in each process.
+type ByName<'a, T> = HashMap<&'a str, T, RandomState>;
+type HashSet<T> = std::collections::HashSet<T, RandomState>;
 
 /// What a cart is looked up in.
 pub(crate) struct Reference<'a> {
@@ -136,9 +141,11 @@ impl Intake<'_> {
             check_count(cart.lines.len(), LINES_MAX, &at.field("lines"), self.findings);
             return Vec::new();
         }
-        let mut ids = HashSet::with_capacity(cart.lines.len());
+        let mut ids: HashSet<&str> =
+            HashSet::with_capacity_and_hasher(cart.lines.len(), RandomState::default());
         let mut total: i64 = 0;
-        let mut products: HashMap<&str, usize> = HashMap::with_capacity(cart.lines.len());
+        let mut products: ByName<usize> =
+            ByName::with_capacity_and_hasher(cart.lines.len(), RandomState::default());
         let mut lines = Vec::with_capacity(cart.lines.len());
         for (index, line) in cart.lines.iter().enumerate() {
             let at = at.item("lines", index);
@@ -201,7 +208,7 @@ impl Intake<'_> {
         if cart.lines.iter().all(|line| line.parent_id.is_empty()) {
             return;
         }
-        let places: HashMap<&str, usize> =
+        let places: ByName<usize> =
             cart.lines.iter().enumerate().map(|(place, line)| (line.id.as_str(), place)).collect();
         for (index, line) in cart.lines.iter().enumerate().filter(|(_, line)| !line.parent_id.is_empty()) {
             let parent = places.get(line.parent_id.as_str()).filter(|place| **place != index);
@@ -301,7 +308,7 @@ impl Intake<'_> {
             self.required_name(&voucher.promotion_id, &at.field("promotion_id"));
             vouchers.insert(fold(&voucher.code), self.find(&voucher.promotion_id));
         }
-        let mut seen = HashSet::new();
+        let mut seen: HashSet<String> = HashSet::default();
         let mut codes = Vec::with_capacity(cart.codes.len());
         for (index, code) in cart.codes.iter().enumerate() {
             self.required_name(code, &at.item("codes", index));
@@ -317,7 +324,7 @@ impl Intake<'_> {
         use proto::attribute::Value;
         check_count(attributes.len(), FACTS_MAX, &at.field("attributes"), self.findings);
         let mut lowered: Vec<Attribute> = Vec::with_capacity(attributes.len());
-        let mut seen = HashSet::with_capacity(attributes.len());
+        let mut seen: HashSet<&str> = HashSet::default();
         for (index, attribute) in attributes.iter().take(FACTS_MAX).enumerate() {
             let at = at.item("attributes", index);
             if self.required_name(&attribute.name, &at.field("name")) && !seen.insert(attribute.name.as_str())

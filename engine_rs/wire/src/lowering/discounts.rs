@@ -29,7 +29,7 @@ impl Lowering<'_> {
                 Benefit::Spread { scope, amount: SpreadAmount::Percent { ppm, base } }
             }
         };
-        let step = Step { phase, condition: None, benefit, max_discount };
+        let step = Step { number: 0, phase, condition: None, benefit, max_discount };
         Some(Offer { min_purchase, ..Offer::of(step) })
     }
 
@@ -55,7 +55,7 @@ impl Lowering<'_> {
                 Benefit::Spread { scope, amount: SpreadAmount::Amount(amounts) }
             }
         };
-        let step = Step { phase, condition: None, benefit, max_discount };
+        let step = Step { number: 0, phase, condition: None, benefit, max_discount };
         Some(Offer { min_purchase, ..Offer::of(step) })
     }
 
@@ -75,7 +75,7 @@ impl Lowering<'_> {
         let max_discount = self.amounts(&rule.max_discount, &at, "max_discount");
         let min_purchase = self.min_purchase(rule.min_purchase.as_ref(), &at);
         let benefit = Benefit::Reduce { scope, reduction: reduction?, units };
-        let step = Step { phase: Phase::Item, condition: None, benefit, max_discount };
+        let step = Step { number: 0, phase: Phase::Item, condition: None, benefit, max_discount };
         Some(Offer { min_purchase, ..Offer::of(step) })
     }
 
@@ -102,7 +102,7 @@ impl Lowering<'_> {
         let max_discount = self.amounts(&rule.max_discount, at, "max_discount");
         let min_purchase = self.min_purchase(rule.min_purchase.as_ref(), at);
         let benefit = Benefit::Spread { scope, amount: amount? };
-        let step = Step { phase: Phase::Payment, condition: None, benefit, max_discount };
+        let step = Step { number: 0, phase: Phase::Payment, condition: None, benefit, max_discount };
         Some(Offer { min_purchase, payment, ..Offer::of(step) })
     }
 

@@ -105,7 +105,7 @@ impl Lowering<'_> {
             },
         };
         let benefit = Benefit::Reward { scope, reward };
-        let step = Step { phase: Phase::Reward, condition: None, benefit, max_discount };
+        let step = Step { number: 0, phase: Phase::Reward, condition: None, benefit, max_discount };
         Some(Offer { min_purchase, payment, ..Offer::of(step) })
     }
 

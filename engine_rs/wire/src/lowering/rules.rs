@@ -28,7 +28,7 @@ impl Offer {
 
 /// A step without a condition and without a cap.
 pub(super) fn step(phase: Phase, benefit: Benefit) -> Step {
-    Step { phase, condition: None, benefit, max_discount: Default::default() }
+    Step { number: 0, phase, condition: None, benefit, max_discount: Default::default() }
 }
 
 impl Lowering<'_> {
@@ -60,13 +60,13 @@ impl Lowering<'_> {
             self.required(&at.field("steps"));
         }
         self.check_count(rule.steps.len(), LIST_MAX, &at.field("steps"));
-        let step = |(index, step)| self.custom_step(step, &at.item("steps", index));
+        let step = |(index, step)| self.custom_step(index, step, &at.item("steps", index));
         let mut steps: Vec<Step> = rule.steps.iter().enumerate().filter_map(step).collect();
         steps.sort_by_key(|step| step.phase);
         Offer { min_purchase: None, payment: None, steps, suggestion: None }
     }
 
-    fn custom_step(&mut self, step: &proto::Step, at: &At<'_>) -> Option<Step> {
+    fn custom_step(&mut self, index: usize, step: &proto::Step, at: &At<'_>) -> Option<Step> {
         use proto::step::Primitive;
         let condition = self.condition(step.condition.as_ref(), at, "condition");
         let phase = self.custom_phase(step.phase, &at.field("phase"));
@@ -89,7 +89,8 @@ impl Lowering<'_> {
         if rewards != (phase == Phase::Reward) {
             self.not_allowed(&at.field("phase"), "rewards, and only they, are given in the reward phase");
         }
-        Some(Step { phase, condition, benefit, max_discount })
+        let number = i32::try_from(index).unwrap_or(i32::MAX);
+        Some(Step { number, phase, condition, benefit, max_discount })
     }
 
     fn custom_phase(&mut self, number: i32, at: &At<'_>) -> Option<Phase> {
