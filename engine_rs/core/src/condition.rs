@@ -155,14 +155,20 @@ fn ask_payment(test: &PaymentTest, cart: &Cart) -> Answer {
     let Some(payment) = &cart.payment else {
         return Answer::Unknown(Because::text(Reason::Payment, "method", ""));
     };
-    let accepts = |wanted: &[Symbol], given| wanted.is_empty() || wanted.contains(&given);
-    if accepts(&test.methods, payment.method.symbol)
-        && accepts(&test.card_classes, payment.card_class)
-        && accepts(&test.issuers, payment.issuer)
-    {
-        return Answer::Yes;
+    let asked = [
+        (&test.methods, payment.method.symbol),
+        (&test.card_classes, payment.card_class),
+        (&test.issuers, payment.issuer),
+    ];
+    let because = || Because::text(Reason::Payment, "method", &*payment.method.written);
+    let asked = || asked.iter().filter(|(wanted, _)| !wanted.is_empty());
+    if asked().any(|(wanted, given)| *given != Symbol::ABSENT && !wanted.contains(given)) {
+        Answer::No(because())
+    } else if asked().any(|(_, given)| *given == Symbol::ABSENT) {
+        Answer::Unknown(because())
+    } else {
+        Answer::Yes
     }
-    Answer::No(Because::text(Reason::Payment, "method", &*payment.method.written))
 }
 
 fn ask_customer(test: &CustomerTest, view: &View<'_>) -> Answer {

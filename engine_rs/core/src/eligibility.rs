@@ -2,7 +2,7 @@
 //! trigger, limits and scope, in the order in which verdicts name them (S-8.5).
 
 use crate::condition::{self, View};
-use crate::evaluate::{Allowance, Request, Verdicts};
+use crate::evaluate::{Allowance, Request};
 use crate::model::{
     Cart, CrossBrand, CustomerType, Line, LineKind, Name, NameFilter, Promotion, Selector, SpendSource,
     Trigger,
@@ -17,8 +17,6 @@ pub(crate) enum Screened {
     Open(Scope),
     /// It can't be, and why.
     Refused(Because),
-    /// It is no candidate, and nobody asks about it.
-    Irrelevant,
 }
 
 /// The lines that a promotion is about, by their places, rising.
@@ -29,14 +27,9 @@ pub(crate) struct Scope {
     pub(crate) lines: Vec<usize>,
 }
 
-/// Decides whether a promotion may be chosen for the cart at all. Unless all are asked about, only
-/// candidates are looked at: those whose place fits, and of which a line is in scope or a code was
-/// given (S-10.3).
+/// Decides whether a promotion may be chosen for the cart at all.
 pub(crate) fn screen(promotion: &Promotion, request: &Request<'_>, list: &Prices) -> Screened {
     let cart = request.cart;
-    if request.verdicts != Verdicts::All && !is_candidate(promotion, cart) {
-        return Screened::Irrelevant;
-    }
     let early = check_currency(promotion, cart)
         .and_then(|()| schedule::check(&promotion.schedule, request))
         .and_then(|()| check_place(promotion, cart))
@@ -56,7 +49,8 @@ pub(crate) fn screen(promotion: &Promotion, request: &Request<'_>, list: &Prices
     }
 }
 
-fn is_candidate(promotion: &Promotion, cart: &Cart) -> bool {
+/// Whether the promotion's place fits, and a line is in its scope or its code was given (S-10.3).
+pub(crate) fn is_candidate(promotion: &Promotion, cart: &Cart) -> bool {
     let targeting = &promotion.targeting;
     targeting.stores.accepts(cart.store.symbol)
         && targeting.brands.accepts(cart.brand.symbol)
@@ -100,7 +94,12 @@ impl Scope {
     }
 }
 
-pub(crate) fn code_given(promotion: &Promotion, cart: &Cart) -> bool {
+/// Whether a code or a voucher that the customer gave belongs to the promotion, whatever sets it off.
+pub(crate) fn answers_a_code(promotion: &Promotion, cart: &Cart) -> bool {
+    code_given(promotion, cart) || cart.vouchers_of.contains(&promotion.symbol)
+}
+
+fn code_given(promotion: &Promotion, cart: &Cart) -> bool {
     match &promotion.trigger {
         Trigger::Code(codes) => cart.codes.iter().any(|given| codes.contains(&given.code)),
         Trigger::Voucher => cart.vouchers_of.contains(&promotion.symbol),

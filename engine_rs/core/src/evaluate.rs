@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 pub use crate::apply::{Draft, GiftDraft, Promise};
-use crate::eligibility::{Scope, Screened, code_given, screen};
-use crate::model::{Cart, GivenCode, Phase, Promotion, Role};
+use crate::eligibility::{Scope, Screened, answers_a_code, is_candidate, screen};
+use crate::model::{Cart, GivenCode, Phase, Role};
 pub use crate::plan::Proof;
 use crate::plan::{Choice, Open};
 use crate::reason::Because;
@@ -59,10 +59,6 @@ impl<'a> Request<'a> {
     /// The same request about another cart, of which only the plan matters.
     pub(crate) fn about<'b>(&self, cart: &'b Cart) -> Request<'b> {
         Request::new(cart, self.at, self.allowances.clone(), Verdicts::Candidates)
-    }
-
-    fn asks_about(&self, promotion: &Promotion) -> bool {
-        self.verdicts != Verdicts::None || code_given(promotion, self.cart)
     }
 
     pub(crate) fn allowance(&self, promotion: Symbol) -> Option<Allowance> {
@@ -159,6 +155,8 @@ pub struct Verdict {
     pub promotion: usize,
     /// The reason.
     pub because: Because,
+    /// Whether it stands in the list of verdicts, or only answers a code.
+    pub listed: bool,
 }
 
 /// What became of a code.
@@ -175,7 +173,7 @@ pub enum CodeOutcome {
 /// Prices the cart.
 pub fn evaluate(ruleset: &Ruleset, request: &Request<'_>) -> Evaluation {
     let list = Prices::of(request.cart);
-    let mut screening = Screening { ruleset, request, list: &list, verdicts: Vec::new(), open: Vec::new() };
+    let mut screening = Screening::new(ruleset, request, &list);
     match request.verdicts {
         Verdicts::All => (0..ruleset.promotions().len()).for_each(|place| screening.look_at(place)),
         Verdicts::Candidates | Verdicts::None => {
@@ -211,19 +209,35 @@ struct Screening<'a> {
     open: Vec<Open<'a>>,
 }
 
-impl Screening<'_> {
+impl<'a> Screening<'a> {
+    fn new(ruleset: &'a Ruleset, request: &'a Request<'a>, list: &'a Prices) -> Self {
+        Self { ruleset, request, list, verdicts: Vec::new(), open: Vec::new() }
+    }
+
     fn look_at(&mut self, place: usize) {
         let Some(promotion) = self.ruleset.promotions().get(place) else { return };
+        let (cart, verdicts) = (self.request.cart, self.request.verdicts);
+        // An answer to a code gives the reason of its promotion, be it a candidate or not.
+        let answers_a_code = answers_a_code(promotion, cart);
+        let candidate = is_candidate(promotion, cart);
+        if !candidate && !answers_a_code && verdicts != Verdicts::All {
+            return;
+        }
+        let listed = match verdicts {
+            Verdicts::None => false,
+            Verdicts::Candidates => candidate,
+            Verdicts::All => true,
+        };
+        let asked_about = listed || answers_a_code;
         match screen(promotion, self.request, self.list) {
-            Screened::Irrelevant => {}
             Screened::Refused(because) => {
-                if self.request.asks_about(promotion) {
-                    self.verdicts.push(Verdict { promotion: place, because });
+                if asked_about {
+                    self.verdicts.push(Verdict { promotion: place, because, listed });
                 }
             }
             Screened::Open(Scope { pools, lines }) => {
                 let allowance = self.request.allowance(promotion.symbol);
-                let asked_about = self.request.asks_about(promotion);
+                let asked_about = asked_about.then_some(listed);
                 self.open.push(Open { place, promotion, pools, scope: lines, allowance, asked_about });
             }
         }

@@ -25,8 +25,8 @@ pub(crate) struct Open<'a> {
     /// The lines of all its selectors together.
     pub(crate) scope: Vec<usize>,
     pub(crate) allowance: Option<Allowance>,
-    /// Whether a verdict is wanted.
-    pub(crate) asked_about: bool,
+    /// When a verdict is wanted: whether it is listed, or only answers a code.
+    pub(crate) asked_about: Option<bool>,
 }
 
 /// The bit of all promotions that have one step, or for which no other bit is left.
@@ -159,7 +159,8 @@ impl<'a> Choice<'a> {
             current: moment.phase,
             begun: moment.begun,
             own: self.bit(stop.open) & !SHARED_BIT,
-            budget: budget.map(|budget| (budget - moment.given).max(0)),
+            budget: budget.map(|budget| budget.saturating_sub(moment.given).max(0)),
+            spent: moment.given,
             sets_max,
         }
     }
@@ -187,33 +188,35 @@ impl<'a> Choice<'a> {
     /// Refuses company that one of the two doesn't live with; conflicts are symmetric (S-7.1).
     pub(crate) fn check_company(&self, open: usize, taken: &[(Stop, i64)]) -> Result<(), Because> {
         let Some(own) = self.open.get(open) else { return Ok(()) };
-        let others = taken.iter().filter(|(stop, _)| stop.step == 0 && stop.open != open);
-        for other in others.filter_map(|(stop, _)| self.open.get(stop.open)) {
-            check_pair(self.ruleset, own.promotion, other.promotion)?;
-        }
-        Ok(())
+        let others = || {
+            let promotions = taken.iter().filter(|(stop, _)| stop.step == 0 && stop.open != open);
+            promotions.filter_map(|(stop, _)| self.open.get(stop.open)).map(|open| open.promotion)
+        };
+        others().try_for_each(|other| check_exclusive(own.promotion, other))?;
+        others().try_for_each(|other| check_groups(self.ruleset, own.promotion, other))
     }
 }
 
-fn check_pair(ruleset: &Ruleset, promotion: &Promotion, winner: &Promotion) -> Result<(), Because> {
-    let (one, other) = (&promotion.stacking, &winner.stacking);
+fn check_exclusive(promotion: &Promotion, winner: &Promotion) -> Result<(), Because> {
     let in_phase = |of: &Promotion, phase| of.steps.iter().any(|step| step.phase == phase);
     let lowers_prices = |of: &Promotion| of.steps.iter().any(|step| step.phase != Phase::Reward);
-    let alone = |exclusive: Exclusive, own: &Promotion, other: &Promotion| match exclusive {
+    let alone = |own: &Promotion, other: &Promotion| match own.stacking.exclusive {
         Exclusive::No => false,
         Exclusive::Phase => {
             own.steps.iter().any(|step| step.phase != Phase::Reward && in_phase(other, step.phase))
         }
         Exclusive::Order => lowers_prices(own) && lowers_prices(other),
     };
-    if alone(one.exclusive, promotion, winner) || alone(other.exclusive, winner, promotion) {
+    if alone(promotion, winner) || alone(winner, promotion) {
         return Err(Because::text(Reason::Exclusive, "winner", &*winner.id));
     }
-    if let Some(group) = one.order_groups.iter().find(|group| other.order_groups.contains(group)) {
-        let name = ruleset.symbols.text(*group).to_owned();
-        let parameters =
-            vec![("group", Parameter::Text(name)), ("winner", Parameter::Text(winner.id.to_string()))];
-        return Err(Because { reason: Reason::Group, parameters });
-    }
     Ok(())
+}
+
+fn check_groups(ruleset: &Ruleset, promotion: &Promotion, winner: &Promotion) -> Result<(), Because> {
+    let (own, others) = (&promotion.stacking.order_groups, &winner.stacking.order_groups);
+    let Some(group) = own.iter().find(|group| others.contains(group)) else { return Ok(()) };
+    let name = Parameter::Text(ruleset.symbols.text(*group).to_owned());
+    let winner = Parameter::Text(winner.id.to_string());
+    Err(Because { reason: Reason::Group, parameters: vec![("group", name), ("winner", winner)] })
 }

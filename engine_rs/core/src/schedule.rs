@@ -36,7 +36,9 @@ fn check_at(
     for day in start_days(schedule, local.date(), second) {
         match check_day(schedule, day) {
             Ok(()) => return Ok(()),
-            Err(because) => refusal = Some(because),
+            // Today's refusal is told before yesterday's.
+            Err(because) if day == local.date() || refusal.is_none() => refusal = Some(because),
+            Err(_) => {}
         }
     }
     Err(refusal.unwrap_or_else(|| outside_of_windows(schedule, local)))

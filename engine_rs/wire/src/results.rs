@@ -243,7 +243,8 @@ impl Answer<'_> {
         if self.verdicts == Verdicts::None {
             return Vec::new();
         }
-        let evaluated = self.evaluation.verdicts.iter().filter_map(|verdict| {
+        let listed = self.evaluation.verdicts.iter().filter(|verdict| verdict.listed);
+        let evaluated = listed.filter_map(|verdict| {
             let promotion = self.ruleset.promotions().get(verdict.promotion)?;
             Some(self.verdict(&promotion.id, &verdict.because))
         });

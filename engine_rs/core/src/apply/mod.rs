@@ -21,7 +21,7 @@ use crate::tax::MILLION;
 use crate::units::{Cut, Prices};
 
 pub(crate) use bound::{most, most_worth};
-pub(crate) use pick::Picked;
+pub(crate) use pick::{Picked, open as open_units};
 pub use reward::Promise;
 
 /// What an application would do.
@@ -43,6 +43,8 @@ pub struct Draft {
     pub lines: Vec<DraftLine>,
     /// How many sets were made.
     pub sets: i64,
+    /// How many sets were formed; more than were made when some would have saved nothing.
+    pub(crate) formed: i64,
     /// The gift that is added to the order.
     pub gift: Option<GiftDraft>,
     /// What is promised for later.
@@ -129,6 +131,8 @@ pub(crate) struct Applying<'a> {
     pub(crate) own: u64,
     /// What the budget still pays, when a part of the discount will do.
     pub(crate) budget: Option<i64>,
+    /// What the budget has paid for the promotion's earlier steps.
+    pub(crate) spent: i64,
     /// The most sets that the plan asks for.
     pub(crate) sets_max: i64,
 }

@@ -49,7 +49,7 @@ pub(super) fn unused(applying: &Applying<'_>, prices: &Prices, pool: &[usize]) -
 }
 
 /// The units that the promotion may touch, in cart order.
-pub(super) fn open<'a>(
+pub(crate) fn open<'a>(
     applying: &'a Applying<'a>,
     prices: &'a Prices,
     pool: &'a [usize],

@@ -21,6 +21,7 @@ pub(super) fn draft(applying: &Applying<'_>, offer: &SetOffer, prices: &Prices) 
     if sets.is_empty() {
         return Err(why_none(applying, offer));
     }
+    let formed = sets.iter().map(|set| set.times).sum();
     let picked: Vec<Picked> = forming.stocks.iter().map(|stock| stock.picked).collect();
     let made = if offer.set_price.is_empty() {
         by_slot(applying, offer, &picked, &sets)?
@@ -32,7 +33,7 @@ pub(super) fn draft(applying: &Applying<'_>, offer: &SetOffer, prices: &Prices) 
         let wanted = sets.iter().map(|set| (worth(set, &picked) - price) * set.times).sum();
         Made { cuts, exact: Vec::new(), wanted }
     };
-    finish(applying, made, &sets, prices)
+    Ok(Draft { formed, ..finish(applying, made, &sets, prices)? })
 }
 
 /// The lines of all slots, rising.

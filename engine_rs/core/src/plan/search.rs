@@ -141,20 +141,14 @@ impl Search<'_> {
     }
 
     /// Runs the rewards at the end of a plan, and keeps it when it is better than the best so far.
-    fn end(&mut self, mut walk: Walk) {
+    fn end(&mut self, walk: Walk) {
         let count = self.choice.pricing_count(&walk);
-        for stop in &self.choice.rewarding {
-            if stop.step == 0 {
-                let _refused = walk.take(self.choice, *stop, i64::MAX);
-            } else if walk.has_taken(stop.open) && walk.take(self.choice, *stop, i64::MAX).is_err() {
-                return;
-            }
-        }
+        let Some(walk) = self.choice.with_rewards(walk) else { return };
         let better = self.best.as_ref().is_none_or(|best| {
             let best_count = self.choice.pricing_count(best);
             (walk.benefit, walk.reward_worth, best_count) > (best.benefit, best.reward_worth, count)
         });
-        if better && walk.gives_nothing().is_none() {
+        if better {
             if self.best.is_none() {
                 self.at_list = Some(AtList::of(self.choice, self.list));
             }
@@ -203,7 +197,7 @@ impl Search<'_> {
     /// The next smaller number of sets worth trying.
     fn fewer_sets(&self, stop: Stop, draft: &Draft) -> Option<i64> {
         let (_, step) = self.choice.step(stop)?;
-        (matches!(step.benefit, Benefit::Set(_)) && draft.sets > 1).then_some(draft.sets - 1)
+        (matches!(step.benefit, Benefit::Set(_)) && draft.formed > 1).then_some(draft.formed - 1)
     }
 }
 
@@ -221,6 +215,33 @@ impl Choice<'_> {
     fn most_in_company(&self, stop: Stop, walk: &Walk, sets_max: i64) -> i64 {
         let goes = walk.has_taken(stop.open) || self.check_company(stop.open, &walk.taken).is_ok();
         if goes { self.most(stop, walk, sets_max) } else { 0 }
+    }
+
+    /// A plan with its rewards; nothing when one of its promotions can't be run to the end, or gives
+    /// nothing in all of its steps. Promotions of rewards alone are left out in that case.
+    fn with_rewards(&self, priced: Walk) -> Option<Walk> {
+        if self.rewarding.is_empty() {
+            return priced.gives_nothing().is_none().then_some(priced);
+        }
+        let only_rewards = |open: usize| self.rewarding.contains(&Stop { open, step: 0 });
+        let mut left_out: Vec<usize> = Vec::new();
+        loop {
+            let mut walk = priced.clone();
+            let mut fails = None;
+            for stop in self.rewarding.iter().filter(|stop| !left_out.contains(&stop.open)) {
+                if stop.step == 0 {
+                    let _refused = walk.take(self, *stop, i64::MAX);
+                } else if walk.has_taken(stop.open) && walk.take(self, *stop, i64::MAX).is_err() {
+                    fails = Some(stop.open);
+                    break;
+                }
+            }
+            match fails.or_else(|| walk.gives_nothing()) {
+                None => return Some(walk),
+                Some(open) if only_rewards(open) => left_out.push(open),
+                Some(_) => return None,
+            }
+        }
     }
 
     /// How many promotions of a plan lower prices.

@@ -31,10 +31,10 @@ impl Choice<'_> {
                     let (promotion, phase) = (open.place, step.phase);
                     applied.push(Applied { promotion, step: step.number, phase, draft, units });
                 }
-            } else if stop.step == 0 && open.asked_about {
+            } else if let Some(listed) = open.asked_about.filter(|_| stop.step == 0) {
                 let ahead = stops.get(position..).unwrap_or(&[]);
                 let because = self.why_not(stop.open, plan, &walk, ahead);
-                verdicts.push(Verdict { promotion: open.place, because });
+                verdicts.push(Verdict { promotion: open.place, because, listed });
             }
         }
         verdicts.extend(self.on_applied(&applied));
@@ -43,13 +43,14 @@ impl Choice<'_> {
 
     fn on_applied(&self, applied: &[Applied]) -> Vec<Verdict> {
         let mut verdicts: Vec<Verdict> = Vec::with_capacity(applied.len());
-        for open in self.open.iter().filter(|open| open.asked_about) {
+        for open in &self.open {
+            let Some(listed) = open.asked_about else { continue };
             let mut drafts = applied.iter().filter(|applied| applied.promotion == open.place).peekable();
             if drafts.peek().is_some() {
                 let discount = drafts.map(|applied| applied.draft.given).sum();
                 let because =
                     Because::money(Reason::Applied, "discount", self.request.cart.currency, discount);
-                verdicts.push(Verdict { promotion: open.place, because });
+                verdicts.push(Verdict { promotion: open.place, because, listed });
             }
         }
         verdicts

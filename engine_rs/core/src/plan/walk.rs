@@ -1,7 +1,7 @@
 //! A walk through the pipeline: what was taken so far, and what it left.
 
 use super::{Choice, Open, Stop};
-use crate::apply::{Draft, draft};
+use crate::apply::{self, Applying, Draft, Picked};
 use crate::condition::{self, View};
 use crate::model::{Benefit, Condition, Phase};
 use crate::reason::{Because, Parameter, Reason};
@@ -115,8 +115,8 @@ impl Walk {
         let applying = choice.applying(open, stop, step, moment, sets_max);
         let several = open.promotion.steps.len() > 1;
         let drafted = check_step(choice, open, step.condition.as_ref(), self)
-            .and_then(|()| draft(&applying, &self.prices))
-            .and_then(|draft| check_effect(choice, open, moment.given, draft));
+            .and_then(|()| apply::draft(&applying, &self.prices))
+            .and_then(|draft| check_effect(open, &applying, &self.prices, draft));
         match drafted {
             // One of several steps may give nothing; whether all do is seen at the end.
             Err(because) if several && !is_final(because.reason) => Ok(Draft::default()),
@@ -205,29 +205,36 @@ fn check_step(
 }
 
 /// A promotion that would give nothing isn't applied; nor one that its budget can't pay.
-fn check_effect(choice: &Choice<'_>, open: &Open<'_>, before: i64, draft: Draft) -> Result<Draft, Because> {
-    let costs = draft.cost();
-    if let Some(left) = open.allowance.and_then(|allowance| allowance.budget_left) {
-        let left = (left - before).max(0);
-        if costs > left || left == 0 {
-            let money = |minor| Parameter::Money(choice.request.cart.currency, minor);
-            let parameters = vec![("needed", money(costs)), ("had", money(left))];
-            return Err(Because { reason: Reason::Budget, parameters });
-        }
+fn check_effect(
+    open: &Open<'_>,
+    applying: &Applying<'_>,
+    prices: &Prices,
+    draft: Draft,
+) -> Result<Draft, Because> {
+    // What an empty budget leaves nothing of is told as such, not as an offer that gives nothing.
+    let emptied = draft.is_empty() && applying.budget == Some(0);
+    let whole = if emptied { apply::draft(&Applying { budget: None, ..*applying }, prices)? } else { draft };
+    if whole.is_empty() {
+        return Err(why_empty(open, applying, prices));
     }
-    if draft.is_empty() { Err(why_empty(choice, open, &draft)) } else { Ok(draft) }
+    let left = open.allowance.and_then(|allowance| allowance.budget_left);
+    let left = left.map(|left| left.saturating_sub(applying.spent).max(0));
+    match left {
+        Some(left) if emptied || whole.cost() > left => {
+            let money = |minor| Parameter::Money(applying.cart.currency, minor);
+            let parameters = vec![("needed", money(whole.cost())), ("had", money(left))];
+            Err(Because { reason: Reason::Budget, parameters })
+        }
+        _ => Ok(whole),
+    }
 }
 
-/// Nothing is given: because others have taken the units, or because there is nothing to give.
-fn why_empty(choice: &Choice<'_>, open: &Open<'_>, draft: &Draft) -> Because {
-    let limited = open.promotion.steps.iter().any(|step| match &step.benefit {
-        Benefit::Reduce { units, .. } => !units.is_none(),
-        Benefit::Set(_) | Benefit::Gift(_) => true,
-        Benefit::Spread { .. } | Benefit::Reward { .. } | Benefit::Tiers(_) => false,
-    });
-    let lines = open.scope.iter().filter_map(|place| choice.request.cart.lines.get(*place));
+/// Nothing is given: because others have taken some of the units, or because there is nothing to give.
+fn why_empty(open: &Open<'_>, applying: &Applying<'_>, prices: &Prices) -> Because {
+    let uses = matches!(applying.step.benefit, Benefit::Set(_) | Benefit::Gift(_));
+    let count = |units: &mut dyn Iterator<Item = Picked>| units.map(|picked| picked.count).sum::<i64>();
+    let free = count(&mut apply::open_units(applying, prices, &open.scope, |run| !uses || !run.used));
+    let lines = open.scope.iter().filter_map(|place| applying.cart.lines.get(*place));
     let in_scope: i64 = lines.map(|line| line.quantity).sum();
-    let taking_part: i64 = draft.lines.iter().map(|line| line.quantity).sum();
-    let all_there = limited || taking_part == in_scope;
-    Because::plain(if all_there { Reason::NoEffect } else { Reason::UnitsTaken })
+    Because::plain(if free < in_scope { Reason::UnitsTaken } else { Reason::NoEffect })
 }
