@@ -156,18 +156,17 @@ fn ask_payment(test: &PaymentTest, cart: &Cart) -> Answer {
         return Answer::Unknown(Because::text(Reason::Payment, "method", ""));
     };
     let asked = [
-        (&test.methods, payment.method.symbol),
-        (&test.card_classes, payment.card_class),
-        (&test.issuers, payment.issuer),
+        (&test.methods, payment.method.symbol, "payment.method"),
+        (&test.card_classes, payment.card_class, "payment.card_class"),
+        (&test.issuers, payment.issuer, "payment.issuer"),
     ];
-    let because = || Because::text(Reason::Payment, "method", &*payment.method.written);
-    let asked = || asked.iter().filter(|(wanted, _)| !wanted.is_empty());
-    if asked().any(|(wanted, given)| *given != Symbol::ABSENT && !wanted.contains(given)) {
-        Answer::No(because())
-    } else if asked().any(|(_, given)| *given == Symbol::ABSENT) {
-        Answer::Unknown(because())
-    } else {
-        Answer::Yes
+    let asked = || asked.iter().filter(|(wanted, ..)| !wanted.is_empty());
+    if asked().any(|(wanted, given, _)| *given != Symbol::ABSENT && !wanted.contains(given)) {
+        return Answer::No(Because::text(Reason::Payment, "method", &*payment.method.written));
+    }
+    match asked().find(|(_, given, _)| *given == Symbol::ABSENT) {
+        Some((_, _, fact)) => unknown(*fact),
+        None => Answer::Yes,
     }
 }
 
