@@ -55,8 +55,8 @@ fmt: setup ## Format Rust, Python and the schema
 	$(BIN)/ruff format
 	$(BIN)/buf format proto --write
 
-bench: setup ## Run the benchmarks, or one of them: make bench B=benchmarks/transport.py
-	@for file in $(or $(B),$(wildcard benchmarks/*.py)); do $(BIN)/python "$$file"; done
+bench: setup ## Run the benchmarks, or one of them: make bench B=engine
+	@for name in $(or $(B),engine transport); do $(BIN)/python -m benchmarks.$$name; done
 
 lock: | $(UV) ## Renew requirements.lock from pyproject.toml; UPGRADE=1 takes the newest versions
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate $(if $(UPGRADE),--upgrade) \

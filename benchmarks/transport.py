@@ -165,7 +165,7 @@ def main() -> int:
         asyncio.run(serve())
         return 0
     process = subprocess.Popen(
-        [sys.executable, __file__, "--serve"],
+        [sys.executable, "-m", "benchmarks.transport", "--serve"],
         # Starting PostgreSQL forks, which gRPC would remark on.
         env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": "0"},
         stdin=subprocess.PIPE,

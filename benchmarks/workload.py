@@ -1,7 +1,8 @@
 """A catalogue of promotions and carts of any size, the same at every run.
 
-A promotion takes a share or an amount off lines of one category (70 %) or product (30 %), in ten of a hundred
-stores (70 %) or in all, inside a daily window (50 %) or always, for some member tiers, from a minimum purchase.
+A promotion takes a share or an amount off lines of one category (70 %) or product (30 %), in ten of a
+hundred stores (70 %) or in all, inside a daily window (50 %) or always, for some member tiers, from a minimum
+purchase.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import random
 from dataclasses import dataclass
 
 from dealwright.v1.cart_pb2 import Cart
+from dealwright.v1.condition_pb2 import EXTENT_CART
 from dealwright.v1.evaluation_service_pb2 import EvaluateRequest
 from dealwright.v1.primitives_pb2 import PHASE_ORDER
 from dealwright.v1.promotion_pb2 import Promotion
+from dealwright.v1.rules_pb2 import AmountDiscount, PercentDiscount
 from dealwright.v1.ruleset_pb2 import Ruleset
 
 SEED = 20261121
@@ -88,13 +91,14 @@ def _bill(chance: random.Random, lines: int, quantity: int | None) -> Bill:
 
 
 def ruleset(listed: list[Rule]) -> Ruleset:
-    """The rules as definitions: something off the order's lines of the target, at most one of them on a unit."""
+    """The rules as definitions: something off the lines of the target, one of them in an order."""
     return Ruleset(company_id="bench", revision=1, promotions=[_promotion(rule) for rule in listed])
 
 
 def _promotion(rule: Rule) -> Promotion:
     promotion = Promotion(id=rule.id, rule_language=1)
     promotion.name.add(language="en", text=rule.id)
+    body: PercentDiscount | AmountDiscount
     if rule.percent:
         body = promotion.percent_discount
         body.percent_off_ppm = rule.value * 10_000
@@ -102,18 +106,17 @@ def _promotion(rule: Rule) -> Promotion:
         body = promotion.amount_discount
         body.amount_off.add(currency_code=CURRENCY, minor=rule.value)
     body.phase = PHASE_ORDER
-    is_category = rule.target.startswith("c")
     filters = body.scope.include.add()
-    (filters.category_ids if is_category else filters.product_ids).append(rule.target)
+    (filters.category_ids if rule.target.startswith("c") else filters.product_ids).append(rule.target)
     if rule.minimum:
         body.min_purchase.minimum.add(currency_code=CURRENCY, minor=rule.minimum)
-        body.min_purchase.extent = 2
+        body.min_purchase.extent = EXTENT_CART
     promotion.targeting.member_tiers.include.extend(sorted(rule.tiers))
     promotion.targeting.store_ids.include.extend(sorted(rule.stores))
     if len(rule.hours) < DAY_HOURS:
         end = rule.hours.stop % DAY_HOURS
         promotion.schedule.daily_windows.add(start=f"{rule.hours.start:02}:00", end=f"{end:02}:00")
-    promotion.stacking.groups.add(name="one", scope=1)
+    promotion.stacking.groups.add(name="one")
     return promotion
 
 
