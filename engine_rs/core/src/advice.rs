@@ -65,7 +65,7 @@ pub fn near_misses(
     if at_most == 0 {
         return Vec::new();
     }
-    let attempts = Attempts::on(request.cart);
+    let attempts = Attempts::on(ruleset, request.cart);
     let near_miss = |verdict: &Verdict| {
         let promotion = ruleset.promotions().get(verdict.promotion)?;
         let place = verdict.promotion;
@@ -89,7 +89,7 @@ pub fn suggestions(ruleset: &Ruleset, request: &Request<'_>, at_most: usize) -> 
     if at_most == 0 {
         return Vec::new();
     }
-    let attempts = Attempts::on(request.cart);
+    let attempts = Attempts::on(ruleset, request.cart);
     let suggestion = |place: &usize| {
         let add_on = ruleset.promotions().get(*place)?.suggestion.as_ref()?;
         let special_price = add_on.special_price.of(request.cart.currency)?;
@@ -110,11 +110,17 @@ pub fn suggestions(ruleset: &Ruleset, request: &Request<'_>, at_most: usize) -> 
 /// cart, so that answers are the same everywhere.
 struct Attempts {
     left: Cell<usize>,
+    /// Nodes of searches: all attempts together have as many as one evaluation.
+    nodes: Cell<i64>,
 }
 
 impl Attempts {
-    fn on(cart: &Cart) -> Self {
-        Self { left: Cell::new((LINES_TRIED_MAX / cart.lines.len().max(1)).max(ATTEMPTS_MIN)) }
+    fn on(ruleset: &Ruleset, cart: &Cart) -> Self {
+        let lines = cart.lines.len();
+        Self {
+            left: Cell::new((LINES_TRIED_MAX / lines.max(1)).max(ATTEMPTS_MIN)),
+            nodes: Cell::new(ruleset.policy.search_nodes(lines)),
+        }
     }
 
     /// Evaluates the cart with one more line, while attempts are left.
@@ -127,7 +133,12 @@ impl Attempts {
         self.left.set(self.left.get().checked_sub(1)?);
         let mut changed = request.cart.clone();
         changed.lines.push(line);
-        Some(evaluate(ruleset, &request.about(&changed)))
+        if self.nodes.get() <= 0 {
+            return None;
+        }
+        let evaluation = evaluate(ruleset, &request.about(&changed));
+        self.nodes.set(self.nodes.get().saturating_sub(evaluation.nodes));
+        Some(evaluation)
     }
 }
 

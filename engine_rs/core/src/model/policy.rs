@@ -27,6 +27,18 @@ impl Policy {
     /// Nodes of the search when the policy doesn't say.
     pub const SEARCH_NODES_DEFAULT: i64 = 20_000;
 
+    /// Lines of a cart up to which the search has its full budget of nodes.
+    const SEARCH_LINES: usize = 100;
+    /// Nodes of a search that the largest cart still has.
+    const SEARCH_NODES_MIN: i64 = 100;
+
+    /// The most nodes that a search over a cart of so many lines visits: a node of a large cart is more
+    /// work, so that it has fewer, in proportion.
+    pub fn search_nodes(&self, lines: usize) -> i64 {
+        let over = i64::try_from(lines.div_ceil(Self::SEARCH_LINES).max(1)).unwrap_or(i64::MAX);
+        (self.search_nodes_max / over).max(Self::SEARCH_NODES_MIN.min(self.search_nodes_max))
+    }
+
     /// The step that discounts in a currency are rounded to.
     pub fn increment(&self, currency: Currency) -> i64 {
         self.increments.of(currency).unwrap_or(1)

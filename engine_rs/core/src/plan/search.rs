@@ -27,6 +27,7 @@ pub(super) fn best(choice: &Choice<'_>, list: &Prices) -> Plan {
         at_list: None,
         best: None,
         nodes: 0,
+        nodes_max: choice.ruleset.policy.search_nodes(choice.request.cart.lines.len()),
         gap: 0,
         most_rewards: choice.most_rewards(list),
         spare: Vec::new(),
@@ -47,6 +48,7 @@ struct Search<'a> {
     at_list: Option<AtList>,
     best: Option<Walk>,
     nodes: i64,
+    nodes_max: i64,
     /// The largest amount by which a plan that wasn't looked at could beat the best one.
     gap: i64,
     /// No plan's rewards count for more.
@@ -85,7 +87,7 @@ impl Search<'_> {
                 self.spare.push(node.walk);
                 return;
             }
-            if self.nodes >= self.choice.ruleset.policy.search_nodes_max {
+            if self.nodes >= self.nodes_max {
                 self.gap = self.gap.max(self.choice.bound(&node) - best.benefit);
                 return;
             }
