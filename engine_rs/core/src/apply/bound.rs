@@ -4,8 +4,8 @@
 use super::pick::{self, Picked};
 use super::{Applying, gift, reward, share, tiers};
 use crate::model::{
-    Amounts, Benefit, Gift, GiftSource, Reduction, Reward, RoundingGrain, SetOffer, Slot, SpreadAmount, Tier,
-    TierBenefit, UnitOrder,
+    Amounts, Benefit, Gift, GiftSource, PercentBase, Reduction, Reward, RoundingGrain, SetOffer, Slot,
+    SpreadAmount, Tier, TierBenefit, UnitOrder,
 };
 use crate::rational::{Fraction, RoundingMode, round};
 use crate::tax::MILLION;
@@ -93,18 +93,24 @@ fn most_of_reduce(applying: &Applying<'_>, reduction: &Reduction, prices: &Price
 }
 
 fn most_of_spread(applying: &Applying<'_>, amount: &SpreadAmount, prices: &Prices) -> i64 {
-    let units = || pick::open(applying, prices, applying.pool(0), |_| true);
     let currency = applying.cart.currency;
-    let left = || units().map(|picked| picked.left * picked.count).sum::<i64>();
+    let base = match amount {
+        SpreadAmount::Percent { base, .. } => *base,
+        SpreadAmount::Amount(_) | SpreadAmount::DownTo(_) => PercentBase::Current,
+    };
+    let units = pick::open(applying, prices, applying.pool(0), |_| true);
+    let (value, left, capacity) = units.fold((0, 0, 0), |(value, left, capacity), picked| {
+        let (base, count) = (applying.base_of(&picked, base), picked.count);
+        (value + base * count, left + picked.left * count, capacity + picked.capacity * count)
+    });
     let wanted = match amount {
-        SpreadAmount::Percent { ppm, base } => {
-            let value = units().map(|picked| applying.base_of(&picked, *base) * picked.count).sum();
+        SpreadAmount::Percent { ppm, .. } => {
             applying.round_percent(share(value, *ppm), *ppm).unwrap_or(i64::MAX)
         }
         SpreadAmount::Amount(amounts) => amounts.of(currency).unwrap_or(0),
-        SpreadAmount::DownTo(totals) => (left() - totals.of(currency).unwrap_or(i64::MAX)).max(0),
+        SpreadAmount::DownTo(totals) => (left - totals.of(currency).unwrap_or(i64::MAX)).max(0),
     };
-    wanted.min(units().map(|picked| picked.capacity * picked.count).sum())
+    wanted.min(capacity)
 }
 
 fn most_of_sets(applying: &Applying<'_>, offer: &SetOffer, prices: &Prices) -> i64 {

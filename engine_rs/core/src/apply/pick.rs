@@ -64,8 +64,13 @@ pub(crate) fn open<'a>(
             && (run.groups & stacking.unit_groups == 0 || run.lowered_by & own != 0)
             && also(run)
     };
+    // Runs and pool are both in cart order, so that one walk over them finds what they share.
+    let mut lines = pool.iter().copied().peekable();
     prices.runs().iter().enumerate().filter_map(move |(index, run)| {
-        pool.binary_search(&run.line).ok().filter(|_| is_open(run))?;
+        while lines.next_if(|line| *line < run.line).is_some() {}
+        if lines.peek() != Some(&run.line) || !is_open(run) {
+            return None;
+        }
         let line = applying.cart.lines.get(run.line)?;
         Some(Picked {
             run: index,
