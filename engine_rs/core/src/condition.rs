@@ -143,18 +143,19 @@ fn ask_quantity(selector: Option<&Selector>, range: NumberRange, view: &View<'_>
     Answer::No(Because { reason: Reason::Quantity, parameters })
 }
 
-/// Refuses a way of paying that the test doesn't accept.
+/// Refuses a way of paying that the test doesn't accept, or that isn't known to be accepted.
 pub(crate) fn paid_by(test: &PaymentTest, cart: &Cart) -> Result<(), Because> {
     match ask_payment(test, cart) {
         Answer::Yes => Ok(()),
-        Answer::No(because) | Answer::Unknown(because) => Err(because),
+        Answer::No(_) | Answer::Unknown(_) => {
+            let method = cart.payment.as_ref().map_or("", |payment| &payment.method.written);
+            Err(Because::text(Reason::Payment, "method", method))
+        }
     }
 }
 
 fn ask_payment(test: &PaymentTest, cart: &Cart) -> Answer {
-    let Some(payment) = &cart.payment else {
-        return Answer::Unknown(Because::text(Reason::Payment, "method", ""));
-    };
+    let Some(payment) = &cart.payment else { return unknown("payment.method") };
     let asked = [
         (&test.methods, payment.method.symbol, "payment.method"),
         (&test.card_classes, payment.card_class, "payment.card_class"),

@@ -113,6 +113,19 @@ fn most_of_spread(applying: &Applying<'_>, amount: &SpreadAmount, prices: &Price
     wanted.min(capacity)
 }
 
+/// How many sets could be formed, as far as the number of units of each slot goes.
+pub(crate) fn sets_at_most(applying: &Applying<'_>, offer: &SetOffer, prices: &Prices) -> i64 {
+    let unused = |slot| pick::unused(applying, prices, applying.pool(slot));
+    sets_of(applying, offer, &(0..offer.slots.len()).map(unused).collect::<Vec<_>>())
+}
+
+fn sets_of(applying: &Applying<'_>, offer: &SetOffer, slots: &[Vec<Picked>]) -> i64 {
+    let count = |units: &[Picked]| -> i64 { units.iter().map(|picked| picked.count).sum() };
+    let needed = offer.slots.iter().zip(slots).filter(|(slot, _)| slot.minimum > 0);
+    let full = needed.map(|(slot, units)| count(units) / slot.minimum).min().unwrap_or(0);
+    (full + i64::from(offer.partial)).min(offer.max_sets).min(applying.sets_max)
+}
+
 fn most_of_sets(applying: &Applying<'_>, offer: &SetOffer, prices: &Prices) -> i64 {
     let slots: Vec<Vec<Picked>> = (0..offer.slots.len())
         .map(|slot| {
@@ -121,13 +134,8 @@ fn most_of_sets(applying: &Applying<'_>, offer: &SetOffer, prices: &Prices) -> i
             units
         })
         .collect();
-    let count = |units: &[Picked]| -> i64 { units.iter().map(|picked| picked.count).sum() };
     let of_slots = || offer.slots.iter().zip(&slots);
-    let full = of_slots()
-        .filter(|(slot, _)| slot.minimum > 0)
-        .map(|(slot, units)| count(units) / slot.minimum)
-        .min();
-    let sets = (full.unwrap_or(0) + i64::from(offer.partial)).min(offer.max_sets).min(applying.sets_max);
+    let sets = sets_of(applying, offer, &slots);
     let Some(price) = offer.set_price.of(applying.cart.currency) else {
         let of_slot = |(slot, units): (&Slot, &Vec<Picked>)| {
             slot.reduction.as_ref().map_or(0, |reduction| {

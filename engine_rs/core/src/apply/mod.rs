@@ -20,7 +20,7 @@ use crate::symbols::Symbol;
 use crate::tax::MILLION;
 use crate::units::{Cut, Prices};
 
-pub(crate) use bound::{most, most_worth};
+pub(crate) use bound::{most, most_worth, sets_at_most};
 pub(crate) use pick::{Picked, open as open_units};
 pub use reward::Promise;
 

@@ -289,7 +289,8 @@ impl Gift {
     /// The gift lines of a product.
     pub fn lines_of(product: Symbol) -> Selector {
         let filter = LineFilter { products: vec![product], ..LineFilter::default() };
-        Selector { include: vec![filter], ..Selector::every(LineKind::Gift) }
+        // A gift line may hang on the line that it is given for.
+        Selector { include: vec![filter], with_children: true, ..Selector::every(LineKind::Gift) }
     }
 
     /// How many selectors it has.

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use super::{Choice, Moment, Plan, Proof, Stop, Walk};
-use crate::apply::{Draft, most_worth};
+use crate::apply::{most_worth, sets_at_most};
 use crate::model::Benefit;
+use crate::reason::Reason;
 use crate::symbols::Symbol;
 use crate::units::Prices;
 
@@ -170,20 +171,25 @@ impl Search<'_> {
             return;
         }
         let mut with = self.copy(&node.walk);
-        let Ok(draft) = with.take(self.choice, stop, node.sets_max) else {
-            self.spare.push(with);
-            // A promotion that was begun is run to its end, or the plan is none.
-            if stop.step == 0 {
-                stack.push(skip(node.walk));
+        let taken = with.take(self.choice, stop, node.sets_max);
+        let fewer = match &taken {
+            Ok(draft) => draft.formed - 1,
+            // Of so many sets none may save anything, and of fewer some.
+            Err(because) if matches!(because.reason, Reason::NoEffect | Reason::UnitsTaken) => {
+                self.choice.sets_at_most(stop, &node) - 1
             }
-            return;
+            Err(_) => 0,
         };
-        if let Some(fewer) = self.fewer_sets(stop, &draft) {
+        if fewer > 0 {
             stack.push(Node { depth: node.depth, walk: node.walk, sets_max: fewer });
         } else if stop.step == 0 {
+            // A promotion that was begun is run to its end, or the plan is none.
             stack.push(skip(node.walk));
         }
-        stack.push(skip(with));
+        match taken {
+            Ok(_) => stack.push(skip(with)),
+            Err(_) => self.spare.push(with),
+        }
     }
 
     fn copy(&mut self, walk: &Walk) -> Walk {
@@ -195,15 +201,17 @@ impl Search<'_> {
             None => walk.clone(),
         }
     }
-
-    /// The next smaller number of sets worth trying.
-    fn fewer_sets(&self, stop: Stop, draft: &Draft) -> Option<i64> {
-        let (_, step) = self.choice.step(stop)?;
-        (matches!(step.benefit, Benefit::Set(_)) && draft.formed > 1).then_some(draft.formed - 1)
-    }
 }
 
 impl Choice<'_> {
+    /// How many sets a stop could form at most, as far as numbers of units go; 0 when it forms none.
+    fn sets_at_most(&self, stop: Stop, node: &Node) -> i64 {
+        let Some((open, step)) = self.step(stop) else { return 0 };
+        let Benefit::Set(offer) = &step.benefit else { return 0 };
+        let applying = self.applying(open, stop, step, node.walk.moment(stop.open), node.sets_max);
+        sets_at_most(&applying, offer, node.walk.prices())
+    }
+
     /// No plan that goes on from this node has a higher benefit.
     fn bound(&self, node: &Node) -> i64 {
         let ahead = self.pricing.iter().skip(node.depth).enumerate();

@@ -217,12 +217,12 @@ fn check_effect(
     if whole.is_empty() {
         return Err(why_empty(open, applying, prices));
     }
-    let left = open.allowance.and_then(|allowance| allowance.budget_left);
-    let left = left.map(|left| left.saturating_sub(applying.spent).max(0));
-    match left {
-        Some(left) if emptied || whole.cost() > left => {
+    // A budget is asked for all steps of the promotion together.
+    let needed = whole.cost().saturating_add(applying.spent);
+    match open.allowance.and_then(|allowance| allowance.budget_left).map(|left| left.max(0)) {
+        Some(left) if emptied || needed > left => {
             let money = |minor| Parameter::Money(applying.cart.currency, minor);
-            let parameters = vec![("needed", money(whole.cost())), ("had", money(left))];
+            let parameters = vec![("needed", money(needed)), ("had", money(left))];
             Err(Because { reason: Reason::Budget, parameters })
         }
         _ => Ok(whole),
