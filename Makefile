@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up serve test test-fast lint fmt bench lock clean
+.PHONY: help setup demo up serve test test-fast soak lint fmt bench lock clean
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 BIN := .venv/bin
@@ -35,6 +35,9 @@ test: setup ## Run every test, or one part of them: make test T=tests/engine
 test-fast: setup ## Run the tests that need no database
 	$(CARGO_TEST) --quiet
 	$(BIN)/pytest -m "not database" $(T)
+
+soak: setup ## Compare the engine with the reference evaluator on random carts: make soak SEED=1 CASES=100000
+	$(BIN)/python -m tests.differential.soak $(if $(SEED),--seed $(SEED)) $(if $(CASES),--cases $(CASES))
 
 lint: setup ## Check formatting, types, contracts, the schema and the extension's stub
 	cargo fmt --all --check

@@ -64,12 +64,11 @@ impl Index {
         }
     }
 
-    /// A code is a reason to answer, whatever lies in the cart.
+    /// A code or a voucher is a reason to answer, whatever lies in the cart.
     fn add_code(&mut self, place: u32, promotion: &Promotion) {
-        match &promotion.trigger {
-            Trigger::Code(codes) => list(&mut self.by_code, codes, place),
-            Trigger::Voucher => list(&mut self.by_voucher, &[promotion.symbol], place),
-            Trigger::Automatic | Trigger::Members => {}
+        list(&mut self.by_voucher, &[promotion.symbol], place);
+        if let Trigger::Code(codes) = &promotion.trigger {
+            list(&mut self.by_code, codes, place);
         }
     }
 

@@ -173,12 +173,10 @@ impl Search<'_> {
         let mut with = self.copy(&node.walk);
         let taken = with.take(self.choice, stop, node.sets_max);
         let fewer = match &taken {
-            Ok(draft) => draft.formed - 1,
+            Ok(draft) if draft.formed > 0 => draft.formed - 1,
             // Of so many sets none may save anything, and of fewer some.
-            Err(because) if matches!(because.reason, Reason::NoEffect | Reason::UnitsTaken) => {
-                self.choice.sets_at_most(stop, &node) - 1
-            }
-            Err(_) => 0,
+            Err(because) if !matches!(because.reason, Reason::NoEffect | Reason::UnitsTaken) => 0,
+            Ok(_) | Err(_) => self.choice.sets_at_most(stop, &node) - 1,
         };
         if fewer > 0 {
             stack.push(Node { depth: node.depth, walk: node.walk, sets_max: fewer });

@@ -1,0 +1,100 @@
+"""Cases: a ruleset and a request for it."""
+
+from dataclasses import dataclass
+
+from dealwright.v1.evaluation_service_pb2 import EvaluateRequest
+from dealwright.v1.promotion_pb2 import Promotion
+from dealwright.v1.ruleset_pb2 import Increment, Policy, RoundingGrain, RoundingMode, Ruleset, Selection
+from dealwright.v1.text_pb2 import Text
+from hypothesis import strategies as st
+
+from tests.differential import conditions
+from tests.differential.carts import CALENDARS, CATEGORIES, STORES, request
+from tests.differential.chances import CURRENCY, Chance
+from tests.differential.rules import RULES, set_rule
+
+TYPES = sorted(RULES)
+"""The types that engine and reference are compared on."""
+
+PROMOTIONS_MAX = 4
+UNITS_MAX = 12
+
+
+@dataclass(frozen=True, repr=False)
+class Case:
+    """What is evaluated, by Evaluate or by Explain."""
+
+    ruleset: Ruleset
+    request: EvaluateRequest
+    explain: bool
+
+    def __repr__(self) -> str:
+        return f"<{len(self.ruleset.promotions)} promotions, {len(self.request.cart.lines)} lines>"
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    chance = Chance(draw)
+    promotions = [_promotion(chance, number) for number in range(chance.number(1, PROMOTIONS_MAX))]
+    ruleset = Ruleset(
+        company_id="sinar-rasa",
+        revision=7,
+        policy=_policy(chance),
+        promotions=promotions,
+        stores=STORES,
+        categories=CATEGORIES,
+        holiday_calendars=CALENDARS,
+    )
+    return Case(ruleset, request(chance, promotions, UNITS_MAX), chance.one_in(2))
+
+
+def _policy(chance: Chance) -> Policy:
+    policy = Policy()
+    if chance.one_in(4):
+        policy.selection = chance.of([Selection.SELECTION_BEST, Selection.SELECTION_PRIORITY])
+    if chance.one_in(2):
+        policy.rounding.mode = chance.of(
+            [
+                RoundingMode.ROUNDING_MODE_HALF_UP,
+                RoundingMode.ROUNDING_MODE_HALF_EVEN,
+                RoundingMode.ROUNDING_MODE_DOWN,
+            ]
+        )
+    if chance.one_in(2):
+        policy.rounding.grain = chance.of(
+            [
+                RoundingGrain.ROUNDING_GRAIN_LINE,
+                RoundingGrain.ROUNDING_GRAIN_UNIT,
+                RoundingGrain.ROUNDING_GRAIN_ORDER,
+            ]
+        )
+    if chance.one_in(4):
+        increment = Increment(currency_code=CURRENCY, minor=chance.of([10, 100, 5]))
+        policy.rounding.increments.append(increment)
+    if chance.one_in(4):
+        policy.time_zone = "Asia/Jakarta"
+    return policy
+
+
+def _promotion(chance: Chance, number: int) -> Promotion:
+    promotion = Promotion(
+        id=f"{chance.of('ABab')}{number}",
+        rule_language=1,
+        name=[Text(language="en", text="Offer")],
+        priority=chance.of([0, 0, 1, -1, 5]),
+    )
+    set_rule(chance, promotion, chance.of(TYPES))
+    for part, times in (
+        ("stacking", 2),
+        ("condition", 4),
+        ("targeting", 6),
+        ("schedule", 6),
+        ("trigger", 6),
+        ("limits", 6),
+        ("cross_brand", 8),
+    ):
+        if chance.one_in(times):
+            getattr(promotion, part).CopyFrom(getattr(conditions, part)(chance))
+    if promotion.HasField("happy_hour") and not promotion.schedule.daily_windows:
+        promotion.schedule.CopyFrom(conditions.schedule(chance, windows=True))
+    return promotion
