@@ -149,7 +149,7 @@ def threshold_lines(threshold: Threshold, view: View) -> Sequence[Line]:
 
 
 def waits_for_plan(condition: Condition, turned: bool = False) -> bool:
-    """A12: whether a `not` stands around a threshold on prices that list prices don't tell."""
+    """S-8.5: whether a `not` stands around a threshold on prices that list prices don't tell."""
     match condition.WhichOneof("condition"):
         case "all":
             return any(waits_for_plan(part, turned) for part in condition.all.conditions)

@@ -39,12 +39,12 @@ class Effect:
     @property
     def gives(self) -> bool:
         """S-7.9: whether there is anything in it for the customer."""
-        return self.discount > 0 or bool(self.gifts) or bool(self.rewards)
+        return self.discount > 0 or self.gift_value > 0 or bool(self.gifts) or bool(self.rewards)
 
 
 @dataclass(frozen=True)
 class Prices:
-    """The three prices that a percentage may be taken of (S-4.3, P3)."""
+    """The three prices that a percentage may be taken of (S-4.3, S-4.5)."""
 
     phase_start: Mapping[Unit, int]
     shared: Mapping[Unit, int]

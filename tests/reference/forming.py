@@ -1,4 +1,4 @@
-"""Forming sets out of units (T2 to T5, T9, T11; S-6.3, S-6.4, S-6.7 to S-6.10, S-6.12)."""
+"""Forming sets out of units (S-6.3, S-6.4, S-6.7 to S-6.10, S-6.12, S-6.13)."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -54,14 +54,14 @@ class Former:
             Place(slot, frozenset(index for index, line in lines.items() if fills(slot, line)))
             for slot in act.slots
         ]
-        # T3: first all slots that are no rewards, then the rewards, each in their listed order.
+        # S-6.8: first all slots that are no rewards, then the rewards, each in their listed order.
         self.places = sorted(places, key=lambda place: place.reward)
         self.act = act
         self.free = list(free)
         self.product: str | int | None = None
 
     def form(self, asked: int | None) -> list[Group]:
-        """T3, T4, T5, T11: at most so many sets, or as many as there can be."""
+        """S-6.8 to S-6.10: at most so many sets, or as many as there can be."""
         bounds = [bound for bound in (asked, self.act.max_sets) if bound is not None]
         most = min(bounds) if bounds else len(self.free)
         groups: list[Group] = []
@@ -75,7 +75,7 @@ class Former:
         return groups
 
     def available(self, place: Place) -> list[Unit]:
-        """T2, in the order of the slot."""
+        """S-6.7, in the order of the slot."""
         units = [
             unit
             for unit in self.free
@@ -84,7 +84,7 @@ class Former:
         return in_order(units, place.slot.order)
 
     def _for_each_product(self, attempt: Callable[[], Group | None]) -> Group | None:
-        """T9: with one product per set, products by their dearest unit, the first that can."""
+        """S-6.12: with one product per set, products by their dearest unit, the first that can."""
         if not self.act.one_product:
             return attempt()
         usable = {unit for place in self.places for unit in self.available(place)}
@@ -98,7 +98,7 @@ class Former:
         return None
 
     def _full(self) -> Group | None:
-        """T3: each slot's minimum, unit by unit, as long as the set can still be completed."""
+        """S-6.8: each slot's minimum, unit by unit, as long as the set can still be completed."""
         group = Group(self.places)
         wanted = {place: place.slot.minimum for place in self.places if not place.slot.optional}
         if not self._completable(group, wanted):
@@ -107,7 +107,7 @@ class Former:
         return group
 
     def _partial(self) -> Group | None:
-        """S-6.10, A5: all that are no rewards are complete, and as many rewards as there can be."""
+        """S-6.10: all that are no rewards are complete, and as many rewards as there can be."""
         group = Group(self.places)
         required = [place for place in self.places if not place.slot.optional]
         wanted = {place: place.slot.minimum for place in required if not place.reward}
@@ -147,7 +147,7 @@ class Former:
         return False
 
     def _take_extras(self, group: Group) -> None:
-        """T4."""
+        """S-6.9."""
         for place in self.places:
             slot = place.slot
             if slot.role == Role.ROLE_QUALIFIER:

@@ -1,4 +1,4 @@
-"""Gifts: units for free, added or found in the cart (G1 to G5; S-9.4)."""
+"""Gifts: units for free, added or found in the cart (S-9.4, S-9.6, S-9.7)."""
 
 from collections.abc import Callable, Sequence
 
@@ -63,14 +63,14 @@ def _triggers(act: Gift, picks: Callable[[Selector, Line], bool], free: Sequence
 
 
 def _times(act: Gift, triggers: list[Unit]) -> int:
-    """G1."""
+    """How many times it is given (S-9.7)."""
     if act.trigger is None:
         return 1
     return min(act.max_gifts, len(triggers) // act.trigger_quantity)
 
 
 def _qualify(effect: Effect, act: Gift, triggers: list[Unit], times: int) -> list[Unit]:
-    """G5: trigger units are used, at discount 0."""
+    """S-9.7: trigger units are used, at discount 0."""
     qualifiers = triggers[: times * act.trigger_quantity] if act.trigger is not None else []
     effect.cuts.update(dict.fromkeys(qualifiers, 0))
     effect.roles.update(dict.fromkeys(qualifiers, Role.ROLE_QUALIFIER))
@@ -87,7 +87,7 @@ def _free_up(effect: Effect, rewards: Sequence[Unit]) -> int:
 
 
 def _in_cart(act: Gift, in_cart: list[Unit], any_there: bool, turn: Turn) -> Effect:
-    """G3, S-9.6, without a trigger; a budget that may be given in part limits it like a cap (S-9.3)."""
+    """S-9.6, without a trigger; a budget that may be given in part limits it like a cap (S-9.3)."""
     if not in_cart:
         reason = Reason.REASON_UNITS_TAKEN if any_there else Reason.REASON_NO_MATCHING_LINES
         return Effect(why_nothing=Why(reason))

@@ -1,4 +1,4 @@
-"""Promotions to steps (S-12.1, T9, T10, R1, Y1)."""
+"""Promotions to steps (S-12.1)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -56,7 +56,7 @@ def _amounts(message: Message) -> Iterator[Sequence[Money]]:
 
 
 def lower(promotion: Promotion, currency: str) -> Offer:
-    """A promotion as its steps, in the order of their phases (P1)."""
+    """A promotion as its steps, in the order of their phases (S-4.6)."""
     return _Lowering(promotion, currency).offer()
 
 
@@ -103,12 +103,11 @@ class _Lowering:
         return [Step(0, rule.phase, Spread(rule.scope, amount_off=amount, cap=self._cap(rule.max_discount)))]
 
     def happy_hour(self, rule: rules_pb2.HappyHour) -> list[Step]:
-        """Y1."""
         reduction = self._reduction(rule.reduction)
         return [Step(0, ITEM, self._reduce(rule.scope, reduction, rule.units, rule.max_discount))]
 
     def payment_discount(self, rule: rules_pb2.PaymentDiscount) -> list[Step]:
-        """Y1."""
+        """S-9.9."""
         percent = rule.percent_off_ppm if rule.WhichOneof("discount") == "percent_off_ppm" else None
         amount = None if percent is not None else self._amount(rule.amount_off.per_currency)
         cap = self._cap(rule.max_discount)
@@ -116,7 +115,7 @@ class _Lowering:
         return [Step(0, Phase.PHASE_PAYMENT, spread)]
 
     def buy_x_get_y(self, rule: rules_pb2.BuyXGetY) -> list[Step]:
-        """T9."""
+        """S-6.3, S-6.4."""
         get = rule.get if rule.HasField("get") else rule.buy
         get_order = rule.get_order or UnitOrder.UNIT_ORDER_CHEAPEST
         if get == rule.buy and not rule.get_order and rule.grouping != Grouping.GROUPING_MERCHANT:
@@ -145,7 +144,6 @@ class _Lowering:
         return [Step(0, Phase.PHASE_SET, sets)]
 
     def combo(self, rule: rules_pb2.Combo) -> list[Step]:
-        """T10."""
         slots = [
             _plain(_product(item.product_id), item.quantity if item.HasField("quantity") else 1)
             for item in rule.items
@@ -153,7 +151,7 @@ class _Lowering:
         return [self._set_price_step(slots, rule.set_price, rule)]
 
     def package(self, rule: rules_pb2.Package) -> list[Step]:
-        """T10."""
+        """S-12.4."""
         slots = []
         for slot in rule.slots:
             if slot.WhichOneof("content") == "pick":
@@ -177,7 +175,6 @@ class _Lowering:
         return [self._set_price_step(slots, rule.set_price, rule)]
 
     def mix_match(self, rule: rules_pb2.MixMatch) -> list[Step]:
-        """T10."""
         unit_price = None
         set_price: int | None = None
         if rule.WhichOneof("price") == "unit_price":
@@ -197,7 +194,6 @@ class _Lowering:
         return [Step(0, Phase.PHASE_SET, Sets((slot,), set_price, max_sets))]
 
     def upsell(self, rule: rules_pb2.Upsell) -> list[Step]:
-        """T10."""
         add_on = _product(rule.upsell_product_id)
         special = Reduction(fixed_price=self._amount(rule.special_price))
         max_units = rule.max_units if rule.HasField("max_units") else None
@@ -209,7 +205,7 @@ class _Lowering:
         return [Step(0, Phase.PHASE_SET, Sets((required, reward), max_sets=max_units))]
 
     def free_item(self, rule: rules_pb2.FreeItem) -> list[Step]:
-        """G1; bought and free in the cart it is a set (S-9.7, A6)."""
+        """Bought and free in the cart it is a set (S-9.7)."""
         quantity = rule.trigger_quantity if rule.HasField("trigger_quantity") else 1
         most = rule.max_gifts if rule.HasField("max_gifts") else 1
         trigger = rule.trigger if rule.HasField("trigger") else None
@@ -228,7 +224,7 @@ class _Lowering:
         return [Step(0, Phase.PHASE_SET, Sets((bought, free), max_sets=most, partial=True))]
 
     def cashback(self, rule: rules_pb2.Cashback) -> list[Step]:
-        """W1."""
+        """S-9.5."""
         percent = rule.WhichOneof("cashback") == "cashback_ppm"
         reward = Reward(
             rule.scope,
@@ -240,7 +236,7 @@ class _Lowering:
         return [Step(0, Phase.PHASE_REWARD, reward)]
 
     def threshold_tier(self, rule: rules_pb2.ThresholdTier) -> list[Step]:
-        """R1."""
+        """S-9.8."""
         tiers = tuple(
             Tier(
                 self._amount(tier.minimum),
@@ -265,7 +261,7 @@ class _Lowering:
         raise AssertionError("a tier has a benefit")
 
     def custom(self, rule: rules_pb2.Custom) -> list[Step]:
-        """P1."""
+        """S-4.6."""
         return [
             Step(
                 number,

@@ -1,4 +1,4 @@
-"""The fixed pipeline: what comes of a plan (sections 4 to 6, P1 to P3)."""
+"""The fixed pipeline: what comes of a plan (sections 4 to 6)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -55,12 +55,12 @@ class Outcome:
 
     @property
     def benefit(self) -> int:
-        """P5: all price reductions, and the value of gifts."""
+        """S-7.2: all price reductions, and the value of gifts."""
         return sum(made.effect.discount + made.effect.gift_value for made in self.made)
 
     @property
     def worth(self) -> int:
-        """P7."""
+        """S-7.12."""
         return sum(made.effect.worth for made in self.made)
 
     def costs(self, offer: Offer) -> int:
@@ -87,7 +87,7 @@ def run(facts: Facts, offers: Sequence[Offer], rewards: Sequence[Offer], counts:
 def too_dear(
     facts: Facts, offers: Sequence[Offer], rewards: Sequence[Offer], counts: Counts, offer: Offer
 ) -> Why | None:
-    """S-9.3, A15: what a promotion would cost without its budget, and what is left of it."""
+    """S-9.3: what a promotion would cost without its budget, and what is left of it."""
     budget = budget_left(offer, facts)
     if budget is None:
         return None
@@ -129,7 +129,7 @@ class Pipeline:
         self.phase_start: dict[Unit, int] = {}
 
     def run(self) -> Outcome:
-        """P1: all steps by phase, priority, id and number."""
+        """S-4.1, S-4.2: all steps by phase, priority, id and number."""
         turns = sorted(
             ((offer, step) for offer in [*self.chosen, *self.rewards] for step in offer.steps),
             key=lambda turn: (turn[1].phase, turn[0].rank[1:], turn[1].number),
@@ -153,7 +153,7 @@ class Pipeline:
         return {unit: unit.left for unit in self.outcome.units}
 
     def _barred(self, offer: Offer) -> Why | None:
-        """P2, step 8 of S-8.5: the promotion's own questions at the prices that the plan leaves."""
+        """S-4.6, step 8 of S-8.5: the promotion's own questions at the prices that the plan leaves."""
         if offer in self.rewards:
             beside = [each for each in [*self.chosen, *self.rewards] if self.outcome.applied(each)]
             why = conflict(offer, beside)
@@ -226,7 +226,7 @@ class Pipeline:
         return budget - self.outcome.costs(offer)
 
     def _why_no_effect(self, turn: Turn) -> Why:
-        """S-7.9, A14: units that others took, else nothing to give."""
+        """S-7.9: units that others took, else nothing to give."""
         lines = {line.index for line in scope(turn.offer, self.facts)}
         units = [unit for unit in self.outcome.units if unit.line.index in lines]
         taken = isinstance(turn.step.act, Sets | Gift) and any(unit.used for unit in units)
@@ -258,7 +258,7 @@ class Pipeline:
                 return spread(act, open_units, turn)
 
     def _tier(self, act: Tiers, turn: Turn) -> Effect:
-        """R1, A8: the last listed tier whose minimum is reached and whose upper end isn't."""
+        """S-9.8: the last listed tier whose minimum is reached and whose upper end isn't."""
         lines = in_scope(turn.offer, act.scope, turn.step.phase, self.facts)
         value = self._value(lines, act.basis)
         reached = [
@@ -277,7 +277,7 @@ class Pipeline:
         return [unit for unit in self.outcome.units if picks(selector, unit.line)]
 
     def _unused(self, turn: Turn) -> list[Unit]:
-        """T2: units that no set or gift used and that the promotion may touch."""
+        """S-6.7: units that no set or gift used and that the promotion may touch."""
         return [unit for unit in turn.open_units(self.outcome.units) if not unit.used]
 
     def _picks(self, turn: Turn) -> Callable[[Selector, Line], bool]:

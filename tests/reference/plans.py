@@ -1,4 +1,4 @@
-"""Choosing the plan: every plan is tried (S-7.2 to S-7.4, P4 to P9)."""
+"""Choosing the plan: every plan is tried (S-7.2 to S-7.4, S-7.11, S-7.12)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def choose(facts: Facts, eligible: Sequence[Offer]) -> Choice:
 
 
 def _rank(plan: Choice, offers: Sequence[Offer]) -> tuple[int, int, int, list[int]]:
-    """P5: benefit, worth of rewards, fewer promotions, then the earliest plan in pipeline order."""
+    """S-7.2: benefit, worth of rewards, fewer promotions, then the earliest plan in pipeline order."""
     steps = sorted(
         ((offer, step) for offer in offers for step in offer.steps),
         key=lambda turn: (turn[1].phase, turn[0].rank[1:], turn[1].number),
@@ -44,7 +44,7 @@ def _rank(plan: Choice, offers: Sequence[Offer]) -> tuple[int, int, int, list[in
 
 
 def _plans(facts: Facts, offers: Sequence[Offer], rewards: Sequence[Offer]) -> Iterator[Choice]:
-    """Every compatible subset with every number of sets, if each member gives something (P9)."""
+    """Every compatible subset with every number of sets, if each member gives something (S-7.11)."""
     for subset in chain.from_iterable(combinations(offers, size) for size in range(len(offers) + 1)):
         chosen = list(subset)
         if compatible(chosen):
@@ -67,7 +67,7 @@ def _counts(
     steps: list[tuple[Offer, Step]],
     decided: Counts,
 ) -> Iterator[Counts]:
-    """P4: for each set step from 1 to the most that it can form there, earlier steps decided."""
+    """S-7.2: for each set step from 1 to the most that it can form there, earlier steps decided."""
     if not steps:
         yield decided
         return
@@ -83,7 +83,7 @@ def _counts(
 
 
 def _by_priority(facts: Facts, offers: Sequence[Offer], rewards: Sequence[Offer]) -> Choice:
-    """P8: in pipeline order what is eligible, compatible and gives something; sets as many as can be."""
+    """S-7.4: in pipeline order what is eligible, compatible and gives something; sets as many as can be."""
     removed: list[Offer] = []
     while True:
         taken: list[Offer] = []

@@ -1,4 +1,4 @@
-"""Rewards: promises for later, computed on what is paid (W1, W2; S-9.5)."""
+"""Rewards: promises for later, computed on what is paid (S-9.5)."""
 
 from dealwright.v1.result_pb2 import Reason, RewardGrant
 
@@ -39,7 +39,7 @@ def _capped(act: Reward, amount: int, turn: Turn) -> int:
 
 
 def _worth(grant: RewardGrant) -> int:
-    """P7: money in minor units, a point 1, a multiplier or a voucher 1."""
+    """S-7.12: money in minor units, a point 1, a multiplier or a voucher 1."""
     kind = grant.WhichOneof("grant")
     if kind in ("cashback_minor", "points"):
         return int(getattr(grant, kind))

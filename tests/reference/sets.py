@@ -1,4 +1,4 @@
-"""What sets cost, and what becomes of their units (T6 to T8, T12; S-6.5, S-6.6, S-6.11, S-6.14)."""
+"""What sets cost, and what becomes of their units (S-6.5, S-6.6, S-6.11, S-6.14)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from tests.reference.why import Why
 
 
 def make_sets(act: Sets, fills: Callable[[Slot, Line], bool], free: Sequence[Unit], turn: Turn) -> Effect:
-    """Forms the sets and lowers their units (T6 to T8)."""
+    """Forms the sets and lowers their units."""
     formed = Former(act, fills, free).form(turn.sets_asked)
     if not formed:
         return Effect(why_nothing=_why_none(act, fills, turn.units))
@@ -35,12 +35,12 @@ def make_sets(act: Sets, fills: Callable[[Slot, Line], bool], free: Sequence[Uni
 
 
 def _is_made(act: Sets, group: Group) -> bool:
-    """S-6.5, A3: a set that costs no more than its price isn't made."""
+    """S-6.5: a set that costs no more than its price isn't made."""
     return act.set_price is None or sum(unit.left for unit in group.all_units()) > act.set_price
 
 
 def _why_none(act: Sets, fills: Callable[[Slot, Line], bool], units: Sequence[Unit]) -> Why:
-    """S-6.14, A4: with all units of the cart, as if nothing had touched them."""
+    """S-6.14: with all units of the cart, as if nothing had touched them."""
     whole = Former(act, fills, units)
     required = [place for place in whole.places if not place.slot.optional]
     for place in required:
@@ -55,7 +55,7 @@ def _why_none(act: Sets, fills: Callable[[Slot, Line], bool], units: Sequence[Un
 
 
 def _by_set_price(act: Sets, groups: list[Group]) -> tuple[int, dict[Unit, int]]:
-    """T6: inside each set by largest remainder over prices left, floors respected."""
+    """S-6.5: inside each set by largest remainder over prices left, floors respected."""
     assert act.set_price is not None
     wanted = 0
     cuts: dict[Unit, int] = {}
@@ -69,7 +69,7 @@ def _by_set_price(act: Sets, groups: list[Group]) -> tuple[int, dict[Unit, int]]
 
 
 def _by_slots(groups: list[Group], turn: Turn) -> tuple[int, dict[Unit, int]]:
-    """T7: each slot's units of all sets together."""
+    """S-6.11: each slot's units of all sets together."""
     wanted = 0
     cuts: dict[Unit, int] = {}
     for place in groups[0].units:
@@ -91,21 +91,22 @@ class Treatment:
 
     @property
     def rank(self) -> tuple[bool, int]:
-        """S-6.6, T8: of those with the same role the larger discounts first; rewards are taken last."""
+        """S-6.6: of those with the same role the larger discounts first; rewards are taken last."""
         return self.role == Role.ROLE_REWARD, -self.discount
 
 
 def _by_unit(formed: list[Group], made: list[Group], cuts: Mapping[Unit, int]) -> dict[Unit, Treatment]:
-    """S-6.6: among units of a line at one price the treatments are dealt out from the first unit on."""
-    units: dict[tuple[int, int], list[Unit]] = {}
-    treatments: dict[tuple[int, int], list[Treatment]] = {}
+    """S-6.6: among units of a line that are alike the treatments are dealt out from the first unit on."""
+    units: dict[object, list[Unit]] = {}
+    treatments: dict[object, list[Treatment]] = {}
     for group in formed:
         for place, taken in group.units.items():
             for unit in taken:
-                units.setdefault((unit.line.index, unit.left), []).append(unit)
+                alike = (unit.line.index, unit.left, tuple(unit.lowered_by))
+                units.setdefault(alike, []).append(unit)
                 if group in made:
                     treatment = Treatment(cuts.get(unit, 0), place.slot.role)
-                    treatments.setdefault((unit.line.index, unit.left), []).append(treatment)
+                    treatments.setdefault(alike, []).append(treatment)
     return {
         unit: treatment
         for alike in treatments

@@ -1,4 +1,4 @@
-"""What promotions are lowered to (S-12.1, P1): steps, each a primitive in a phase."""
+"""What promotions are lowered to (S-4.6, S-12.1): steps, each a primitive in a phase."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -45,7 +45,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Slot:
-    """T1: one place in a set."""
+    """S-6.3: one place in a set."""
 
     selector: Selector
     minimum: int
@@ -61,7 +61,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Sets:
-    """T1: an offer on sets of units."""
+    """S-6.3: an offer on sets of units."""
 
     slots: tuple[Slot, ...]
     set_price: int | None = None
@@ -73,7 +73,7 @@ class Sets:
 
 @dataclass(frozen=True)
 class Gift:
-    """G1: units for free."""
+    """S-9.4: units for free."""
 
     product_id: str
     selector: Selector
@@ -87,7 +87,7 @@ class Gift:
 
 @dataclass(frozen=True)
 class Reward:
-    """W1: something for later; one of the six."""
+    """S-9.5: something for later; one of the six."""
 
     scope: Selector
     cashback_ppm: int | None = None
@@ -102,7 +102,7 @@ class Reward:
 
 @dataclass(frozen=True)
 class Tier:
-    """R1: one tier and what it gives."""
+    """S-9.8: one tier and what it gives."""
 
     minimum: int
     below: int | None
@@ -111,7 +111,7 @@ class Tier:
 
 @dataclass(frozen=True)
 class Tiers:
-    """R1: the benefit of the last tier whose minimum is reached."""
+    """S-9.8: the benefit of the last tier whose minimum is reached."""
 
     scope: Selector
     basis: Basis.ValueType
@@ -151,7 +151,7 @@ class Offer:
 
     @property
     def only_rewards(self) -> bool:
-        """P6."""
+        """S-7.12."""
         return all(step.phase == Phase.PHASE_REWARD for step in self.steps)
 
     @property

@@ -19,7 +19,7 @@ def verdict_on(offer: Offer, choice: Choice, facts: Facts) -> Why:
     if offer.only_rewards:
         unpaid = too_dear(facts, choice.offers, [*rewards, offer], choice.counts, offer)
         return unpaid or choice.outcome.refused[offer.id]
-    why = conflict(offer, choice.offers)
+    why = conflict(offer, [*choice.offers, *rewards])
     if why:
         return why
     offers = [*choice.offers, offer]

@@ -3,7 +3,7 @@
 use super::{Choice, Plan, Stop, Walk};
 use crate::apply::Draft;
 use crate::evaluate::{Applied, TouchedUnits, Verdict};
-use crate::reason::{Because, Reason};
+use crate::reason::{Because, Parameter, Reason};
 use crate::units::Prices;
 
 /// What came of a plan.
@@ -62,11 +62,16 @@ impl Choice<'_> {
         if let Err(because) = self.check_company(open, &plan.taken) {
             return because;
         }
+        let before = walk;
         let mut walk = walk.clone();
         for stop in ahead {
             if stop.open == open {
-                if let Err(because) = walk.take(self, *stop, i64::MAX) {
-                    return because;
+                match walk.take(self, *stop, i64::MAX) {
+                    Err(because) if because.reason == Reason::Budget => {
+                        return self.short_budget(open, plan, before, ahead).unwrap_or(because);
+                    }
+                    Err(because) => return because,
+                    Ok(_) => {}
                 }
             } else if let Some(sets) = plan.sets_of(*stop) {
                 // What can't be run beside it is lost, and told as a part of that.
@@ -78,6 +83,25 @@ impl Choice<'_> {
         }
         let lost = plan.benefit.saturating_sub(walk.benefit);
         Because::money(Reason::BetterPlan, "lost_by", self.request.cart.currency, lost)
+    }
+}
+
+impl Choice<'_> {
+    /// What all steps of a promotion would cost together without its budget, when it has several (S-9.3).
+    fn short_budget(&self, open: usize, plan: &Plan, before: &Walk, ahead: &[Stop]) -> Option<Because> {
+        let of = self.open.get(open).filter(|of| of.promotion.steps.len() > 1)?;
+        let had = of.allowance.and_then(|allowance| allowance.budget_left)?.max(0);
+        let mut walk = before.clone();
+        walk.ignore_budget_of(open);
+        for stop in ahead {
+            let sets = if stop.open == open { Some(i64::MAX) } else { plan.sets_of(*stop) };
+            if let Some(sets) = sets {
+                let _refused = walk.take(self, *stop, sets);
+            }
+        }
+        let money = |minor| Parameter::Money(self.request.cart.currency, minor);
+        let parameters = vec![("needed", money(walk.cost_of(open))), ("had", money(had))];
+        Some(Because { reason: Reason::Budget, parameters })
     }
 }
 

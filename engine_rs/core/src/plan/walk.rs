@@ -14,6 +14,8 @@ pub(crate) struct Walk {
     phase: Option<Phase>,
     /// The promotion whose steps were run last.
     promotion: Option<usize>,
+    /// A promotion whose budget isn't asked, to see what it would cost.
+    without_budget: Option<usize>,
     /// What was run, with the number of sets that was asked for.
     pub(crate) taken: Vec<(Stop, i64)>,
     /// What each promotion of several steps has given so far.
@@ -50,6 +52,7 @@ impl Walk {
             prices,
             phase: None,
             promotion: None,
+            without_budget: None,
             taken: Vec::new(),
             given: Vec::new(),
             benefit: 0,
@@ -77,12 +80,22 @@ impl Walk {
 
     /// Takes over another walk, and keeps the memory.
     pub(super) fn copy_from(&mut self, other: &Self) {
-        let Self { prices, phase, promotion, taken, given, benefit, reward_worth } = other;
+        let Self { prices, phase, promotion, without_budget, taken, given, benefit, reward_worth } = other;
+        self.without_budget = *without_budget;
         self.prices.copy_from(prices);
         self.taken.clone_from(taken);
         self.given.clone_from(given);
         (self.phase, self.promotion) = (*phase, *promotion);
         (self.benefit, self.reward_worth) = (*benefit, *reward_worth);
+    }
+
+    pub(super) fn ignore_budget_of(&mut self, open: usize) {
+        self.without_budget = Some(open);
+    }
+
+    /// What the budget has paid for a promotion of several steps.
+    pub(super) fn cost_of(&self, open: usize) -> i64 {
+        self.given_by(open)
     }
 
     pub(crate) fn into_prices(self) -> Prices {
@@ -112,11 +125,15 @@ impl Walk {
             check_purchase(choice, open, self)?;
         }
         let moment = self.moment(stop.open);
-        let applying = choice.applying(open, stop, step, moment, sets_max);
+        let mut applying = choice.applying(open, stop, step, moment, sets_max);
+        let asks_budget = self.without_budget != Some(stop.open);
+        if !asks_budget {
+            applying.budget = None;
+        }
         let several = open.promotion.steps.len() > 1;
         let drafted = check_step(choice, open, step.condition.as_ref(), self)
             .and_then(|()| apply::draft(&applying, &self.prices))
-            .and_then(|draft| check_effect(open, &applying, &self.prices, draft));
+            .and_then(|draft| check_effect(open, &applying, &self.prices, asks_budget, draft));
         match drafted {
             // One of several steps may give nothing; whether all do is seen at the end.
             Err(because) if several && !is_final(because.reason) => Ok(Draft::default()),
@@ -209,6 +226,7 @@ fn check_effect(
     open: &Open<'_>,
     applying: &Applying<'_>,
     prices: &Prices,
+    asks_budget: bool,
     draft: Draft,
 ) -> Result<Draft, Because> {
     // What an empty budget leaves nothing of is told as such, not as an offer that gives nothing.
@@ -219,7 +237,8 @@ fn check_effect(
     }
     // A budget is asked for all steps of the promotion together.
     let needed = whole.cost().saturating_add(applying.spent);
-    match open.allowance.and_then(|allowance| allowance.budget_left).map(|left| left.max(0)) {
+    let left = open.allowance.and_then(|allowance| allowance.budget_left).filter(|_| asks_budget);
+    match left.map(|left| left.max(0)) {
         Some(left) if emptied || needed > left => {
             let money = |minor| Parameter::Money(applying.cart.currency, minor);
             let parameters = vec![("needed", money(needed)), ("had", money(left))];
