@@ -10,7 +10,7 @@ VAGUE_NAMES = {"common", "helper", "helpers", "manager", "misc", "util", "utils"
 # Spelled in pieces, so that this file passes its own test.
 MACHINE_PATH = re.compile(r"(?<![\w.~/-])/(?:work|root|tmp|home|Users)" + r"/\w")
 REGISTRY_HOST = re.compile(
-    "|".join(["pypi" + r"\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.(?:org|com)"])
+    "|".join(["pypi" + r"\.org", "python" + "hosted" + r"\.org", "npmjs" + r"\.(?:org|com)"])
 )
 # Written by cargo, which names its default registry in each entry.
 NAMES_ITS_REGISTRY = {"Cargo.lock"}
