@@ -33,8 +33,8 @@ class EmbeddedPostgres:
     def start(self) -> None:
         """Starts the server, or joins the one that runs, and makes sure that the database exists."""
         postgres_dir = self.data_dir / "postgres"
-        postgres_dir.parent.mkdir(parents=True, exist_ok=True)
         try:
+            postgres_dir.parent.mkdir(parents=True, exist_ok=True)
             server = _library().get_server(postgres_dir, start=False)
             _forget_dead_processes(server)
             server.start()

@@ -140,6 +140,10 @@ def _items(source: Source, values: list[Value], prefix: str) -> tuple[Item, ...]
 def _files(paths: Iterable[Path | str]) -> Iterable[Path | str]:
     for path in paths:
         if str(path) != "-" and Path(path).is_dir():
-            yield from sorted(file for file in Path(path).rglob("*") if file.suffix in SUFFIXES)
+            found = sorted(file for file in Path(path).rglob("*") if file.suffix.lower() in SUFFIXES)
+            if not found:
+                # A wrong folder must never look like an empty set of promotions.
+                raise DocumentError([Problem("the folder holds no .yaml, .yml or .json file", str(path))])
+            yield from found
         else:
             yield path

@@ -198,3 +198,9 @@ def test_what_is_written_is_what_is_read() -> None:
     for message in (percent_off("a", 10), jakarta_settings()):
         assert parse_message(parse_json(to_json(message), "file"), type(message)) == message
     assert "percent_off_ppm" in to_value(percent_off("a", 10))["percent_discount"]
+
+
+def test_a_folder_without_documents_is_no_empty_set_of_promotions(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing here")
+    with pytest.raises(DocumentError, match="the folder holds no"):
+        read_definitions([tmp_path])
