@@ -231,6 +231,10 @@ fn check_effect(
 ) -> Result<Draft, Because> {
     // What an empty budget leaves nothing of is told as such, not as an offer that gives nothing.
     let emptied = draft.is_empty() && applying.budget == Some(0);
+    if emptied && applying.spent > 0 {
+        // Earlier steps were given what was left, as a partial budget says; this one gets nothing.
+        return Err(Because::plain(Reason::NoEffect));
+    }
     let whole = if emptied { apply::draft(&Applying { budget: None, ..*applying }, prices)? } else { draft };
     if whole.is_empty() {
         return Err(why_empty(open, applying, prices));
