@@ -1,10 +1,10 @@
-"""Small drawing words for the strategies. The simplest comes first: failing cases shrink towards it."""
+"""Small drawing words for the generator."""
 
+import random
 from collections.abc import Sequence
 from typing import TypeVar
 
 from dealwright.v1.money_pb2 import Money
-from hypothesis import strategies as st
 
 T = TypeVar("T")
 
@@ -13,24 +13,24 @@ OTHER_CURRENCY = "USD"
 
 
 class Chance:
-    """Draws for one case."""
+    """Draws for one case: the same ones for the same seed and number, on every machine."""
 
-    def __init__(self, draw: st.DrawFn) -> None:
-        self._draw = draw
+    def __init__(self, seed: int, number: int) -> None:
+        self._random = random.Random(f"{seed}/{number}")
 
     def one_in(self, times: int) -> bool:
         """Yes about once in so many times."""
-        return self._draw(st.integers(0, times - 1)) == times - 1
+        return self._random.randrange(times) == 0
 
     def of(self, choices: Sequence[T]) -> T:
-        return self._draw(st.sampled_from(choices))
+        return self._random.choice(choices)
 
     def number(self, least: int, most: int) -> int:
-        return self._draw(st.integers(least, most))
+        return self._random.randint(least, most)
 
     def some(self, choices: Sequence[T], most: int = 2) -> list[T]:
         """One to so many different ones."""
-        return self._draw(st.lists(st.sampled_from(choices), min_size=1, max_size=most, unique=True))
+        return self._random.sample(choices, self.number(1, min(most, len(choices))))
 
     def price(self) -> int:
         return (
