@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use crate::evaluate::Request;
 use crate::model::{
     AttributeOwner, AttributeTest, Basis, Cart, Condition, CustomerTest, Extent, LineKind, NumberRange,
-    PaymentTest, Phase, Selector, Spend, Threshold,
+    Payment, PaymentTest, Phase, Selector, Spend, Threshold,
 };
 use crate::reason::{Because, Parameter, Reason};
 use crate::symbols::Symbol;
@@ -147,23 +147,20 @@ fn ask_quantity(selector: Option<&Selector>, range: NumberRange, view: &View<'_>
 pub(crate) fn paid_by(test: &PaymentTest, cart: &Cart) -> Result<(), Because> {
     match ask_payment(test, cart) {
         Answer::Yes => Ok(()),
-        Answer::No(_) | Answer::Unknown(_) => {
-            let method = cart.payment.as_ref().map_or("", |payment| &payment.method.written);
-            Err(Because::text(Reason::Payment, "method", method))
-        }
+        Answer::No(_) | Answer::Unknown(_) => Err(other_payment(cart)),
     }
 }
 
 fn ask_payment(test: &PaymentTest, cart: &Cart) -> Answer {
-    let Some(payment) = &cart.payment else { return unknown("payment.method") };
+    let fact = |of: fn(&Payment) -> Symbol| cart.payment.as_ref().map_or(Symbol::ABSENT, of);
     let asked = [
-        (&test.methods, payment.method.symbol, "payment.method"),
-        (&test.card_classes, payment.card_class, "payment.card_class"),
-        (&test.issuers, payment.issuer, "payment.issuer"),
+        (&test.methods, fact(|payment| payment.method.symbol), "payment.method"),
+        (&test.card_classes, fact(|payment| payment.card_class), "payment.card_class"),
+        (&test.issuers, fact(|payment| payment.issuer), "payment.issuer"),
     ];
     let asked = || asked.iter().filter(|(wanted, ..)| !wanted.is_empty());
     if asked().any(|(wanted, given, _)| *given != Symbol::ABSENT && !wanted.contains(given)) {
-        return Answer::No(Because::text(Reason::Payment, "method", &*payment.method.written));
+        return Answer::No(other_payment(cart));
     }
     match asked().find(|(_, given, _)| *given == Symbol::ABSENT) {
         Some((_, _, fact)) => unknown(*fact),
@@ -245,6 +242,11 @@ fn unknown(attribute: impl Into<String>) -> Answer {
 
 fn no_customer(fact: &str) -> Answer {
     Answer::No(Because::text(Reason::Customer, "fact", fact))
+}
+
+fn other_payment(cart: &Cart) -> Because {
+    let method = cart.payment.as_ref().map_or("", |payment| &payment.method.written);
+    Because::text(Reason::Payment, "method", method)
 }
 
 fn no_amount(cart: &Cart) -> Because {

@@ -61,6 +61,9 @@ impl Symbols {
     /// As `find`, for names that are compared without regard to case.
     #[must_use]
     pub fn find_folded(&self, text: &str) -> Symbol {
+        if text.is_empty() {
+            return Symbol::ABSENT;
+        }
         match self.by_text.get(text) {
             // Names are mostly written as they are folded.
             Some(symbol) if is_folded(text) => *symbol,
@@ -96,6 +99,14 @@ mod tests {
         assert_eq!(symbols.find("tea"), Symbol::UNKNOWN);
         assert_eq!(symbols.find(""), Symbol::ABSENT);
         assert_ne!(coffee, Symbol::UNKNOWN);
+    }
+
+    #[test]
+    fn what_was_not_given_is_no_name() {
+        let mut symbols = Symbols::default();
+        symbols.intern("");
+        assert_eq!(symbols.find_folded(""), Symbol::ABSENT);
+        assert_eq!(symbols.find(""), Symbol::ABSENT);
     }
 
     #[test]

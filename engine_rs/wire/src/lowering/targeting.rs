@@ -1,6 +1,7 @@
 //! Targeting and ties between brands.
 
 use dealwright_core::model::{CrossBrand, CustomerType, NameFilter, SpendSource, Targeting};
+use dealwright_core::symbols::Symbol;
 
 use super::Lowering;
 use crate::diagnostics::At;
@@ -53,7 +54,7 @@ impl Lowering<'_> {
             minimum_spend: self.amounts(&tie.minimum_spend, at, "minimum_spend"),
             benefit_brands: self.required_names(&tie.benefit_brand_ids, at, "benefit_brand_ids"),
             period: match source {
-                SpendSource::ThisCart => self.symbols.intern(""),
+                SpendSource::ThisCart => Symbol::ABSENT,
                 SpendSource::PastVisits | SpendSource::Both => self.name(&tie.period, &at.field("period")),
             },
             source,
