@@ -195,22 +195,23 @@ fn most_of_unit(applying: &Applying<'_>, reduction: &Reduction, picked: &Picked)
 }
 
 fn most_of_gift(applying: &Applying<'_>, gift: &Gift, pools: &[Vec<usize>], prices: &Prices) -> i64 {
-    let dearest = |pool: usize| {
-        let mut units = pick::unused(applying, prices, pools.get(pool).map_or(&[], Vec::as_slice));
-        pick::sort(&mut units, UnitOrder::Dearest);
-        units
-    };
-    let triggers: i64 = dearest(gift::TRIGGER).iter().map(|picked| picked.count).sum();
+    let unused = |pool: usize| pick::unused(applying, prices, pools.get(pool).map_or(&[], Vec::as_slice));
+    let triggers: i64 = unused(gift::TRIGGER).iter().map(|picked| picked.count).sum();
     let times = match gift.trigger_quantity {
         None => 1,
         Some(quantity) => (triggers / quantity).min(gift.max_times),
     };
     let wanted = times * gift.quantity;
     let value = gift.unit_value.of(applying.cart.currency).unwrap_or(0);
-    let price = |picked: &Picked| (picked.capacity, picked.count);
-    let in_cart = top(dearest(gift::IN_CART).iter().map(price), wanted);
-    let found =
-        top(dearest(gift::GIFT_LINES).iter().map(|units| (units.capacity.max(value), units.count)), wanted);
+    // What units can lose decides, not what they cost: a dear one may be at its floor.
+    let most_of = |pool: usize, least: i64| {
+        let worth = |picked: Picked| (picked.capacity.max(least), picked.count);
+        let mut worths: Vec<(i64, i64)> = unused(pool).into_iter().map(worth).collect();
+        worths.sort_unstable_by_key(|(each, _)| std::cmp::Reverse(*each));
+        top(worths.into_iter(), wanted)
+    };
+    let in_cart = most_of(gift::IN_CART, 0);
+    let found = most_of(gift::GIFT_LINES, value);
     match gift.source {
         GiftSource::InCart => in_cart,
         GiftSource::Add => found.max(wanted.saturating_mul(value)),
