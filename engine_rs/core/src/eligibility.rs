@@ -76,8 +76,10 @@ fn is_of_benefit_brand(promotion: &Promotion, line: &Line) -> bool {
 impl Scope {
     fn of(promotion: &Promotion, cart: &Cart) -> Self {
         let pool = |selector: &Selector| {
-            let picks =
-                |line: &Line| selector.picks(line, cart.currency) && is_of_benefit_brand(promotion, line);
+            let picks = |line: &Line| {
+                selector.picks(line, cart.currency)
+                    && (selector.of_any_brand || is_of_benefit_brand(promotion, line))
+            };
             cart.lines.iter().enumerate().filter(|(_, line)| picks(line)).map(|(place, _)| place).collect()
         };
         let pools: Vec<Vec<Vec<usize>>> = promotion

@@ -77,7 +77,11 @@ fn finish(
     let mut cuts: Vec<Cut> = bought.chain(freed).collect();
     lay_out(&mut cuts);
     let base: i64 = free.iter().chain(found).map(|units| units.left * units.count).sum();
-    let cap = applying.cap(&applying.step.max_discount);
+    // A part of a gift is none, unless units of the cart merely become cheaper (S-9.3).
+    let cap = match gift.source {
+        GiftSource::InCart => applying.cap(&applying.step.max_discount),
+        GiftSource::Add | GiftSource::AddMissing => i64::MAX,
+    };
     if sum_of(&cuts) > cap {
         cuts = cut_down(&cuts, cap);
     }

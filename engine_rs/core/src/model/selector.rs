@@ -56,6 +56,8 @@ pub struct Selector {
     pub with_children: bool,
     /// Whether lines that have children (modifiers, upcharges) are left out.
     pub unmodified: bool,
+    /// Whether a tie between brands leaves it alone.
+    pub of_any_brand: bool,
 }
 
 impl Selector {
@@ -67,6 +69,7 @@ impl Selector {
             kinds: KindSet::only(kind),
             with_children: false,
             unmodified: false,
+            of_any_brand: false,
         }
     }
 

@@ -289,8 +289,14 @@ impl Gift {
     /// The gift lines of a product.
     pub fn lines_of(product: Symbol) -> Selector {
         let filter = LineFilter { products: vec![product], ..LineFilter::default() };
-        // A gift line may hang on the line that it is given for.
-        Selector { include: vec![filter], with_children: true, ..Selector::every(LineKind::Gift) }
+        Selector {
+            include: vec![filter],
+            // A gift line may hang on the line that it is given for.
+            with_children: true,
+            // What was granted once isn't granted again, whatever the till says of its brand.
+            of_any_brand: true,
+            ..Selector::every(LineKind::Gift)
+        }
     }
 
     /// How many selectors it has.

@@ -65,7 +65,7 @@ impl Lowering<'_> {
             }
             Amounts::default()
         } else {
-            self.prices(&gift.unit_value, at, "unit_value")
+            self.required_amounts(&gift.unit_value, at, "unit_value")
         };
         let product = self.symbols.intern(&gift.product_id);
         let items = Selector::every(LineKind::Item);

@@ -65,6 +65,7 @@ impl Lowering<'_> {
             kinds: self.kinds(&selector.kinds, kinds, at),
             with_children: selector.with_children,
             unmodified: false,
+            of_any_brand: false,
         }
     }
 
