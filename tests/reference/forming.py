@@ -67,11 +67,10 @@ class Former:
         groups: list[Group] = []
         while len(groups) < most and (group := self._for_each_product(self._full)):
             groups.append(group)
-        full = list(groups)
+        for group in groups:
+            self._take_extras(group)
         if self.act.partial and len(groups) < most and (group := self._for_each_product(self._partial)):
             groups.append(group)
-        for group in full:
-            self._take_extras(group)
         return groups
 
     def available(self, place: Place) -> list[Unit]:

@@ -17,7 +17,7 @@ from tests.reference.facts import Facts, Line
 from tests.reference.gifts import give
 from tests.reference.reductions import reduce, spread
 from tests.reference.rewards import promise
-from tests.reference.scopes import in_scope, may_fill, scope, scope_of_step
+from tests.reference.scopes import in_scope, may_fill, scope
 from tests.reference.sets import make_sets
 from tests.reference.steps import Act, Gift, Offer, Reduce, Reward, Sets, Slot, Spread, Step, Tiers
 from tests.reference.units import Unit, units_of
@@ -184,7 +184,7 @@ class Pipeline:
     def _take_turn(self, offer: Offer, step: Step, shared: Mapping[Unit, int]) -> Why | None:
         """Runs a step; why it does nothing, or None."""
         if step.condition is not None:
-            answer = ask(step.condition, self._view(scope_of_step(offer, step, self.facts)))
+            answer = ask(step.condition, self._view(scope(offer, self.facts)))
             if answer.truth != Truth.YES:
                 return answer.why
         left = self._budget_left(offer)

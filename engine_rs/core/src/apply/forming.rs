@@ -131,60 +131,56 @@ impl<'a> Forming<'a> {
         self.add_extras(sets)
     }
 
-    /// One more group of which some rewards are missing, but not all: as many as there are (S-6.3).
+    /// One more group of which some rewards are missing, but not all (S-6.10).
     pub(super) fn partial(&mut self) -> Option<Formed> {
-        let rewards = |slot: &Slot| if slot.role == Role::Reward { slot.minimum } else { 0 };
-        let whole: i64 = self.slots.iter().map(rewards).sum();
-        let (mut low, mut high) = (0, whole - 1);
-        // A group that can be completed with some rewards can be with fewer of them.
-        while low < high {
-            let middle = low + (high - low + 1) / 2;
-            let attempt = self.group_with(middle);
-            attempt.iter().for_each(|parts| self.give_back(parts));
-            if attempt.is_some() { low = middle } else { high = middle - 1 }
-        }
-        let parts = if low > 0 { self.group_with(low) } else { None };
-        parts.map(|parts| Formed { times: 1, parts })
+        self.products().into_iter().find_map(|product| {
+            let needs = self.needs_of_partial(product)?;
+            let parts = self.fill(Half::new(needs, product))?;
+            Some(Formed { times: 1, parts })
+        })
     }
 
-    /// One set with only so many of its rewards, those of earlier slots first.
-    fn group_with(&mut self, mut rewards: i64) -> Option<Vec<Part>> {
-        let need = |slot: &Slot| {
-            if slot.role != Role::Reward {
-                return slot.minimum;
+    /// What such a group holds: all that are no rewards, and as many rewards as there are, slot by slot.
+    fn needs_of_partial(&self, product: Option<usize>) -> Option<Vec<i64>> {
+        let is_reward = |slot: &Slot| slot.role == Role::Reward;
+        let mut needs: Vec<i64> =
+            self.slots.iter().map(|slot| if is_reward(slot) { 0 } else { slot.minimum }).collect();
+        for (place, slot) in self.slots.iter().enumerate().filter(|(_, slot)| is_reward(slot)) {
+            // What completes with some units completes with fewer of them.
+            let (mut low, mut high) = (0, slot.minimum);
+            while low < high {
+                let middle = low + (high - low + 1) / 2;
+                let attempt = with_need(&needs, place, middle);
+                let completes = can_complete(self.slots, &Half::new(attempt, product), &self.stocks);
+                if completes { low = middle } else { high = middle - 1 }
             }
-            let taken = slot.minimum.min(rewards);
-            rewards -= taken;
-            taken
-        };
-        let needs = self.slots.iter().map(need).collect();
-        self.set_of(needs)
+            needs = with_need(&needs, place, low);
+        }
+        let rewards = self.slots.iter().zip(&needs).filter(|(slot, need)| is_reward(slot) && **need > 0);
+        (rewards.count() > 0).then_some(needs)
     }
 
     fn minimum_set(&mut self) -> Option<Vec<Part>> {
-        self.set_of(self.slots.iter().map(|slot| slot.minimum).collect())
+        let needs: Vec<i64> = self.slots.iter().map(|slot| slot.minimum).collect();
+        self.products().into_iter().find_map(|product| self.fill(Half::new(needs.clone(), product)))
     }
 
-    /// One set with these needs, of one product when the offer asks for it: that with the dearest unit
-    /// which can complete one.
-    fn set_of(&mut self, needs: Vec<i64>) -> Option<Vec<Part>> {
+    /// The products that a set may be of when it is to be of one, that with the dearest unit first; else
+    /// no one product.
+    fn products(&self) -> Vec<Option<usize>> {
         if !self.same_product {
-            return self.fill(Half::new(needs, None));
+            return vec![None];
         }
         let mut left: Vec<Picked> =
             self.stocks.iter().filter(|stock| stock.count > 0).map(|stock| stock.picked).collect();
         sort(&mut left, UnitOrder::Dearest);
-        let mut tried: Vec<usize> = Vec::new();
+        let mut products: Vec<Option<usize>> = Vec::new();
         for picked in left {
-            if !tried.contains(&picked.product) {
-                tried.push(picked.product);
-                let set = self.fill(Half::new(needs.clone(), Some(picked.product)));
-                if set.is_some() {
-                    return set;
-                }
+            if !products.contains(&Some(picked.product)) {
+                products.push(Some(picked.product));
             }
         }
-        None
+        products
     }
 
     /// Fills the needs of a set, and takes its units, or takes nothing.
@@ -255,13 +251,17 @@ impl<'a> Forming<'a> {
     fn extras_of(&mut self, parts: &[Part]) -> Vec<Part> {
         let mut extras = Vec::new();
         for (place, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.role != Role::Qualifier) {
-            let taken = self.take_freely(place, slot, slot.maximum - slot.minimum, parts);
-            // An optional slot takes its minimum at once or stays empty.
-            if slot.minimum == 0 && taken.iter().map(|part| part.count).sum::<i64>() < slot.optional_minimum {
-                self.give_back(&taken);
-            } else {
-                extras.extend(taken);
+            let mut taken = parts.to_vec();
+            let mut wanted = slot.maximum - slot.minimum;
+            if slot.minimum == 0 {
+                // An optional slot takes its minimum at once or stays empty.
+                let needs = with_need(&vec![0; self.slots.len()], place, slot.optional_minimum);
+                let Some(minimum) = self.fill(Half::new(needs, self.product_of_set(parts))) else { continue };
+                wanted -= slot.optional_minimum;
+                taken.extend(&minimum);
+                extras.extend(minimum);
             }
+            extras.extend(self.take_freely(place, slot, wanted, &taken));
         }
         extras
     }
@@ -316,6 +316,10 @@ impl<'a> Forming<'a> {
     fn give_back(&mut self, parts: &[Part]) {
         self.take(parts, -1);
     }
+}
+
+fn with_need(needs: &[i64], place: usize, need: i64) -> Vec<i64> {
+    needs.iter().enumerate().map(|(at, old)| if at == place { need } else { *old }).collect()
 }
 
 /// The stocks that a slot can take, in its order; ties in cart order.

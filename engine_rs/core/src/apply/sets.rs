@@ -66,7 +66,11 @@ fn why_none(applying: &Applying<'_>, offer: &SetOffer) -> Because {
     if let Some((place, slot)) = short {
         return quantity(slot.minimum, forming.available(place));
     }
-    let had = forming.stocks.iter().map(|stock| stock.count).sum();
+    let required =
+        (0..offer.slots.len()).filter(|place| offer.slots.get(*place).is_some_and(|slot| slot.minimum > 0));
+    let required = required.fold(0, |mask, place| mask | 1 << place);
+    let of_required = forming.stocks.iter().filter(|stock| stock.mask & required != 0);
+    let had = of_required.map(|stock| stock.count).sum();
     let enough = !forming.form(1).is_empty() || (offer.partial && forming.partial().is_some());
     if enough {
         Because::plain(Reason::UnitsTaken)
