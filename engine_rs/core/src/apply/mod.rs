@@ -51,6 +51,8 @@ pub struct Draft {
     pub reward: Option<Promise>,
     /// Whether the units that take part are used, so that no other set takes them.
     pub(crate) uses: bool,
+    /// Whether it gives nothing because others have taken units.
+    pub(crate) units_taken: bool,
 }
 
 impl Draft {

@@ -33,7 +33,7 @@ impl Choice<'_> {
                 }
             } else if let Some(listed) = open.asked_about.filter(|_| stop.step == 0) {
                 let ahead = stops.get(position..).unwrap_or(&[]);
-                let because = self.why_not(stop.open, plan, &walk, ahead);
+                let because = self.why_not(stop.open, plan, &walk, [&stops, ahead], list);
                 verdicts.push(Verdict { promotion: open.place, because, listed });
             }
         }
@@ -58,31 +58,62 @@ impl Choice<'_> {
 
     /// Why an open promotion isn't in the plan: what refuses it beside the chosen ones, or how much less
     /// they would give together with it. The walk has come to its first step.
-    fn why_not(&self, open: usize, plan: &Plan, walk: &Walk, ahead: &[Stop]) -> Because {
+    fn why_not(
+        &self,
+        open: usize,
+        plan: &Plan,
+        walk: &Walk,
+        [stops, ahead]: [&[Stop]; 2],
+        list: &Prices,
+    ) -> Because {
         if let Err(because) = self.check_company(open, &plan.taken) {
             return because;
         }
-        let before = walk;
-        let mut walk = walk.clone();
-        for stop in ahead {
-            if stop.open == open {
-                match walk.take(self, *stop, i64::MAX) {
-                    Err(because) if because.reason == Reason::Budget => {
-                        return self.short_budget(open, plan, before, ahead).unwrap_or(because);
-                    }
-                    Err(because) => return because,
-                    Ok(_) => {}
-                }
-            } else if let Some(sets) = plan.sets_of(*stop) {
-                // What can't be run beside it is lost, and told as a part of that.
-                let _refused = walk.take(self, *stop, sets);
+        let beside = match self.beside(open, plan, walk, [stops, ahead], list) {
+            Err(because) if because.reason == Reason::Budget => {
+                return self.short_budget(open, plan, walk, ahead).unwrap_or(because);
             }
+            Err(because) => return because,
+            Ok(beside) => beside,
+        };
+        if let Some(reason) = beside.why_nothing(open) {
+            return Because::plain(reason);
         }
-        if walk.gives_nothing() == Some(open) {
-            return Because::plain(Reason::NoEffect);
-        }
-        let lost = plan.benefit.saturating_sub(walk.benefit);
+        let lost = plan.benefit.saturating_sub(beside.benefit);
         Because::money(Reason::BetterPlan, "lost_by", self.request.cart.currency, lost)
+    }
+
+    /// The plan with a promotion added, and without what can't be run beside it; or why the added one can't.
+    fn beside(
+        &self,
+        open: usize,
+        plan: &Plan,
+        before: &Walk,
+        [stops, ahead]: [&[Stop]; 2],
+        list: &Prices,
+    ) -> Result<Walk, Because> {
+        let (mut walk, mut ahead) = (before.clone(), ahead);
+        let mut lost: Vec<usize> = Vec::new();
+        'again: loop {
+            for stop in ahead {
+                let own = stop.open == open;
+                let begun = stop.step == 0 || walk.has_taken(stop.open);
+                let planned = plan.sets_of(*stop).filter(|_| begun && !lost.contains(&stop.open));
+                let asked = if own { Some(i64::MAX) } else { planned };
+                let Some(sets) = asked else { continue };
+                match walk.take(self, *stop, sets) {
+                    Err(because) if own => return Err(because),
+                    Err(_) if stop.step > 0 => {
+                        // What it gave in earlier steps is lost as well.
+                        lost.push(stop.open);
+                        (walk, ahead) = (Walk::new(list.clone()), stops);
+                        continue 'again;
+                    }
+                    Ok(_) | Err(_) => {}
+                }
+            }
+            return Ok(walk);
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Walk {
 struct Given {
     /// Whether it was anything at all.
     something: bool,
+    /// Whether others have taken units of a step that gave nothing.
+    units_taken: bool,
     /// What its budget pays: discounts, gifts and cashback.
     cost: i64,
 }
@@ -76,6 +78,12 @@ impl Walk {
     /// A promotion of several steps that has given nothing in any of them.
     pub(crate) fn gives_nothing(&self) -> Option<usize> {
         self.given.iter().find(|(_, given)| !given.something).map(|(open, _)| *open)
+    }
+
+    /// Why a promotion of several steps has given nothing in any of them, when it hasn't.
+    pub(super) fn why_nothing(&self, open: usize) -> Option<Reason> {
+        let (_, given) = self.given.iter().find(|(of, given)| *of == open && !given.something)?;
+        Some(if given.units_taken { Reason::UnitsTaken } else { Reason::NoEffect })
     }
 
     /// Takes over another walk, and keeps the memory.
@@ -136,7 +144,9 @@ impl Walk {
             .and_then(|draft| check_effect(open, &applying, &self.prices, asks_budget, draft));
         match drafted {
             // One of several steps may give nothing; whether all do is seen at the end.
-            Err(because) if several && !is_final(because.reason) => Ok(Draft::default()),
+            Err(because) if several && !is_final(because.reason) => {
+                Ok(Draft { units_taken: because.reason == Reason::UnitsTaken, ..Draft::default() })
+            }
             drafted => drafted,
         }
     }
@@ -152,7 +162,8 @@ impl Walk {
             uses: draft.uses,
         };
         self.prices.apply(&draft.cuts, mark);
-        self.taken.push((stop, sets_max));
+        // The plan says how many sets there are, so that another promotion beside it adds none.
+        self.taken.push((stop, if draft.formed > 0 { draft.formed } else { sets_max }));
         self.benefit = self.benefit.saturating_add(draft.benefit());
         self.reward_worth = self.reward_worth.saturating_add(draft.reward_worth());
         if open.promotion.steps.len() > 1 {
@@ -177,13 +188,14 @@ impl Walk {
     }
 
     fn add_given(&mut self, open: usize, draft: &Draft) {
-        let something = !draft.is_empty();
-        match self.given.iter_mut().find(|(of, _)| *of == open) {
-            Some((_, given)) => {
-                given.something |= something;
-                given.cost = given.cost.saturating_add(draft.cost());
-            }
-            None => self.given.push((open, Given { something, cost: draft.cost() })),
+        let place = self.given.iter().position(|(of, _)| *of == open).unwrap_or_else(|| {
+            self.given.push((open, Given::default()));
+            self.given.len() - 1
+        });
+        if let Some((_, given)) = self.given.get_mut(place) {
+            given.something |= !draft.is_empty();
+            given.units_taken |= draft.units_taken;
+            given.cost = given.cost.saturating_add(draft.cost());
         }
     }
 }
