@@ -63,9 +63,11 @@ pub(super) fn draft(
         Reward::Multiplier(ppm) => Promise::Multiplier(*ppm),
         Reward::Voucher(promotion) => Promise::Voucher(promotion.clone()),
     };
-    if paid == 0 || promise.worth() == 0 {
+    if promise.worth() > 0 && paid > 0 {
+        draft.reward = Some(promise);
+    } else if draft.capped == draft.rounded {
         return Err(Because::plain(Reason::NoEffect));
     }
-    draft.reward = Some(promise);
+    // What an empty budget leaves nothing of is a draft without a promise.
     Ok(draft)
 }
