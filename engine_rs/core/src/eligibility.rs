@@ -181,20 +181,18 @@ fn check_cross_brand(promotion: &Promotion, cart: &Cart) -> Result<(), Because> 
     let Some(tie) = &promotion.cross_brand else {
         return Ok(());
     };
-    let here = spent_here(tie, cart);
-    let had = match tie.source {
-        SpendSource::ThisCart => here,
-        SpendSource::PastVisits => spent_before(tie, cart),
-        SpendSource::Both => match (here, spent_before(tie, cart)) {
-            (None, None) => None,
-            (here, before) => Some(here.unwrap_or(0).saturating_add(before.unwrap_or(0))),
-        },
+    let (here, before) = match tie.source {
+        SpendSource::ThisCart => (spent_here(tie, cart), 0),
+        SpendSource::PastVisits => (None, spent_before(tie, cart)),
+        SpendSource::Both => (spent_here(tie, cart), spent_before(tie, cart)),
     };
-    let needed = tie.minimum_spend.of(cart.currency).unwrap_or(0);
-    if had.is_some_and(|had| had >= needed) {
+    let minimum = tie.minimum_spend.of(cart.currency);
+    // Without a minimum any line of the brands will do, and any spending.
+    let (needed, had) = (minimum.unwrap_or(1), here.unwrap_or(0).saturating_add(before));
+    if had >= needed || (minimum.is_none() && here.is_some()) {
         return Ok(());
     }
-    Err(Because::short_of(Reason::CrossBrand, cart.currency, needed, had.unwrap_or(0)))
+    Err(Because::short_of(Reason::CrossBrand, cart.currency, needed, had))
 }
 
 /// What the trigger brands' items are worth in this cart, at list prices; `None` without any.
@@ -204,8 +202,8 @@ fn spent_here(tie: &CrossBrand, cart: &Cart) -> Option<i64> {
     values.reduce(|sum, value| sum + value)
 }
 
-fn spent_before(tie: &CrossBrand, cart: &Cart) -> Option<i64> {
-    condition::accumulated(&cart.customer.spend, &tie.trigger_brands, tie.period)
+fn spent_before(tie: &CrossBrand, cart: &Cart) -> i64 {
+    condition::accumulated(&cart.customer.spend, &tie.trigger_brands, tie.period).unwrap_or(0)
 }
 
 /// What is certain before anything is applied: prices only fall, so a threshold that list prices
