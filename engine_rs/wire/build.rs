@@ -1,5 +1,5 @@
-//! Generates from `proto/` at build time, without protoc: the Rust types, and a table of the fields
-//! that each message has.
+//! Generates from `proto/` at build time, without protoc: the Rust types, a table of the fields that each
+//! message has, and the numbers of the fields that answers are written with.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(&files, [&root])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("fields.rs"), fields(&descriptors)?)?;
+    std::fs::write(out.join("numbers.rs"), numbers(&descriptors)?)?;
     prost_build::Config::new().compile_fds(descriptors)?;
     Ok(())
 }
@@ -48,4 +49,44 @@ fn fields(descriptors: &FileDescriptorSet) -> Result<String, std::fmt::Error> {
     }
     writeln!(table, "];")?;
     Ok(table)
+}
+
+/// The files whose messages are written field by field.
+const WRITTEN: [&str; 3] =
+    ["dealwright/v1/money.proto", "dealwright/v1/result.proto", "google/protobuf/timestamp.proto"];
+/// Messages of those files that are only read.
+const ONLY_READ: [&str; 1] = ["Amounts"];
+
+/// A module per message with the numbers of its fields: `result::TOTALS`. One that nothing writes is a
+/// warning, so that a new field isn't forgotten.
+fn numbers(descriptors: &FileDescriptorSet) -> Result<String, std::fmt::Error> {
+    let mut modules = String::new();
+    let written = descriptors.file.iter().filter(|file| WRITTEN.contains(&file.name()));
+    for message in written.flat_map(|file| &file.message_type) {
+        if ONLY_READ.contains(&message.name()) {
+            continue;
+        }
+        writeln!(modules, "pub(crate) mod {} {{", snake_case(message.name()))?;
+        for field in &message.field {
+            writeln!(
+                modules,
+                "pub(crate) const {}: u32 = {};",
+                field.name().to_ascii_uppercase(),
+                field.number()
+            )?;
+        }
+        writeln!(modules, "}}")?;
+    }
+    Ok(modules)
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
 }

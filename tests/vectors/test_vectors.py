@@ -84,6 +84,13 @@ def test_the_engine_gives_what_is_expected(vector: Vector) -> None:
     assert answer == engine_answer(vector)
 
 
+@pytest.mark.parametrize("vector", ANSWERED, ids=str)
+def test_an_answer_is_written_as_any_encoder_would(vector: Vector) -> None:
+    answer = engine_answer(vector)
+
+    assert EvaluateResponse.FromString(answer).SerializeToString(deterministic=True) == answer
+
+
 @pytest.mark.parametrize("vector", DECIDED, ids=str)
 def test_the_reference_gives_what_is_expected(vector: Vector) -> None:
     expected = {name: value for name, value in vector.expect.items() if name not in ADVICE}

@@ -9,10 +9,16 @@ mod lowering;
 mod results;
 mod texts;
 mod unknown;
+mod writer;
 
 /// The messages of the schema, generated from it.
 pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/dealwright.v1.rs"));
+}
+
+/// The numbers of the fields that answers are written with, generated from the schema.
+mod field {
+    include!(concat!(env!("OUT_DIR"), "/numbers.rs"));
 }
 
 pub use compiled::{Compiled, validate};

@@ -2,19 +2,22 @@
 
 use dealwright_core::advice::{Change, NearMiss, Suggestion};
 use dealwright_core::currency::Currency;
-use dealwright_core::evaluate::{Applied, CodeOutcome, Evaluation, Promise, Proof, Verdicts};
-use dealwright_core::model::{Cart, Credit, LineKind, Phase, Role};
+use dealwright_core::evaluate::{
+    Applied, CodeOutcome, Evaluation, LeftToPay, Promise, Proof, TouchedUnits, Verdicts,
+};
+use dealwright_core::model::{Cart, Credit, Line, LineKind, Phase, Promotion, Role};
 use dealwright_core::rational::Fraction;
 use dealwright_core::reason::{Because, Parameter, Reason};
 use dealwright_core::ruleset::{CodeOwner, Ruleset};
 use dealwright_core::tax;
 use jiff::Timestamp;
 use prost::Message;
-use prost::encoding::{WireType, encode_key, encode_varint};
 use sha2::{Digest, Sha256};
 
+use crate::field;
 use crate::proto;
 use crate::texts::{self, Language};
+use crate::writer::Writer;
 
 /// What an answer is made from.
 pub(crate) struct Answer<'a> {
@@ -32,23 +35,26 @@ pub(crate) struct Answer<'a> {
     pub(crate) suggestions: Vec<Suggestion>,
 }
 
-const RESULT_FIELD: u32 = 1;
-const RESULT_HASH_FIELD: u32 = 17;
+/// The number of `result` in every response.
+const RESULT: u32 = 1;
+/// What the largest part of an answer takes, about.
+const BYTES_PER_LINE: usize = 48;
+const BYTES_PER_VERDICT: usize = 64;
+const BYTES_BESIDE: usize = 512;
 
 impl Answer<'_> {
     /// The bytes of an `EvaluateResponse`.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let result = self.result().encode_to_vec();
-        let hash = Sha256::digest(&result);
-        let mut tail = Vec::with_capacity(hash.len() + 4);
-        push_bytes(RESULT_HASH_FIELD, &hash, &mut tail);
-        let length = result.len() + tail.len();
-        let mut response = Vec::with_capacity(length + 16);
-        encode_key(RESULT_FIELD, WireType::LengthDelimited, &mut response);
-        encode_varint(length as u64, &mut response);
-        response.extend(result);
-        response.extend(tail);
-        response
+        let lines = self.cart.lines.len() * BYTES_PER_LINE;
+        let verdicts = self.evaluation.verdicts.len() * BYTES_PER_VERDICT;
+        let mut response = Writer::with_capacity(BYTES_BESIDE + lines + verdicts);
+        response.message(RESULT, |result| {
+            let start = result.bytes().len();
+            self.write(result);
+            let hash = Sha256::digest(result.bytes().get(start..).unwrap_or_default());
+            result.bytes_of(field::result::RESULT_HASH, &hash);
+        });
+        response.into_bytes()
     }
 
     /// The bytes of an `ExplainResponse`: the same result, then the traces.
@@ -59,207 +65,205 @@ impl Answer<'_> {
         response
     }
 
-    fn result(&self) -> proto::Result {
-        let lines: Vec<proto::LineResult> = self.lines();
-        proto::Result {
-            cart_id: self.sent.id.clone(),
-            company_id: self.ruleset.company_id.to_string(),
-            revision: self.ruleset.revision,
-            policy_fingerprint: self.policy_fingerprint.to_vec(),
-            evaluate_time: Some(prost_types::Timestamp {
-                seconds: self.at.as_second(),
-                nanos: self.at.subsec_nanosecond(),
-            }),
-            currency_code: self.cart.currency.code().to_owned(),
-            totals: Some(self.totals(&lines)),
-            lines,
-            applications: self.evaluation.applied.iter().map(|applied| self.application(applied)).collect(),
-            verdicts: self.verdicts(),
-            codes: self.codes(),
-            gifts: self.evaluation.applied.iter().filter_map(|applied| self.gift(applied)).collect(),
-            rewards: self.evaluation.applied.iter().filter_map(|applied| self.reward(applied)).collect(),
-            near_misses: self.near_misses.iter().map(|near_miss| self.near_miss(near_miss)).collect(),
-            suggestions: self.suggestions.iter().map(|suggestion| self.suggestion(suggestion)).collect(),
-            selection: Some(self.selection()),
-            ..proto::Result::default()
+    /// Everything but the hash, which is made of it.
+    fn write(&self, result: &mut Writer) {
+        use field::result as of;
+        result.text(of::CART_ID, &self.sent.id);
+        result.text(of::COMPANY_ID, &self.ruleset.company_id);
+        result.number(of::REVISION, self.ruleset.revision);
+        result.bytes_of(of::POLICY_FINGERPRINT, self.policy_fingerprint);
+        result.message(of::EVALUATE_TIME, |time| {
+            time.number(field::timestamp::SECONDS, self.at.as_second());
+            time.number(field::timestamp::NANOS, self.at.subsec_nanosecond());
+        });
+        result.text(of::CURRENCY_CODE, self.cart.currency.code());
+        let lines: Vec<LineTotals> =
+            self.lines().map(|(line, runs)| LineTotals::of(line, runs, self.cart)).collect();
+        result.message(of::TOTALS, |totals| self.write_totals(&lines, totals));
+        for ((place, (_, runs)), totals) in self.lines().enumerate().zip(&lines) {
+            result.message(of::LINES, |line| totals.write(self.line_id(place), runs, line));
         }
-    }
-
-    fn line_id(&self, line: usize) -> String {
-        self.sent.lines.get(line).map(|line| line.id.clone()).unwrap_or_default()
-    }
-
-    fn lines(&self) -> Vec<proto::LineResult> {
-        let lines = self.cart.lines.iter().zip(&self.evaluation.lines).enumerate();
-        lines
-            .map(|(place, (line, runs))| {
-                let list = line.list_value();
-                let payable = runs.iter().map(|run| run.count * run.each).sum();
-                let tax = tax::split(list, list - payable, line.tax_rate_ppm, self.cart.price_mode);
-                proto::LineResult {
-                    line_id: self.line_id(place),
-                    list_minor: list,
-                    discount_minor: list - payable,
-                    payable_minor: payable,
-                    discount_tax_minor: tax.discount,
-                    payable_tax_minor: tax.payable,
-                    runs: runs
-                        .iter()
-                        .map(|run| proto::UnitRun { quantity: run.count, unit_payable_minor: run.each })
-                        .collect(),
-                }
-            })
-            .collect()
-    }
-
-    fn totals(&self, lines: &[proto::LineResult]) -> proto::Totals {
-        let mut totals = proto::Totals::default();
-        for line in lines {
-            totals.list_minor += line.list_minor;
-            totals.discount_minor += line.discount_minor;
-            totals.payable_minor += line.payable_minor;
-            totals.discount_tax_minor += line.discount_tax_minor;
-            totals.payable_tax_minor += line.payable_tax_minor;
+        let applied = || self.evaluation.applied.iter();
+        for applied in applied() {
+            result.message(of::APPLICATIONS, |application| self.write_application(applied, application));
         }
+        self.write_verdicts(result);
+        for (code, outcome) in self.sent.codes.iter().zip(&self.evaluation.codes) {
+            result.message(of::CODES, |verdict| self.write_code(code, *outcome, verdict));
+        }
+        for applied in applied() {
+            self.write_gift(applied, result);
+        }
+        for applied in applied() {
+            self.write_reward(applied, result);
+        }
+        for near_miss in &self.near_misses {
+            result.message(of::NEAR_MISSES, |written| self.write_near_miss(near_miss, written));
+        }
+        for suggestion in &self.suggestions {
+            result.message(of::SUGGESTIONS, |written| self.write_suggestion(suggestion, written));
+        }
+        result.message(of::SELECTION, |selection| self.write_selection(selection));
+    }
+
+    fn lines(&self) -> impl Iterator<Item = (&Line, &[LeftToPay])> {
+        self.cart.lines.iter().zip(self.evaluation.lines.iter().map(Vec::as_slice))
+    }
+
+    fn line_id(&self, line: usize) -> &str {
+        self.sent.lines.get(line).map_or("", |line| &line.id)
+    }
+
+    fn promotion(&self, place: usize) -> Option<&Promotion> {
+        self.ruleset.promotions().get(place)
+    }
+
+    fn promotion_id(&self, place: usize) -> &str {
+        self.promotion(place).map_or("", |promotion| &promotion.id)
+    }
+
+    fn write_totals(&self, lines: &[LineTotals], totals: &mut Writer) {
+        use field::totals as of;
+        let sum = |of: fn(&LineTotals) -> i64| -> i64 { lines.iter().map(of).sum() };
+        totals.number(of::LIST_MINOR, sum(|line| line.list));
+        totals.number(of::DISCOUNT_MINOR, sum(LineTotals::discount));
+        totals.number(of::PAYABLE_MINOR, sum(|line| line.payable));
+        totals.number(of::DISCOUNT_TAX_MINOR, sum(|line| line.discount_tax));
+        totals.number(of::PAYABLE_TAX_MINOR, sum(|line| line.payable_tax));
         let kinds = [LineKind::Item, LineKind::Delivery, LineKind::Fee, LineKind::Tip, LineKind::Gift];
-        totals.by_kind = kinds.iter().filter_map(|kind| self.kind_totals(*kind, lines)).collect();
-        totals
+        for kind in kinds {
+            self.write_kind_totals(kind, lines, totals);
+        }
     }
 
-    fn kind_totals(&self, kind: LineKind, lines: &[proto::LineResult]) -> Option<proto::KindTotals> {
+    fn write_kind_totals(&self, kind: LineKind, lines: &[LineTotals], totals: &mut Writer) {
+        use field::kind_totals as of;
         let of_kind = self.cart.lines.iter().zip(lines).filter(|(line, _)| line.kind == kind);
-        let mut totals: Option<proto::KindTotals> = None;
-        for (_, line) in of_kind {
-            let totals = totals.get_or_insert_default();
-            totals.kind = encode_kind(kind).into();
-            totals.list_minor += line.list_minor;
-            totals.discount_minor += line.discount_minor;
-            totals.payable_minor += line.payable_minor;
+        let mut of_kind = of_kind.map(|(_, totals)| totals).peekable();
+        if of_kind.peek().is_none() {
+            return;
         }
-        totals
+        let sums = of_kind.map(|line| (line.list, line.payable));
+        let (list, payable) = sums.fold((0, 0), |sum, line| (sum.0 + line.0, sum.1 + line.1));
+        totals.message(field::totals::BY_KIND, |totals| {
+            totals.choice(of::KIND, encode_kind(kind));
+            totals.number(of::LIST_MINOR, list);
+            totals.number(of::DISCOUNT_MINOR, list - payable);
+            totals.number(of::PAYABLE_MINOR, payable);
+        });
     }
 
-    fn application(&self, applied: &Applied) -> proto::Application {
-        let promotion = self.ruleset.promotions().get(applied.promotion);
-        let shares = applied.units.chunk_by(|one, other| one.line == other.line);
-        proto::Application {
-            promotion_id: self.promotion_id(applied),
-            step: applied.step,
-            phase: encode_phase(applied.phase).into(),
-            discount_minor: applied.draft.given,
-            wanted_minor: if applied.draft.reward.is_some() { 0 } else { applied.draft.capped },
-            shares: shares
-                .map(|units| proto::Share {
-                    line_id: units.first().map(|units| self.line_id(units.line)).unwrap_or_default(),
-                    discount_minor: units.iter().map(|units| units.count * units.each).sum(),
-                    units: units
-                        .iter()
-                        .map(|units| proto::UnitShare {
-                            first_unit: units.first_unit,
-                            quantity: units.count,
-                            unit_discount_minor: units.each,
-                            role: encode_role(units.role).into(),
-                        })
-                        .collect(),
-                })
-                .collect(),
-            sets: applied.draft.sets,
-            text: match (promotion, self.language) {
-                (Some(promotion), Some(language)) => promotion.receipt_text.in_language(language).to_owned(),
-                _ => String::new(),
-            },
+    fn write_application(&self, applied: &Applied, application: &mut Writer) {
+        use field::application as of;
+        application.text(of::PROMOTION_ID, self.promotion_id(applied.promotion));
+        application.number(of::STEP, applied.step);
+        application.choice(of::PHASE, encode_phase(applied.phase));
+        application.number(of::DISCOUNT_MINOR, applied.draft.given);
+        let wanted = if applied.draft.reward.is_some() { 0 } else { applied.draft.capped };
+        application.number(of::WANTED_MINOR, wanted);
+        for units in applied.units.chunk_by(|one, other| one.line == other.line) {
+            application.message(of::SHARES, |share| self.write_share(units, share));
+        }
+        application.number(of::SETS, applied.draft.sets);
+        if let Some((promotion, language)) = self.promotion(applied.promotion).zip(self.language) {
+            application.text(of::TEXT, promotion.receipt_text.in_language(language));
         }
     }
 
-    fn gift(&self, applied: &Applied) -> Option<proto::GiftGrant> {
-        let gift = applied.draft.gift.filter(|gift| gift.quantity > 0)?;
-        Some(proto::GiftGrant {
-            promotion_id: self.promotion_id(applied),
-            product_id: self.ruleset.symbols.text(gift.product).to_owned(),
-            quantity: gift.quantity,
-            value_minor: gift.value,
-        })
+    fn write_share(&self, units: &[TouchedUnits], share: &mut Writer) {
+        use field::share as of;
+        use field::unit_share as of_units;
+        share.text(of::LINE_ID, units.first().map_or("", |units| self.line_id(units.line)));
+        share.number(of::DISCOUNT_MINOR, units.iter().map(|units| units.count * units.each).sum::<i64>());
+        for units in units {
+            share.message(of::UNITS, |share| {
+                share.number(of_units::FIRST_UNIT, units.first_unit);
+                share.number(of_units::QUANTITY, units.count);
+                share.number(of_units::UNIT_DISCOUNT_MINOR, units.each);
+                share.choice(of_units::ROLE, encode_role(units.role));
+            });
+        }
     }
 
-    fn reward(&self, applied: &Applied) -> Option<proto::RewardGrant> {
-        use proto::reward_grant::Grant;
-        let mut reward =
-            proto::RewardGrant { promotion_id: self.promotion_id(applied), ..proto::RewardGrant::default() };
-        reward.grant = Some(match applied.draft.reward.as_ref()? {
-            Promise::Cashback(minor, credit) => {
-                reward.set_credit_as(encode_credit(*credit));
-                Grant::CashbackMinor(*minor)
+    fn write_gift(&self, applied: &Applied, result: &mut Writer) {
+        use field::gift_grant as of;
+        let Some(gift) = applied.draft.gift.filter(|gift| gift.quantity > 0) else { return };
+        result.message(field::result::GIFTS, |grant| {
+            grant.text(of::PROMOTION_ID, self.promotion_id(applied.promotion));
+            grant.text(of::PRODUCT_ID, self.ruleset.symbols.text(gift.product));
+            grant.number(of::QUANTITY, gift.quantity);
+            grant.number(of::VALUE_MINOR, gift.value);
+        });
+    }
+
+    fn write_reward(&self, applied: &Applied, result: &mut Writer) {
+        use field::reward_grant as of;
+        let Some(promise) = &applied.draft.reward else { return };
+        result.message(field::result::REWARDS, |grant| {
+            grant.text(of::PROMOTION_ID, self.promotion_id(applied.promotion));
+            match promise {
+                Promise::Cashback(minor, credit) => {
+                    grant.present_number(of::CASHBACK_MINOR, *minor);
+                    grant.choice(of::CREDIT_AS, encode_credit(*credit));
+                }
+                Promise::Points(points) => grant.present_number(of::POINTS, *points),
+                Promise::Multiplier(ppm) => grant.present_number(of::POINTS_MULTIPLIER_PPM, *ppm),
+                Promise::Voucher(promotion) => grant.present_text(of::VOUCHER_PROMOTION_ID, promotion),
             }
-            Promise::Points(points) => Grant::Points(*points),
-            Promise::Multiplier(ppm) => Grant::PointsMultiplierPpm(*ppm),
-            Promise::Voucher(promotion) => Grant::VoucherPromotionId(promotion.to_string()),
         });
-        Some(reward)
     }
 
-    fn near_miss(&self, near_miss: &NearMiss) -> proto::NearMiss {
-        use proto::near_miss::Change as Encoded;
-        let promotion = self.ruleset.promotions().get(near_miss.promotion);
-        let product = |line: usize| self.sent.lines.get(line).map(|line| line.product_id.clone());
-        let change = match near_miss.change {
-            Change::SpendMore(currency, minor) => Encoded::SpendMore(encode_money(currency, minor)),
-            Change::BuyMore { line, quantity } => Encoded::BuyMore(proto::BuyMore {
-                product_ids: product(line).into_iter().collect(),
-                quantity,
-            }),
+    fn write_near_miss(&self, near_miss: &NearMiss, written: &mut Writer) {
+        use field::near_miss as of;
+        let product = |line: usize| self.sent.lines.get(line).map_or("", |line| &line.product_id);
+        let (product, promotion) = match near_miss.change {
+            Change::BuyMore { line, .. } => (product(line), self.promotion(near_miss.promotion)),
+            Change::SpendMore(..) => ("", self.promotion(near_miss.promotion)),
         };
-        let text = self.language.zip(promotion).map(|(tag, promotion)| {
+        written.text(of::PROMOTION_ID, promotion.map_or("", |promotion| &promotion.id));
+        match near_miss.change {
+            Change::SpendMore(currency, minor) => write_money(of::SPEND_MORE, currency, minor, written),
+            Change::BuyMore { quantity, .. } => written.message(of::BUY_MORE, |more| {
+                more.present_text(field::buy_more::PRODUCT_IDS, product);
+                more.number(field::buy_more::QUANTITY, quantity);
+            }),
+        }
+        written.number(of::GAIN_MINOR, near_miss.gain);
+        if let Some((tag, promotion)) = self.language.zip(promotion) {
             let name = promotion.receipt_text.in_language(tag);
-            let product = match near_miss.change {
-                Change::BuyMore { line, .. } => product(line).unwrap_or_default(),
-                Change::SpendMore(..) => String::new(),
-            };
-            texts::near_miss(near_miss, self.cart.currency, &product, name, Language::of(tag))
-        });
-        proto::NearMiss {
-            promotion_id: promotion.map(|of| of.id.to_string()).unwrap_or_default(),
-            gain_minor: near_miss.gain,
-            change: Some(change),
-            text: text.unwrap_or_default(),
+            let text = texts::near_miss(near_miss, self.cart.currency, product, name, Language::of(tag));
+            written.text(of::TEXT, &text);
         }
     }
 
-    fn suggestion(&self, suggestion: &Suggestion) -> proto::Suggestion {
-        let promotion = self.ruleset.promotions().get(suggestion.promotion);
+    fn write_suggestion(&self, suggestion: &Suggestion, written: &mut Writer) {
+        use field::suggestion as of;
+        let promotion = self.promotion(suggestion.promotion);
         let message = promotion.and_then(|of| of.suggestion.as_ref()).map(|add_on| &add_on.message);
-        proto::Suggestion {
-            promotion_id: promotion.map(|of| of.id.to_string()).unwrap_or_default(),
-            product_id: self.ruleset.symbols.text(suggestion.product).to_owned(),
-            special_price_minor: suggestion.special_price,
-            text: message.map_or("", |of| of.in_language(self.language.unwrap_or_default())).to_owned(),
-        }
+        written.text(of::PROMOTION_ID, self.promotion_id(suggestion.promotion));
+        written.text(of::PRODUCT_ID, self.ruleset.symbols.text(suggestion.product));
+        written.number(of::SPECIAL_PRICE_MINOR, suggestion.special_price);
+        written.text(of::TEXT, message.map_or("", |of| of.in_language(self.language.unwrap_or_default())));
     }
 
-    fn promotion_id(&self, applied: &Applied) -> String {
-        self.ruleset.promotions().get(applied.promotion).map(|of| of.id.to_string()).unwrap_or_default()
-    }
-
-    fn verdicts(&self) -> Vec<proto::Verdict> {
+    fn write_verdicts(&self, result: &mut Writer) {
         if self.verdicts == Verdicts::None {
-            return Vec::new();
+            return;
         }
-        let listed = self.evaluation.verdicts.iter().filter(|verdict| verdict.listed);
-        let evaluated = listed.filter_map(|verdict| {
-            let promotion = self.ruleset.promotions().get(verdict.promotion)?;
-            Some(self.verdict(&promotion.id, &verdict.because))
-        });
-        let unsupported = self.ruleset.unsupported.iter();
-        evaluated
-            .chain(unsupported.map(|of| self.verdict(&of.id, &because_unsupported(&of.detail))))
-            .collect()
-    }
-
-    fn verdict(&self, id: &str, because: &Because) -> proto::Verdict {
-        proto::Verdict {
-            promotion_id: id.to_owned(),
-            reason: encode_reason(because.reason).into(),
-            parameters: encode_parameters(because),
-            text: self.text_of(because),
+        let mut write = |id: &str, because: &Because| {
+            result.message(field::result::VERDICTS, |verdict| {
+                use field::verdict as of;
+                verdict.text(of::PROMOTION_ID, id);
+                verdict.choice(of::REASON, encode_reason(because.reason));
+                write_parameters(of::PARAMETERS, because, verdict);
+                verdict.text(of::TEXT, &self.text_of(because));
+            });
+        };
+        for verdict in self.evaluation.verdicts.iter().filter(|verdict| verdict.listed) {
+            write(self.promotion_id(verdict.promotion), &verdict.because);
+        }
+        for unsupported in &self.ruleset.unsupported {
+            write(&unsupported.id, &because_unsupported(&unsupported.detail));
         }
     }
 
@@ -267,60 +271,55 @@ impl Answer<'_> {
         self.language.map(|tag| texts::reason(because, Language::of(tag))).unwrap_or_default()
     }
 
-    fn codes(&self) -> Vec<proto::CodeVerdict> {
-        let codes = self.sent.codes.iter().zip(&self.evaluation.codes);
-        codes.map(|(code, outcome)| self.code(code, *outcome)).collect()
-    }
-
-    fn code(&self, code: &str, outcome: CodeOutcome) -> proto::CodeVerdict {
-        let mut verdict = proto::CodeVerdict { code: code.to_owned(), ..proto::CodeVerdict::default() };
-        let (id, because) = match outcome {
-            CodeOutcome::Unknown => {
-                verdict.set_outcome(proto::CodeOutcome::Unknown);
-                return verdict;
-            }
-            CodeOutcome::Duplicate => {
-                verdict.set_outcome(proto::CodeOutcome::Duplicate);
-                return verdict;
-            }
-            CodeOutcome::Of(CodeOwner::Promotion(place)) => {
-                let promotion =
-                    self.ruleset.promotions().get(place).map(|promotion| promotion.id.to_string());
-                let verdicts = &self.evaluation.verdicts;
-                let verdict = verdicts.iter().find(|verdict| verdict.promotion == place);
-                let because = verdict.map(|verdict| verdict.because.clone());
-                (promotion, because)
-            }
-            CodeOutcome::Of(CodeOwner::Unsupported(place)) => {
-                let of = self.ruleset.unsupported.get(place);
-                (of.map(|of| of.id.to_string()), of.map(|of| because_unsupported(&of.detail)))
-            }
+    fn write_code(&self, code: &str, outcome: CodeOutcome, verdict: &mut Writer) {
+        use field::code_verdict as of;
+        verdict.text(of::CODE, code);
+        let owner = match outcome {
+            CodeOutcome::Unknown => return verdict.choice(of::OUTCOME, proto::CodeOutcome::Unknown),
+            CodeOutcome::Duplicate => return verdict.choice(of::OUTCOME, proto::CodeOutcome::Duplicate),
+            CodeOutcome::Of(owner) => owner,
         };
-        verdict.promotion_id = id.unwrap_or_default();
-        let because = because.unwrap_or_else(|| Because::plain(Reason::NoEffect));
-        verdict.text = self.text_of(&because);
-        verdict.parameters = encode_parameters(&because);
-        if because.reason == Reason::Applied {
-            verdict.set_outcome(proto::CodeOutcome::Applied);
-        } else {
-            verdict.set_outcome(proto::CodeOutcome::NotApplied);
-        }
-        verdict.set_reason(encode_reason(because.reason));
-        verdict
+        let (id, because) = self.answer_to_code(owner);
+        let outcome = match because.reason {
+            Reason::Applied => proto::CodeOutcome::Applied,
+            _ => proto::CodeOutcome::NotApplied,
+        };
+        verdict.text(of::PROMOTION_ID, id);
+        verdict.choice(of::OUTCOME, outcome);
+        verdict.choice(of::REASON, encode_reason(because.reason));
+        write_parameters(of::PARAMETERS, &because, verdict);
+        verdict.text(of::TEXT, &self.text_of(&because));
     }
 
-    fn selection(&self) -> proto::SelectionReport {
+    /// The promotion that a code belongs to, and its verdict.
+    fn answer_to_code(&self, owner: CodeOwner) -> (&str, Because) {
+        let no_effect = || Because::plain(Reason::NoEffect);
+        match owner {
+            CodeOwner::Promotion(place) => {
+                let mut verdicts = self.evaluation.verdicts.iter();
+                let verdict = verdicts.find(|verdict| verdict.promotion == place);
+                let because = verdict.map_or_else(no_effect, |verdict| verdict.because.clone());
+                (self.promotion_id(place), because)
+            }
+            CodeOwner::Unsupported(place) => {
+                let of = self.ruleset.unsupported.get(place);
+                let because = of.map_or_else(no_effect, |of| because_unsupported(&of.detail));
+                (of.map_or("", |of| &of.id), because)
+            }
+        }
+    }
+
+    fn write_selection(&self, selection: &mut Writer) {
+        use field::selection_report as of;
         let (proof, gap) = match self.evaluation.proof {
             Proof::Proven => (proto::Proof::Proven, 0),
             Proof::Bounded(gap) => (proto::Proof::Bounded, gap),
             Proof::NotSought => (proto::Proof::NotSought, 0),
         };
-        proto::SelectionReport {
-            benefit_minor: self.evaluation.benefit,
-            proof: proof.into(),
-            gap_minor: gap,
-            nodes: self.evaluation.nodes,
-        }
+        selection.number(of::BENEFIT_MINOR, self.evaluation.benefit);
+        selection.choice(of::PROOF, proof);
+        selection.number(of::GAP_MINOR, gap);
+        selection.number(of::NODES, self.evaluation.nodes);
     }
 
     fn trace(&self, applied: &Applied) -> proto::ApplicationTrace {
@@ -334,7 +333,7 @@ impl Answer<'_> {
             given: draft.given,
         };
         proto::ApplicationTrace {
-            promotion_id: self.promotion_id(applied),
+            promotion_id: self.promotion_id(applied.promotion).to_owned(),
             base_minor: draft.base,
             exact: Some(encode_fraction(draft.exact)),
             rounded_minor: draft.rounded,
@@ -344,7 +343,7 @@ impl Answer<'_> {
                 .lines
                 .iter()
                 .map(|line| proto::LineTrace {
-                    line_id: self.line_id(line.line),
+                    line_id: self.line_id(line.line).to_owned(),
                     quantity: line.quantity,
                     base_minor: line.base,
                     exact: Some(encode_fraction(line.exact)),
@@ -357,31 +356,66 @@ impl Answer<'_> {
     }
 }
 
-fn push_bytes(field: u32, bytes: &[u8], buffer: &mut Vec<u8>) {
-    encode_key(field, WireType::LengthDelimited, buffer);
-    encode_varint(bytes.len() as u64, buffer);
-    buffer.extend(bytes);
+/// What a line comes to, in minor units.
+struct LineTotals {
+    list: i64,
+    payable: i64,
+    discount_tax: i64,
+    payable_tax: i64,
+}
+
+impl LineTotals {
+    fn of(line: &Line, runs: &[LeftToPay], cart: &Cart) -> Self {
+        let list = line.list_value();
+        let payable = runs.iter().map(|run| run.count * run.each).sum();
+        let tax = tax::split(list, list - payable, line.tax_rate_ppm, cart.price_mode);
+        Self { list, payable, discount_tax: tax.discount, payable_tax: tax.payable }
+    }
+
+    fn discount(&self) -> i64 {
+        self.list - self.payable
+    }
+
+    fn write(&self, id: &str, runs: &[LeftToPay], line: &mut Writer) {
+        use field::line_result as of;
+        line.text(of::LINE_ID, id);
+        line.number(of::LIST_MINOR, self.list);
+        line.number(of::DISCOUNT_MINOR, self.discount());
+        line.number(of::PAYABLE_MINOR, self.payable);
+        line.number(of::DISCOUNT_TAX_MINOR, self.discount_tax);
+        line.number(of::PAYABLE_TAX_MINOR, self.payable_tax);
+        for run in runs {
+            line.message(of::RUNS, |units| {
+                units.number(field::unit_run::QUANTITY, run.count);
+                units.number(field::unit_run::UNIT_PAYABLE_MINOR, run.each);
+            });
+        }
+    }
 }
 
 fn because_unsupported(detail: &str) -> Because {
     Because::text(Reason::Unsupported, "detail", detail)
 }
 
-fn encode_parameters(because: &Because) -> Vec<proto::Parameter> {
-    use proto::parameter::Value;
-    let parameter = |(name, value): &(&'static str, Parameter)| proto::Parameter {
-        name: (*name).to_owned(),
-        value: Some(match value {
-            Parameter::Text(text) => Value::Text(text.clone()),
-            Parameter::Number(number) => Value::Number(*number),
-            Parameter::Money(currency, minor) => Value::Money(encode_money(*currency, *minor)),
-        }),
-    };
-    because.parameters.iter().map(parameter).collect()
+fn write_parameters(number: u32, because: &Because, verdict: &mut Writer) {
+    use field::parameter as of;
+    for (name, value) in &because.parameters {
+        verdict.message(number, |parameter| {
+            parameter.text(of::NAME, name);
+            match value {
+                Parameter::Text(text) => parameter.present_text(of::TEXT, text),
+                Parameter::Number(number) => parameter.present_number(of::NUMBER, *number),
+                Parameter::Money(currency, minor) => write_money(of::MONEY, *currency, *minor, parameter),
+            }
+        });
+    }
 }
 
-fn encode_money(currency: Currency, minor: i64) -> proto::Money {
-    proto::Money { currency_code: currency.code().to_owned(), minor }
+fn write_money(number: u32, currency: Currency, minor: i64, writer: &mut Writer) {
+    writer.message(number, |money| {
+        money.text(field::money::CURRENCY_CODE, currency.code());
+        money.number(field::money::MINOR, minor);
+    });
 }
 
 fn encode_fraction(fraction: Fraction) -> proto::Fraction {
