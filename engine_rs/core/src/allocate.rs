@@ -9,19 +9,6 @@ pub fn by_largest_remainder(amount: i64, weights: &[i64]) -> Vec<i64> {
     to_units(amount, &lines).iter().map(|split| split.sum(1)).collect()
 }
 
-/// As `by_largest_remainder`, but no part exceeds its capacity: what one refuses flows to the others
-/// until it is stable (S-5.3). The parts add up to the smaller of `amount` and the capacities that
-/// have a weight.
-#[must_use]
-pub fn by_water_filling(amount: i64, weights: &[i64], capacities: &[i64]) -> Vec<i64> {
-    let lines: Vec<Alike> = weights
-        .iter()
-        .zip(capacities)
-        .map(|(&weight, &capacity)| Alike { count: 1, weight, capacity })
-        .collect();
-    to_units_filling(amount, &lines).iter().map(|split| split.sum(1)).collect()
-}
-
 /// Some units of a line that are alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Alike {
@@ -161,6 +148,12 @@ fn narrow(share: i128) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn by_water_filling(amount: i64, weights: &[i64], capacities: &[i64]) -> Vec<i64> {
+        let alike = |(&weight, &capacity)| Alike { count: 1, weight, capacity };
+        let lines: Vec<Alike> = weights.iter().zip(capacities).map(alike).collect();
+        to_units_filling(amount, &lines).iter().map(|split| split.sum(1)).collect()
+    }
 
     #[test]
     fn parts_add_up_and_ties_go_to_the_earlier() {

@@ -4,8 +4,8 @@ use jiff::civil::Date;
 
 use crate::evaluate::Request;
 use crate::model::{
-    AttributeOwner, AttributeTest, Basis, Cart, Condition, CustomerTest, Extent, LineKind, NumberRange,
-    Payment, PaymentTest, Phase, Selector, Spend, Threshold,
+    AttributeOwner, AttributeTest, Basis, Cart, Condition, CustomerTest, Extent, NumberRange, Payment,
+    PaymentTest, Phase, Selector, Spend, Threshold,
 };
 use crate::reason::{Because, Parameter, Reason};
 use crate::symbols::Symbol;
@@ -111,17 +111,19 @@ fn ask_any(parts: &[Condition], view: &View<'_>) -> Answer {
 pub(crate) fn reached(threshold: &Threshold, view: &View<'_>) -> Result<(), Because> {
     let cart = view.request.cart;
     let needed = threshold.minimum.of(cart.currency).ok_or_else(|| no_amount(cart))?;
-    let counts = |run: &Run| match &threshold.extent {
-        Extent::Scope => view.scope.binary_search(&run.line).is_ok(),
-        Extent::Cart => cart.lines.get(run.line).is_some_and(|line| line.kind == LineKind::Item),
-        Extent::Lines(selector) => picked(selector, view, run),
-    };
     let price = |run: &Run| match threshold.basis {
         Basis::List => cart.lines.get(run.line).map_or(0, |line| line.unit_price),
         Basis::Current => run.left,
         Basis::PhaseStart => phase_start(run, view.current, view.phase),
     };
-    let had = view.prices.runs().iter().filter(|run| counts(run)).map(|run| price(run) * run.count).sum();
+    let value = |run: &Run| price(run) * run.count;
+    let had = match &threshold.extent {
+        Extent::Scope => view.prices.runs_of(view.scope).map(|(_, run)| value(run)).sum(),
+        Extent::Cart => view.prices.value_of_items(threshold.basis, view.current, view.phase),
+        Extent::Lines(selector) => {
+            view.prices.runs().iter().filter(|run| picked(selector, view, run)).map(value).sum()
+        }
+    };
     if had >= needed { Ok(()) } else { Err(Because::short_of(Reason::Threshold, cart.currency, needed, had)) }
 }
 
@@ -130,11 +132,13 @@ fn picked(selector: &Selector, view: &View<'_>, run: &Run) -> bool {
 }
 
 fn ask_quantity(selector: Option<&Selector>, range: NumberRange, view: &View<'_>) -> Answer {
-    let counts = |run: &&Run| match selector {
-        None => view.scope.binary_search(&run.line).is_ok(),
-        Some(selector) => picked(selector, view, run),
+    let had = match selector {
+        None => view.prices.runs_of(view.scope).map(|(_, run)| run.count).sum(),
+        Some(selector) => {
+            let runs = view.prices.runs().iter().filter(|run| picked(selector, view, run));
+            runs.map(|run| run.count).sum()
+        }
     };
-    let had = view.prices.runs().iter().filter(counts).map(|run| run.count).sum();
     if range.contains(had) {
         return Answer::Yes;
     }

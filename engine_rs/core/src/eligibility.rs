@@ -4,7 +4,7 @@
 use crate::condition::{self, View};
 use crate::evaluate::{Allowance, Request};
 use crate::model::{
-    Cart, CrossBrand, CustomerType, Line, LineKind, Name, NameFilter, Promotion, Selector, SpendSource,
+    Cart, CrossBrand, CustomerType, Line, LineKind, Name, NameFilter, Promotion, Selector, SpendSource, Step,
     Trigger,
 };
 use crate::reason::{Because, Reason};
@@ -21,14 +21,14 @@ pub(crate) enum Screened {
 
 /// The lines that a promotion is about, by their places, rising.
 pub(crate) struct Scope {
-    /// For each step those of its selectors.
-    pub(crate) pools: Vec<Vec<Vec<usize>>>,
-    /// All of them.
+    /// For each step those of its selectors; empty when there is only one selector.
+    pools: Vec<Vec<Vec<usize>>>,
+    /// All that the promotion's scopes pick.
     pub(crate) lines: Vec<usize>,
 }
 
-/// Decides whether a promotion may be chosen for the cart at all.
-pub(crate) fn screen(promotion: &Promotion, request: &Request<'_>, list: &Prices) -> Screened {
+/// Decides whether a promotion with this scope may be chosen for the cart at all.
+pub(crate) fn screen(promotion: &Promotion, request: &Request<'_>, list: &Prices, scope: Scope) -> Screened {
     let cart = request.cart;
     let early = check_currency(promotion, cart)
         .and_then(|()| schedule::check(&promotion.schedule, request))
@@ -39,7 +39,6 @@ pub(crate) fn screen(promotion: &Promotion, request: &Request<'_>, list: &Prices
     if let Err(because) = early {
         return Screened::Refused(because);
     }
-    let scope = Scope::of(promotion, cart);
     let late = check_scope(&scope)
         .and_then(|()| check_cross_brand(promotion, cart))
         .and_then(|()| check_purchase(promotion, request, &scope.lines, list));
@@ -49,24 +48,18 @@ pub(crate) fn screen(promotion: &Promotion, request: &Request<'_>, list: &Prices
     }
 }
 
-/// Whether the promotion's place fits, and a line is in its scope or its code was given (S-10.3).
-pub(crate) fn is_candidate(promotion: &Promotion, cart: &Cart) -> bool {
+/// Whether the promotion holds in this store, brand, channel and region.
+pub(crate) fn is_placed(promotion: &Promotion, cart: &Cart) -> bool {
     let targeting = &promotion.targeting;
     targeting.stores.accepts(cart.store.symbol)
         && targeting.brands.accepts(cart.brand.symbol)
         && targeting.channels.accepts(cart.channel.symbol)
         && targeting.regions.accepts(cart.region.symbol)
-        && (code_given(promotion, cart) || has_line_in_scope(promotion, cart))
 }
 
-fn has_line_in_scope(promotion: &Promotion, cart: &Cart) -> bool {
-    let selectors = promotion.steps.iter().flat_map(|step| step.benefit.scopes());
-    let mut selectors = selectors.filter(|selector| {
-        cart.lines
-            .iter()
-            .any(|line| selector.picks(line, cart.currency) && is_of_benefit_brand(promotion, line))
-    });
-    selectors.next().is_some()
+/// Whether a line is in the scope of a promotion that is placed, or its code was given (S-10.3).
+pub(crate) fn is_candidate(promotion: &Promotion, cart: &Cart, scope: &Scope) -> bool {
+    !scope.lines.is_empty() || code_given(promotion, cart)
 }
 
 fn is_of_benefit_brand(promotion: &Promotion, line: &Line) -> bool {
@@ -74,25 +67,42 @@ fn is_of_benefit_brand(promotion: &Promotion, line: &Line) -> bool {
 }
 
 impl Scope {
-    fn of(promotion: &Promotion, cart: &Cart) -> Self {
-        let pool = |selector: &Selector| {
-            let picks = |line: &Line| {
-                selector.picks(line, cart.currency)
-                    && (selector.of_any_brand || is_of_benefit_brand(promotion, line))
-            };
-            cart.lines.iter().enumerate().filter(|(_, line)| picks(line)).map(|(place, _)| place).collect()
+    /// The lines that the promotion's selectors pick; its scopes pick none but those `among`, when given.
+    pub(crate) fn of(promotion: &Promotion, cart: &Cart, among: Option<&[usize]>) -> Self {
+        let picks = |selector: &Selector, line: &Line| {
+            selector.picks(line, cart.currency)
+                && (selector.of_any_brand || is_of_benefit_brand(promotion, line))
         };
-        let pools: Vec<Vec<Vec<usize>>> = promotion
-            .steps
-            .iter()
-            .map(|step| step.benefit.selectors().into_iter().map(pool).collect())
-            .collect();
+        let pool = |selector: &Selector, among: Option<&[usize]>| -> Vec<usize> {
+            let picked = |place: &usize| cart.lines.get(*place).is_some_and(|line| picks(selector, line));
+            match among {
+                Some(places) => places.iter().copied().filter(picked).collect(),
+                None => (0..cart.lines.len()).filter(picked).collect(),
+            }
+        };
+        if let Some(selector) = promotion.only_selector() {
+            return Self { pools: Vec::new(), lines: pool(selector, among) };
+        }
+        let pools_of = |step: &Step| {
+            let selectors = step.benefit.selectors().into_iter().enumerate();
+            let scopes = step.benefit.scope_count();
+            selectors.map(|(place, of)| pool(of, among.filter(|_| place < scopes))).collect()
+        };
+        let pools: Vec<Vec<Vec<usize>>> = promotion.steps.iter().map(pools_of).collect();
         let of_step = promotion.steps.iter().zip(&pools);
         let scopes = of_step.flat_map(|(step, pools)| pools.iter().take(step.benefit.scope_count()));
         let mut lines: Vec<usize> = scopes.flatten().copied().collect();
         lines.sort_unstable();
         lines.dedup();
         Self { pools, lines }
+    }
+
+    /// The lines of each of a step's selectors.
+    pub(crate) fn pools(&self, step: usize) -> &[Vec<usize>] {
+        if self.pools.is_empty() {
+            return std::slice::from_ref(&self.lines);
+        }
+        self.pools.get(step).map_or(&[], Vec::as_slice)
     }
 }
 

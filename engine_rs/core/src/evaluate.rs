@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 pub use crate::apply::{Draft, GiftDraft, Promise};
-use crate::eligibility::{Scope, Screened, answers_a_code, is_candidate, screen};
+use crate::eligibility::{Scope, Screened, answers_a_code, is_candidate, is_placed, screen};
 use crate::model::{Cart, GivenCode, Phase, Role};
 pub use crate::plan::Proof;
 use crate::plan::{Choice, Open};
@@ -175,13 +175,10 @@ pub fn evaluate(ruleset: &Ruleset, request: &Request<'_>) -> Evaluation {
     let list = Prices::of(request.cart);
     let mut screening = Screening::new(ruleset, request, &list);
     match request.verdicts {
-        Verdicts::All => (0..ruleset.promotions().len()).for_each(|place| screening.look_at(place)),
+        Verdicts::All => (0..ruleset.promotions().len()).for_each(|place| screening.look_at(place, None)),
         Verdicts::Candidates | Verdicts::None => {
-            let places = ruleset.candidates(request.cart);
-            places
-                .into_iter()
-                .filter_map(|place| usize::try_from(place).ok())
-                .for_each(|place| screening.look_at(place));
+            let candidates = ruleset.candidates(request.cart);
+            candidates.iter().for_each(|(place, lines)| screening.look_at(place, lines.as_deref()));
         }
     }
     let Screening { mut verdicts, open, .. } = screening;
@@ -214,12 +211,18 @@ impl<'a> Screening<'a> {
         Self { ruleset, request, list, verdicts: Vec::new(), open: Vec::new() }
     }
 
-    fn look_at(&mut self, place: usize) {
+    /// Screens a promotion; only the lines `among` can be in its scope, when they are given.
+    fn look_at(&mut self, place: usize, among: Option<&[usize]>) {
         let Some(promotion) = self.ruleset.promotions().get(place) else { return };
         let (cart, verdicts) = (self.request.cart, self.request.verdicts);
         // An answer to a code gives the reason of its promotion, be it a candidate or not.
         let answers_a_code = answers_a_code(promotion, cart);
-        let candidate = is_candidate(promotion, cart);
+        let placed = is_placed(promotion, cart);
+        if !placed && !answers_a_code && verdicts != Verdicts::All {
+            return;
+        }
+        let scope = Scope::of(promotion, cart, among);
+        let candidate = placed && is_candidate(promotion, cart, &scope);
         if !candidate && !answers_a_code && verdicts != Verdicts::All {
             return;
         }
@@ -229,16 +232,16 @@ impl<'a> Screening<'a> {
             Verdicts::All => true,
         };
         let asked_about = listed || answers_a_code;
-        match screen(promotion, self.request, self.list) {
+        match screen(promotion, self.request, self.list, scope) {
             Screened::Refused(because) => {
                 if asked_about {
                     self.verdicts.push(Verdict { promotion: place, because, listed });
                 }
             }
-            Screened::Open(Scope { pools, lines }) => {
+            Screened::Open(scope) => {
                 let allowance = self.request.allowance(promotion.symbol);
                 let asked_about = asked_about.then_some(listed);
-                self.open.push(Open { place, promotion, pools, scope: lines, allowance, asked_about });
+                self.open.push(Open { place, promotion, scope, allowance, asked_about });
             }
         }
     }

@@ -1,11 +1,12 @@
 //! From what a cart has to the promotions that it could concern, so that the cost of an evaluation
 //! follows the promotions that match, not those that exist.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use crate::model::{Cart, Line, LineFilter, NameFilter, Promotion, Selector, Trigger};
+use crate::model::{Cart, LineFilter, NameFilter, Promotion, Selector, Trigger};
 use crate::symbols::Symbol;
 
 type Postings = HashMap<Symbol, Vec<u32>, FixedState>;
@@ -13,9 +14,7 @@ type Postings = HashMap<Symbol, Vec<u32>, FixedState>;
 /// Where each promotion is listed: once for each of its keys, in the one dimension that tells most.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    by_product: Postings,
-    by_category: Postings,
-    by_line_brand: Postings,
+    by_line: LinePostings,
     by_store: Postings,
     by_region: Postings,
     by_brand: Postings,
@@ -30,24 +29,22 @@ impl Index {
     /// Lists promotions by their places.
     pub(crate) fn of(promotions: &[Promotion]) -> Self {
         let mut index = Self::default();
+        let mut by_line = Vec::new();
         for (place, promotion) in promotions.iter().enumerate() {
             // A ruleset has far fewer promotions than 2^32.
-            index.add(u32::try_from(place).unwrap_or(u32::MAX), promotion);
+            index.add(u32::try_from(place).unwrap_or(u32::MAX), promotion, &mut by_line);
         }
+        index.by_line = LinePostings::of(by_line);
         index
     }
 
-    fn add(&mut self, place: u32, promotion: &Promotion) {
+    fn add(&mut self, place: u32, promotion: &Promotion, by_line: &mut Vec<(usize, u32)>) {
         self.add_code(place, promotion);
         let scopes: Vec<&Selector> = promotion.steps.iter().flat_map(|step| step.benefit.scopes()).collect();
         if scopes.iter().all(|selector| is_keyed(selector)) {
             for filter in scopes.iter().flat_map(|selector| &selector.include) {
-                let (postings, keys) = match narrowest(filter) {
-                    Dimension::Product => (&mut self.by_product, &filter.products),
-                    Dimension::Category => (&mut self.by_category, &filter.categories),
-                    Dimension::Brand => (&mut self.by_line_brand, &filter.brands),
-                };
-                list(postings, keys, place);
+                let (dimension, names) = narrowest(filter);
+                by_line.extend(names.iter().map(|name| (row(dimension, *name), place)));
             }
             return;
         }
@@ -72,42 +69,164 @@ impl Index {
         }
     }
 
-    /// The places of the promotions that the cart could concern, rising.
-    pub(crate) fn candidates(&self, cart: &Cart) -> Vec<u32> {
-        let mut found = self.anywhere.clone();
+    /// The promotions that the cart could concern.
+    pub(crate) fn candidates(&self, cart: &Cart) -> Candidates {
+        let mut found = self.by_line.candidates(cart);
         let mut add = |postings: &Postings, key: Symbol| {
-            if let Some(places) = postings.get(&key) {
-                found.extend(places);
-            }
+            found.add_for_all_lines(postings.get(&key).map_or(&[], Vec::as_slice));
         };
-        let mut before: Option<&Line> = None;
-        for line in &cart.lines {
-            add(&self.by_product, line.product);
-            // Lines of one kind of goods often follow each other.
-            if before.is_none_or(|before| before.categories != line.categories) {
-                line.categories.iter().for_each(|category| add(&self.by_category, *category));
-            }
-            if before.is_none_or(|before| before.brand != line.brand) {
-                add(&self.by_line_brand, line.brand);
-            }
-            before = Some(line);
-        }
         add(&self.by_store, cart.store.symbol);
         add(&self.by_region, cart.region.symbol);
         add(&self.by_brand, cart.brand.symbol);
         add(&self.by_channel, cart.channel.symbol);
         cart.codes.iter().for_each(|given| add(&self.by_code, given.code));
         cart.vouchers_of.iter().for_each(|promotion| add(&self.by_voucher, *promotion));
-        found.sort_unstable();
-        found.dedup();
+        found.add_for_all_lines(&self.anywhere);
+        found.hits.sort_unstable();
         found
     }
 }
 
+/// The promotions that a cart could concern; every candidate is among them.
+#[derive(Default)]
+pub(crate) struct Candidates {
+    /// By the promotions' places.
+    hits: Vec<Hit>,
+    /// The lines of each name that promotions are listed by, in cart order, the names behind one another.
+    lines: Vec<usize>,
+    /// Where the lines of each name end.
+    ends: Vec<usize>,
+}
+
+/// A promotion's place in the upper half, a name's in the lower one, so that hits are sorted as numbers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Hit(u64);
+
+impl Hit {
+    /// The place of no name: any line may do. Comes before all names.
+    const ALL_LINES: u32 = 0;
+
+    fn new(place: u32, name: u32) -> Self {
+        Self(u64::from(place) << 32 | u64::from(name))
+    }
+
+    fn place(self) -> u64 {
+        self.0 >> 32
+    }
+
+    /// The name's place among those of the candidates; `None` when any line may do.
+    fn name(self) -> Option<usize> {
+        usize::try_from(self.0 & u64::from(u32::MAX)).ok()?.checked_sub(1)
+    }
+}
+
+impl Candidates {
+    /// The promotions' places, rising, each with the only lines that can be in its scope: `None` is all.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, Option<Cow<'_, [usize]>>)> {
+        self.hits.chunk_by(|one, other| one.place() == other.place()).filter_map(|hits| {
+            let (first, others) = hits.split_first()?;
+            let place = usize::try_from(first.place()).ok()?;
+            let Some(name) = first.name() else { return Some((place, None)) };
+            let lines = self.lines_of(name);
+            if others.is_empty() {
+                return Some((place, Some(Cow::Borrowed(lines))));
+            }
+            let others = others.iter().filter_map(|hit| hit.name()).flat_map(|name| self.lines_of(name));
+            let mut all: Vec<usize> = lines.iter().chain(others).copied().collect();
+            all.sort_unstable();
+            all.dedup();
+            Some((place, Some(Cow::Owned(all))))
+        })
+    }
+
+    fn lines_of(&self, name: usize) -> &[usize] {
+        let end = |name: usize| self.ends.get(name).copied();
+        let start = name.checked_sub(1).map_or(Some(0), end);
+        start.zip(end(name)).and_then(|(start, end)| self.lines.get(start..end)).unwrap_or(&[])
+    }
+
+    fn add_for_all_lines(&mut self, places: &[u32]) {
+        self.hits.extend(places.iter().map(|place| Hit::new(*place, Hit::ALL_LINES)));
+    }
+
+    /// Adds the promotions that are listed by one more name.
+    fn add(&mut self, places: &[u32], lines: impl Iterator<Item = usize>) {
+        self.lines.extend(lines);
+        self.ends.push(self.lines.len());
+        // A cart's lines have far fewer names than 2^32.
+        let name = u32::try_from(self.ends.len()).unwrap_or(Hit::ALL_LINES);
+        self.hits.extend(places.iter().map(|place| Hit::new(*place, name)));
+    }
+}
+
+/// Promotions by the names that lines have. Each name has a row for each dimension, and the rows lie behind
+/// one another in one list.
+#[derive(Debug, Default)]
+struct LinePostings {
+    /// Where each row starts, and where the last one ends.
+    starts: Vec<u32>,
+    places: Vec<u32>,
+}
+
+#[derive(Clone, Copy)]
 enum Dimension {
     Product,
     Category,
     Brand,
+}
+
+const DIMENSIONS: usize = 3;
+
+fn row(dimension: Dimension, name: Symbol) -> usize {
+    name.index() * DIMENSIONS + dimension as usize
+}
+
+impl LinePostings {
+    /// Promotions by row.
+    fn of(mut listed: Vec<(usize, u32)>) -> Self {
+        listed.sort_unstable();
+        listed.dedup();
+        let mut starts = Vec::new();
+        // A ruleset has far fewer names than 2^32.
+        let position = |position: usize| u32::try_from(position).unwrap_or(u32::MAX);
+        for (index, (row, _)) in listed.iter().enumerate() {
+            if starts.len() <= *row {
+                starts.resize(row + 1, position(index));
+            }
+        }
+        starts.push(position(listed.len()));
+        Self { starts, places: listed.into_iter().map(|(_, place)| place).collect() }
+    }
+
+    fn places(&self, row: usize) -> &[u32] {
+        let start = |row: usize| self.starts.get(row).and_then(|start| usize::try_from(*start).ok());
+        let range = start(row).zip(start(row + 1));
+        range.and_then(|(start, end)| self.places.get(start..end)).unwrap_or(&[])
+    }
+
+    /// The promotions that are listed by a name of a line, each name with the lines that have it.
+    fn candidates(&self, cart: &Cart) -> Candidates {
+        let mut named: Vec<(usize, usize)> = Vec::new();
+        for (place, line) in cart.lines.iter().enumerate() {
+            let mut add = |dimension, name| {
+                let row = row(dimension, name);
+                if !self.places(row).is_empty() {
+                    named.push((row, place));
+                }
+            };
+            add(Dimension::Product, line.product);
+            line.categories.iter().for_each(|category| add(Dimension::Category, *category));
+            add(Dimension::Brand, line.brand);
+        }
+        named.sort_unstable();
+        named.dedup();
+        let mut found = Candidates::default();
+        for named in named.chunk_by(|(row, _), (other, _)| row == other) {
+            let places = named.first().map_or(&[][..], |(row, _)| self.places(*row));
+            found.add(places, named.iter().map(|(_, line)| *line));
+        }
+        found
+    }
 }
 
 /// Whether a line must have one of some names to be picked.
@@ -118,13 +237,14 @@ fn is_keyed(selector: &Selector) -> bool {
     !selector.include.is_empty() && selector.include.iter().all(keyed)
 }
 
-fn narrowest(filter: &LineFilter) -> Dimension {
+/// The names by which the lines of a filter are found, fewest lines first.
+fn narrowest(filter: &LineFilter) -> (Dimension, &[Symbol]) {
     if !filter.products.is_empty() {
-        Dimension::Product
+        (Dimension::Product, &filter.products)
     } else if !filter.categories.is_empty() {
-        Dimension::Category
+        (Dimension::Category, &filter.categories)
     } else {
-        Dimension::Brand
+        (Dimension::Brand, &filter.brands)
     }
 }
 

@@ -1,13 +1,15 @@
 //! Chooses which promotions are applied together (S-7). A plan is a compatible set of promotions, with
 //! a number of sets for each offer on sets, run through the pipeline in its fixed order.
 
+mod company;
 mod search;
 mod unroll;
 mod walk;
 
 use crate::apply::{Applying, most};
+use crate::eligibility::Scope;
 use crate::evaluate::{Allowance, Request};
-use crate::model::{Exclusive, Phase, Promotion, Selection, ShortBudget, Step};
+use crate::model::{Phase, Promotion, Selection, ShortBudget, Step};
 use crate::reason::{Because, Parameter, Reason};
 use crate::ruleset::Ruleset;
 use crate::units::Prices;
@@ -20,10 +22,8 @@ pub(crate) struct Open<'a> {
     /// Its place in the ruleset.
     pub(crate) place: usize,
     pub(crate) promotion: &'a Promotion,
-    /// For each step the lines of its selectors: their places, rising.
-    pub(crate) pools: Vec<Vec<Vec<usize>>>,
-    /// The lines of all its selectors together.
-    pub(crate) scope: Vec<usize>,
+    /// The lines that it is about.
+    pub(crate) scope: Scope,
     pub(crate) allowance: Option<Allowance>,
     /// When a verdict is wanted: whether it is listed, or only answers a code.
     pub(crate) asked_about: Option<bool>,
@@ -155,7 +155,7 @@ impl<'a> Choice<'a> {
             policy: &self.ruleset.policy,
             promotion: open.promotion,
             step,
-            pools: open.pools.get(stop.step).map_or(&[], Vec::as_slice),
+            pools: open.scope.pools(stop.step),
             current: moment.phase,
             begun: moment.begun,
             own: self.bit(stop.open) & !SHARED_BIT,
@@ -185,7 +185,7 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// Refuses company that one of the two doesn't live with; conflicts are symmetric (S-7.1).
+    /// Refuses company that one of the two doesn't live with, and says who it is.
     pub(crate) fn check_company(&self, open: usize, taken: &[(Stop, i64)]) -> Result<(), Because> {
         let Some(own) = self.open.get(open) else { return Ok(()) };
         let others = || {
@@ -198,16 +198,7 @@ impl<'a> Choice<'a> {
 }
 
 fn check_exclusive(promotion: &Promotion, winner: &Promotion) -> Result<(), Because> {
-    let in_phase = |of: &Promotion, phase| of.steps.iter().any(|step| step.phase == phase);
-    let lowers_prices = |of: &Promotion| of.steps.iter().any(|step| step.phase != Phase::Reward);
-    let alone = |own: &Promotion, other: &Promotion| match own.stacking.exclusive {
-        Exclusive::No => false,
-        Exclusive::Phase => {
-            own.steps.iter().any(|step| step.phase != Phase::Reward && in_phase(other, step.phase))
-        }
-        Exclusive::Order => lowers_prices(own) && lowers_prices(other),
-    };
-    if alone(promotion, winner) || alone(winner, promotion) {
+    if company::exclude_each_other(promotion, winner) {
         return Err(Because::text(Reason::Exclusive, "winner", &*winner.id));
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::index::Index;
+use crate::index::{Candidates, Index};
 use crate::model::{Cart, Policy, Promotion, Trigger};
 use crate::symbols::{Symbol, Symbols};
 
@@ -90,8 +90,8 @@ impl Ruleset {
         &self.promotions
     }
 
-    /// The places of the promotions that a cart could concern, rising: every candidate is among them.
-    pub fn candidates(&self, cart: &Cart) -> Vec<u32> {
+    /// The promotions that a cart could concern: every candidate is among them.
+    pub(crate) fn candidates(&self, cart: &Cart) -> Candidates {
         self.index.candidates(cart)
     }
 

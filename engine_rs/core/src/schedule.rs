@@ -1,7 +1,7 @@
 //! Does a promotion hold at an instant? (S-8.4)
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Weekday};
 
 use crate::evaluate::Request;
 use crate::model::{DailyWindow, HolidayMode, Schedule};
@@ -45,11 +45,10 @@ fn check_at(
 }
 
 /// The days to which this moment belongs: a window over midnight belongs to the day it starts on.
-fn start_days(schedule: &Schedule, today: Date, second: i32) -> Vec<Date> {
-    if schedule.windows.is_empty() {
-        return vec![today];
-    }
-    schedule.windows.iter().filter_map(|window| start_day(window, today, second)).collect()
+fn start_days(schedule: &Schedule, today: Date, second: i32) -> impl Iterator<Item = Date> {
+    let whole_day = schedule.windows.is_empty().then_some(today);
+    let of_windows = schedule.windows.iter().filter_map(move |window| start_day(window, today, second));
+    whole_day.into_iter().chain(of_windows)
 }
 
 fn start_day(window: &DailyWindow, today: Date, second: i32) -> Option<Date> {
@@ -70,9 +69,9 @@ fn check_day(schedule: &Schedule, day: Date) -> Result<(), Because> {
     if let Some(last) = schedule.last_day.filter(|last| day > *last) {
         return Err(Because::text(Reason::Ended, "ended", last.to_string()));
     }
-    let weekday = day.weekday();
-    if schedule.days_of_week != 0 && schedule.days_of_week & (1 << weekday.to_monday_zero_offset()) == 0 {
-        return Err(Because::text(Reason::DayOfWeek, "day", format!("{weekday:?}").to_lowercase()));
+    let is_day = |weekday: Weekday| schedule.days_of_week & (1 << weekday.to_monday_zero_offset()) != 0;
+    if schedule.days_of_week != 0 && !is_day(day.weekday()) {
+        return Err(Because::text(Reason::DayOfWeek, "day", name_of(day.weekday())));
     }
     let holds = schedule.holidays.as_ref().is_none_or(|(mode, days)| {
         let is_holiday = days.binary_search(&day).is_ok();
@@ -85,11 +84,28 @@ fn check_day(schedule: &Schedule, day: Date) -> Result<(), Because> {
 fn outside_of_windows(schedule: &Schedule, local: DateTime) -> Because {
     match check_day(schedule, local.date()) {
         Err(because) => because,
-        Ok(()) => Because::text(
-            Reason::TimeOfDay,
-            "local_time",
-            format!("{:02}:{:02}", local.hour(), local.minute()),
-        ),
+        Ok(()) => Because::text(Reason::TimeOfDay, "local_time", clock(local)),
+    }
+}
+
+/// Hours and minutes, as in `07:30`.
+fn clock(local: DateTime) -> String {
+    let mut text = String::with_capacity(5);
+    let digit = |value: i8| char::from(b'0' + value.unsigned_abs());
+    text.extend([digit(local.hour() / 10), digit(local.hour() % 10), ':']);
+    text.extend([digit(local.minute() / 10), digit(local.minute() % 10)]);
+    text
+}
+
+fn name_of(weekday: Weekday) -> &'static str {
+    match weekday {
+        Weekday::Monday => "monday",
+        Weekday::Tuesday => "tuesday",
+        Weekday::Wednesday => "wednesday",
+        Weekday::Thursday => "thursday",
+        Weekday::Friday => "friday",
+        Weekday::Saturday => "saturday",
+        Weekday::Sunday => "sunday",
     }
 }
 

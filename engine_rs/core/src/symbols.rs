@@ -14,6 +14,11 @@ impl Symbol {
     pub const UNKNOWN: Self = Self(u32::MAX);
     /// Stands for a fact that wasn't given.
     pub const ABSENT: Self = Self(u32::MAX - 1);
+
+    /// Its number among the symbols of its table, from 0; far beyond them for unknown and absent.
+    pub(crate) fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
 }
 
 /// The texts of one ruleset.
@@ -39,8 +44,7 @@ impl Symbols {
     /// The text of a symbol; empty for unknown and absent.
     #[must_use]
     pub fn text(&self, symbol: Symbol) -> &str {
-        let index = usize::try_from(symbol.0).unwrap_or(usize::MAX);
-        self.texts.get(index).map_or("", |text| text)
+        self.texts.get(symbol.index()).map_or("", |text| text)
     }
 
     /// The symbol of a text that a cart brings; empty is absent.

@@ -1,7 +1,7 @@
 //! The prices of all units of a cart while promotions are applied: runs of units that are alike,
 //! never one object per unit, so that 6 000 pieces stay one run until a promotion splits it (S-3.2).
 
-use crate::model::{Cart, Line, Phase, Role};
+use crate::model::{Basis, Cart, Line, LineKind, Phase, Role};
 
 /// Some consecutive units of a line to which the same has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(crate) struct Run {
     pub(crate) used: bool,
     /// The unit groups of which a member lowered them, as bits.
     pub(crate) groups: u64,
+    /// Whether they are goods, and not delivery or a fee.
+    is_item: bool,
 }
 
 /// What one promotion takes off some consecutive units of a run.
@@ -60,6 +62,15 @@ pub(crate) struct Mark {
 #[derive(Clone, Debug)]
 pub(crate) struct Prices {
     runs: Vec<Run>,
+    items: Value,
+}
+
+/// What all items together are worth.
+#[derive(Clone, Copy, Debug)]
+struct Value {
+    list: i64,
+    phase_start: i64,
+    left: i64,
 }
 
 impl Prices {
@@ -75,13 +86,27 @@ impl Prices {
             closed_by: 0,
             used: false,
             groups: 0,
+            is_item: priced.kind == LineKind::Item,
         };
-        Self { runs: cart.lines.iter().enumerate().map(run).collect() }
+        let items = cart.lines.iter().filter(|line| line.kind == LineKind::Item);
+        let list = items.map(Line::list_value).sum();
+        let items = Value { list, phase_start: list, left: list };
+        Self { runs: cart.lines.iter().enumerate().map(run).collect(), items }
+    }
+
+    /// What all items are worth together, seen from a phase when the pipeline is in another or the same.
+    pub(crate) fn value_of_items(&self, basis: Basis, current: Option<Phase>, phase: Phase) -> i64 {
+        match basis {
+            Basis::List => self.items.list,
+            Basis::PhaseStart if current == Some(phase) => self.items.phase_start,
+            Basis::PhaseStart | Basis::Current => self.items.left,
+        }
     }
 
     /// Takes over other prices, and keeps the memory.
     pub(crate) fn copy_from(&mut self, other: &Self) {
         self.runs.clone_from(&other.runs);
+        self.items = other.items;
     }
 
     /// The runs in cart order.
@@ -89,8 +114,25 @@ impl Prices {
         &self.runs
     }
 
+    /// The runs of some lines, which are in cart order, with their places.
+    pub(crate) fn runs_of<'a>(&'a self, lines: &'a [usize]) -> impl Iterator<Item = (usize, &'a Run)> {
+        let mut place = 0;
+        lines.iter().flat_map(move |line| {
+            let ahead = self.runs.get(place..).unwrap_or(&[]);
+            // Lines that are asked for often follow each other, and runs of one line always do.
+            if ahead.first().is_some_and(|run| run.line < *line) {
+                place += ahead.partition_point(|run| run.line < *line);
+            }
+            let start = place;
+            let of_line = self.runs.get(start..).unwrap_or(&[]).iter().take_while(|run| run.line == *line);
+            place += of_line.clone().count();
+            of_line.enumerate().map(move |(index, run)| (start + index, run))
+        })
+    }
+
     /// The runs as they are when a phase starts from here.
     pub(crate) fn start_phase(&mut self) {
+        self.items.phase_start = self.items.left;
         for run in &mut self.runs {
             run.phase_start = run.left;
         }
@@ -105,6 +147,14 @@ impl Prices {
 
     /// Takes the cuts, which are in unit order, off their units.
     pub(crate) fn apply(&mut self, cuts: &[Cut], mark: Mark) {
+        let is_item = |cut: &&Cut| self.runs.get(cut.run).is_some_and(|run| run.is_item);
+        let taken: i64 = cuts.iter().filter(is_item).map(|cut| cut.each * cut.count).sum();
+        self.items.left -= taken;
+        let is_whole = |cut: &Cut| self.runs.get(cut.run).is_some_and(|run| run.count == cut.count);
+        if cuts.iter().all(is_whole) {
+            self.apply_to_whole_runs(cuts, mark);
+            return;
+        }
         let mut runs = Vec::with_capacity(self.runs.len() + cuts.len());
         let mut cuts = cuts.iter().peekable();
         for (index, run) in self.runs.iter().enumerate() {
@@ -117,6 +167,26 @@ impl Prices {
             push(&mut runs, Run { count: run.count - done, ..*run });
         }
         self.runs = runs;
+    }
+
+    fn apply_to_whole_runs(&mut self, cuts: &[Cut], mark: Mark) {
+        for cut in cuts {
+            if let Some(run) = self.runs.get_mut(cut.run) {
+                *run = cut_run(run, cut, mark);
+            }
+        }
+        self.runs.dedup_by(|run, before| {
+            let joins = before.is_like(run);
+            before.count += if joins { run.count } else { 0 };
+            joins
+        });
+    }
+}
+
+impl Run {
+    /// Whether the units of two runs that follow each other are alike.
+    fn is_like(&self, next: &Self) -> bool {
+        self.line == next.line && Self { count: next.count, ..*self } == *next
     }
 }
 
@@ -140,7 +210,7 @@ fn push(runs: &mut Vec<Run>, run: Run) {
         return;
     }
     match runs.last_mut() {
-        Some(last) if (Run { count: run.count, ..*last }) == run => last.count += run.count,
+        Some(last) if last.is_like(&run) => last.count += run.count,
         _ => runs.push(run),
     }
 }

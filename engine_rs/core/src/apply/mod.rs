@@ -194,8 +194,7 @@ fn share(value: i64, ppm: i32) -> Fraction {
 fn cuts_of(picked: &[Picked], splits: &[UnitSplit], role: Role) -> Vec<Cut> {
     let mut cuts = Vec::with_capacity(picked.len());
     for (units, split) in picked.iter().zip(splits) {
-        let whole = Cut { run: units.run, line: units.line, skip: 0, count: units.count, each: 0, role };
-        cuts.extend(split_cut(&whole, *split));
+        cuts.extend(split_cut(&units.whole(role), *split));
     }
     cuts
 }

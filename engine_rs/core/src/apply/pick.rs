@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::Applying;
-use crate::model::{UnitLimit, UnitOrder};
-use crate::units::{Prices, Run, phase_start};
+use crate::model::{Role, UnitLimit, UnitOrder};
+use crate::units::{Cut, Prices, Run, phase_start};
 
 /// The first units of a run, as a benefit takes them.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,13 @@ pub(crate) struct Picked {
     pub(crate) base: i64,
     /// What each can lose: its price left down to its floor.
     pub(crate) capacity: i64,
+}
+
+impl Picked {
+    /// A cut of all these units by nothing.
+    pub(super) fn whole(&self, role: Role) -> Cut {
+        Cut { run: self.run, line: self.line, skip: 0, count: self.count, each: 0, role }
+    }
 }
 
 /// The units that the promotion may touch and, when their number is limited, takes; in cart order.
@@ -64,11 +71,8 @@ pub(crate) fn open<'a>(
             && (run.groups & stacking.unit_groups == 0 || run.lowered_by & own != 0)
             && also(run)
     };
-    // Runs and pool are both in cart order, so that one walk over them finds what they share.
-    let mut lines = pool.iter().copied().peekable();
-    prices.runs().iter().enumerate().filter_map(move |(index, run)| {
-        while lines.next_if(|line| *line < run.line).is_some() {}
-        if lines.peek() != Some(&run.line) || !is_open(run) {
+    prices.runs_of(pool).filter_map(move |(index, run)| {
+        if !is_open(run) {
             return None;
         }
         let line = applying.cart.lines.get(run.line)?;

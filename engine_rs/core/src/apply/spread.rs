@@ -1,12 +1,12 @@
 //! `spread`: takes one amount off several lines together. What one unit's floor refuses flows to the
 //! others, since it is about all of them (S-5.1, S-5.3).
 
-use super::{Applying, Draft, DraftLine, Picked, cuts_of, pick, share, sum_of};
-use crate::allocate::{Alike, UnitSplit, by_water_filling, to_units_filling};
+use super::{Applying, Draft, DraftLine, Picked, cuts_of, pick, share, split_cut, sum_of};
+use crate::allocate::{Alike, UnitSplit, to_units_filling};
 use crate::model::{Amounts, Role, SpreadAmount};
 use crate::rational::Fraction;
 use crate::reason::Because;
-use crate::units::Prices;
+use crate::units::{Cut, Prices};
 
 pub(super) fn draft(
     applying: &Applying<'_>,
@@ -47,16 +47,21 @@ impl Wanted {
 fn spread(wanted: Wanted, cap: i64, picked: &[Picked]) -> Draft {
     let capped = wanted.rounded.min(cap);
     let lines: Vec<&[Picked]> = picked.chunk_by(|one, other| one.line == other.line).collect();
-    let sum = |of: fn(&Picked) -> i64| -> Vec<i64> {
-        lines.iter().map(|line| line.iter().map(|units| of(units) * units.count).sum()).collect()
+    let sum = |line: &[Picked], of: fn(&Picked) -> i64| -> i64 {
+        line.iter().map(|units| of(units) * units.count).sum()
     };
-    let residuals = sum(|units| units.left);
-    let shares = by_water_filling(capped, &residuals, &sum(|units| units.capacity));
-    let total: i64 = residuals.iter().sum();
-    let mut cuts = Vec::with_capacity(picked.len());
+    let whole_line = |line: &&[Picked]| Alike {
+        count: 1,
+        weight: sum(line, |units| units.left),
+        capacity: sum(line, |units| units.capacity),
+    };
+    let weighed: Vec<Alike> = lines.iter().map(whole_line).collect();
+    let total: i64 = weighed.iter().map(|line| line.weight).sum();
+    let mut cuts = Vec::with_capacity(2 * picked.len());
     let mut parts = Vec::with_capacity(lines.len());
-    for ((line, share), residual) in lines.iter().zip(shares).zip(residuals) {
-        cuts.extend(cuts_of(line, &to_line(share, line), Role::Plain));
+    for ((line, split), weighed) in lines.iter().zip(to_units_filling(capped, &weighed)).zip(&weighed) {
+        let (share, residual) = (split.sum(1), weighed.weight);
+        add_cuts(line, share, &mut cuts);
         let (numerator, denominator) = (i128::from(capped) * i128::from(residual), i128::from(total.max(1)));
         // A share is at least its exact part rounded down, unless floors and prices left refuse some of it.
         let unhindered = i64::try_from(numerator / denominator).unwrap_or(i64::MAX);
@@ -75,10 +80,13 @@ fn spread(wanted: Wanted, cap: i64, picked: &[Picked]) -> Draft {
 }
 
 /// Splits a line's share over its units; the line can take all of it.
-fn to_line(share: i64, line: &[Picked]) -> Vec<UnitSplit> {
+fn add_cuts(line: &[Picked], share: i64, cuts: &mut Vec<Cut>) {
     if let [units] = line {
-        return vec![UnitSplit { each: share / units.count, raised: share % units.count }];
+        let split = UnitSplit { each: share / units.count, raised: share % units.count };
+        cuts.extend(split_cut(&units.whole(Role::Plain), split));
+        return;
     }
     let alike = |units: &Picked| Alike { count: units.count, weight: units.left, capacity: units.capacity };
-    to_units_filling(share, &line.iter().map(alike).collect::<Vec<_>>())
+    let splits = to_units_filling(share, &line.iter().map(alike).collect::<Vec<_>>());
+    cuts.extend(cuts_of(line, &splits, Role::Plain));
 }

@@ -1,6 +1,6 @@
 //! A promotion as the engine runs it.
 
-use super::{Amounts, Condition, CrossBrand, PaymentTest, Schedule, Step, Targeting, Threshold};
+use super::{Amounts, Condition, CrossBrand, PaymentTest, Schedule, Selector, Step, Targeting, Threshold};
 use crate::currency::Currency;
 use crate::symbols::Symbol;
 
@@ -54,6 +54,14 @@ impl Promotion {
     /// The phase of its first step.
     pub fn phase(&self) -> Phase {
         self.steps.first().map_or(Phase::Reward, |step| step.phase)
+    }
+
+    /// Its selector, when it has but one.
+    pub(crate) fn only_selector(&self) -> Option<&Selector> {
+        match self.steps.as_slice() {
+            [step] => step.benefit.only_selector(),
+            _ => None,
+        }
     }
 
     /// Whether every amount that it needs exists in the currency (S-2.1).

@@ -79,6 +79,16 @@ impl Benefit {
         }
     }
 
+    /// Its selector, when it has but one by its kind.
+    pub(crate) fn only_selector(&self) -> Option<&Selector> {
+        match self {
+            Self::Reduce { scope, .. } | Self::Spread { scope, .. } | Self::Reward { scope, .. } => {
+                Some(scope)
+            }
+            Self::Set(_) | Self::Gift(_) | Self::Tiers(_) => None,
+        }
+    }
+
     /// The selectors that say what the promotion is about.
     pub fn scopes(&self) -> impl Iterator<Item = &Selector> {
         let (scope, slots): (Option<&Selector>, &[Slot]) = match self {

@@ -81,7 +81,8 @@ enum Outlook {
 }
 
 impl Search<'_> {
-    fn visit(&mut self, node: Node, stack: &mut Vec<Node>) {
+    fn visit(&mut self, mut node: Node, stack: &mut Vec<Node>) {
+        self.pass(&mut node);
         if let Some(best) = &self.best {
             let outlook = self.outlook(&node, best);
             if outlook == Outlook::Hopeless {
@@ -98,6 +99,26 @@ impl Search<'_> {
             None => self.end(node.walk),
             Some(stop) => self.branch(*stop, node, stack),
         }
+    }
+
+    /// Passes the stops that no plan from here takes.
+    fn pass(&self, node: &mut Node) {
+        while let Some(stop) = self.choice.pricing.get(node.depth) {
+            if self.may_take(node, *stop) {
+                return;
+            }
+            node.depth += 1;
+            node.sets_max = i64::MAX;
+        }
+    }
+
+    /// Whether the stop, which comes next, can be taken and could lead to a plan that is preferred.
+    fn may_take(&self, node: &Node, stop: Stop) -> bool {
+        if stop.step > 0 {
+            return node.walk.has_taken(stop.open);
+        }
+        let admitted = self.choice.open.get(stop.open).is_some_and(|open| node.walk.admits(open));
+        admitted && self.may_help(node, stop)
     }
 
     /// Bounds the node, first by what was possible at list prices, then stop by stop by what still is.
@@ -162,14 +183,6 @@ impl Search<'_> {
     fn branch(&mut self, stop: Stop, node: Node, stack: &mut Vec<Node>) {
         let depth = node.depth + 1;
         let skip = |walk| Node { depth, walk, sets_max: i64::MAX };
-        if stop.step > 0 && !node.walk.has_taken(stop.open) {
-            stack.push(skip(node.walk));
-            return;
-        }
-        if stop.step == 0 && !self.may_help(&node, stop) {
-            stack.push(skip(node.walk));
-            return;
-        }
         let mut with = self.copy(&node.walk);
         let taken = with.take(self.choice, stop, node.sets_max);
         let fewer = match &taken {
@@ -221,8 +234,8 @@ impl Choice<'_> {
 
     /// The most that a stop could still add to a walk, nothing if what was taken excludes it.
     fn most_in_company(&self, stop: Stop, walk: &Walk, sets_max: i64) -> i64 {
-        let goes = walk.has_taken(stop.open) || self.check_company(stop.open, &walk.taken).is_ok();
-        if goes { self.most(stop, walk, sets_max) } else { 0 }
+        let admitted = || self.open.get(stop.open).is_some_and(|open| walk.admits(open));
+        if walk.has_taken(stop.open) || admitted() { self.most(stop, walk, sets_max) } else { 0 }
     }
 
     /// A plan with its rewards; nothing when one of its promotions can't be run to the end, or gives

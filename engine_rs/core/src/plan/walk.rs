@@ -1,5 +1,6 @@
 //! A walk through the pipeline: what was taken so far, and what it left.
 
+use super::company::Company;
 use super::{Choice, Open, Stop};
 use crate::apply::{self, Applying, Draft, Picked};
 use crate::condition::{self, View};
@@ -12,12 +13,14 @@ use crate::units::{Mark, Prices};
 pub(crate) struct Walk {
     prices: Prices,
     phase: Option<Phase>,
-    /// The promotion whose steps were run last.
+    /// The promotion of several steps that was run last.
     promotion: Option<usize>,
     /// A promotion whose budget isn't asked, to see what it would cost.
     without_budget: Option<usize>,
     /// What was run, with the number of sets that was asked for.
     pub(crate) taken: Vec<(Stop, i64)>,
+    /// Whom what was taken lives with.
+    company: Company,
     /// What each promotion of several steps has given so far.
     given: Vec<(usize, Given)>,
     /// Price reductions and the value of gifts.
@@ -56,6 +59,7 @@ impl Walk {
             promotion: None,
             without_budget: None,
             taken: Vec::new(),
+            company: Company::default(),
             given: Vec::new(),
             benefit: 0,
             reward_worth: 0,
@@ -69,6 +73,11 @@ impl Walk {
     pub(super) fn moment(&self, open: usize) -> Moment {
         let begun = self.promotion == Some(open);
         Moment { phase: self.phase, begun, given: self.given_by(open) }
+    }
+
+    /// Whether a promotion lives with what was taken.
+    pub(super) fn admits(&self, open: &Open<'_>) -> bool {
+        self.company.admits(open.promotion)
     }
 
     pub(crate) fn has_taken(&self, open: usize) -> bool {
@@ -88,9 +97,11 @@ impl Walk {
 
     /// Takes over another walk, and keeps the memory.
     pub(super) fn copy_from(&mut self, other: &Self) {
-        let Self { prices, phase, promotion, without_budget, taken, given, benefit, reward_worth } = other;
+        let Self { prices, phase, promotion, without_budget, taken, company, given, benefit, reward_worth } =
+            other;
         self.without_budget = *without_budget;
         self.prices.copy_from(prices);
+        self.company.copy_from(company);
         self.taken.clone_from(taken);
         self.given.clone_from(given);
         (self.phase, self.promotion) = (*phase, *promotion);
@@ -125,10 +136,11 @@ impl Walk {
         sets_max: i64,
     ) -> Result<Draft, Because> {
         let Some((open, step)) = choice.step(stop) else { return Err(Because::plain(Reason::NoEffect)) };
-        if stop.step == 0 {
+        if stop.step == 0 && !self.admits(open) {
             choice.check_company(stop.open, &self.taken)?;
         }
-        self.enter(step.phase, stop.open);
+        let several = open.promotion.steps.len() > 1;
+        self.enter(step.phase, Some(stop.open).filter(|_| several));
         if stop.step == 0 {
             check_purchase(choice, open, self)?;
         }
@@ -138,7 +150,6 @@ impl Walk {
         if !asks_budget {
             applying.budget = None;
         }
-        let several = open.promotion.steps.len() > 1;
         let drafted = check_step(choice, open, step.condition.as_ref(), self)
             .and_then(|()| apply::draft(&applying, &self.prices))
             .and_then(|draft| check_effect(open, &applying, &self.prices, asks_budget, draft));
@@ -164,6 +175,9 @@ impl Walk {
         self.prices.apply(&draft.cuts, mark);
         // The plan says how many sets there are, so that another promotion beside it adds none.
         self.taken.push((stop, if draft.formed > 0 { draft.formed } else { sets_max }));
+        if stop.step == 0 {
+            self.company.join(open.promotion);
+        }
         self.benefit = self.benefit.saturating_add(draft.benefit());
         self.reward_worth = self.reward_worth.saturating_add(draft.reward_worth());
         if open.promotion.steps.len() > 1 {
@@ -171,16 +185,17 @@ impl Walk {
         }
     }
 
-    fn enter(&mut self, phase: Phase, open: usize) {
+    /// Comes to a phase, and in it to a promotion of several steps.
+    fn enter(&mut self, phase: Phase, promotion: Option<usize>) {
         if self.phase != Some(phase) {
             self.phase = Some(phase);
             self.promotion = None;
             self.prices.start_phase();
         }
-        if self.promotion != Some(open) {
-            self.promotion = Some(open);
+        if promotion.is_some() && self.promotion != promotion {
             self.prices.start_promotion();
         }
+        self.promotion = promotion;
     }
 
     fn given_by(&self, open: usize) -> i64 {
@@ -208,7 +223,7 @@ fn is_final(reason: Reason) -> bool {
 fn view<'a>(choice: &'a Choice<'_>, open: &'a Open<'_>, walk: &'a Walk) -> View<'a> {
     View {
         request: choice.request,
-        scope: &open.scope,
+        scope: &open.scope.lines,
         prices: &walk.prices,
         current: walk.phase,
         phase: walk.phase.unwrap_or(open.promotion.phase()),
@@ -268,8 +283,8 @@ fn check_effect(
 fn why_empty(open: &Open<'_>, applying: &Applying<'_>, prices: &Prices) -> Because {
     let uses = matches!(applying.step.benefit, Benefit::Set(_) | Benefit::Gift(_));
     let count = |units: &mut dyn Iterator<Item = Picked>| units.map(|picked| picked.count).sum::<i64>();
-    let free = count(&mut apply::open_units(applying, prices, &open.scope, |run| !uses || !run.used));
-    let lines = open.scope.iter().filter_map(|place| applying.cart.lines.get(*place));
+    let free = count(&mut apply::open_units(applying, prices, &open.scope.lines, |run| !uses || !run.used));
+    let lines = open.scope.lines.iter().filter_map(|place| applying.cart.lines.get(*place));
     let in_scope: i64 = lines.map(|line| line.quantity).sum();
     Because::plain(if free < in_scope { Reason::UnitsTaken } else { Reason::NoEffect })
 }
