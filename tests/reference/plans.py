@@ -50,8 +50,19 @@ def _plans(facts: Facts, offers: Sequence[Offer], rewards: Sequence[Offer]) -> I
         if compatible(chosen):
             for counts in _counts(facts, chosen, rewards, _set_steps(chosen), {}):
                 outcome = run(facts, chosen, rewards, counts)
-                if not any(offer.id in outcome.refused for offer in chosen):
+                if _pays_all_sets(facts, chosen, rewards, counts) and not any(
+                    offer.id in outcome.refused for offer in chosen
+                ):
                     yield Choice(chosen, counts, outcome)
+
+
+def _pays_all_sets(facts: Facts, offers: list[Offer], rewards: Sequence[Offer], counts: Counts) -> bool:
+    """S-9.3: a budget has to pay all the sets that its promotion could form beside the others."""
+    for offer in offers:
+        of_others = {(id_, number): count for (id_, number), count in counts.items() if id_ != offer.id}
+        if offer.id in Pipeline(facts, offers, rewards, of_others).run().unpaid:
+            return False
+    return True
 
 
 def _set_steps(offers: list[Offer]) -> list[tuple[Offer, Step]]:
@@ -73,9 +84,7 @@ def _counts(
         return
     (offer, step), *others = steps
     outcome = Pipeline(facts, offers, rewards, decided).run()
-    # S-9.3: all that can be formed has to be paid, or nothing is given.
-    unpaid = offer.id in outcome.unpaid
-    most = 0 if unpaid else outcome.formed.get((offer.id, step.number), 0)
+    most = outcome.formed.get((offer.id, step.number), 0)
     for count in range(1, most + 1):
         yield from _counts(facts, offers, rewards, others, {**decided, (offer.id, step.number): count})
     if most == 0:

@@ -168,6 +168,9 @@ impl Search<'_> {
     fn end(&mut self, walk: Walk) {
         let count = self.choice.pricing_count(&walk);
         let Some(walk) = self.choice.with_rewards(walk) else { return };
+        if !self.choice.budgets_pay_all_sets(&walk, self.list) {
+            return;
+        }
         let better = self.best.as_ref().is_none_or(|best| {
             let best_count = self.choice.pricing_count(best);
             (walk.benefit, walk.reward_worth, best_count) > (best.benefit, best.reward_worth, count)
@@ -263,6 +266,24 @@ impl Choice<'_> {
                 Some(_) => return None,
             }
         }
+    }
+
+    /// Whether budgets could pay their promotions of several steps with all the sets that these could form
+    /// beside the others; to form fewer is no way to save it (S-9.3).
+    fn budgets_pay_all_sets(&self, plan: &Walk, list: &Prices) -> bool {
+        let in_sets = |(stop, _): &&(Stop, i64)| {
+            let Some((open, step)) = self.step(*stop) else { return false };
+            let has_budget = open.allowance.is_some_and(|allowance| allowance.budget_left.is_some());
+            has_budget && open.promotion.steps.len() > 1 && matches!(step.benefit, Benefit::Set(_))
+        };
+        plan.taken.iter().filter(in_sets).all(|(of, _)| {
+            let mut walk = Walk::new(list.clone());
+            plan.taken.iter().all(|(stop, sets)| {
+                let own = stop.open == of.open;
+                let taken = walk.take(self, *stop, if own { i64::MAX } else { *sets });
+                taken.is_ok() || !own
+            })
+        })
     }
 
     /// How many promotions of a plan lower prices.
