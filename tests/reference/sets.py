@@ -90,9 +90,9 @@ class Treatment:
     role: Role.ValueType
 
     @property
-    def rank(self) -> tuple[bool, int]:
-        """S-6.6: of those with the same role the larger discounts first; rewards are taken last."""
-        return self.role == Role.ROLE_REWARD, -self.discount
+    def rank(self) -> tuple[bool, int, bool]:
+        """S-6.6: larger discounts first, of equals plain units before qualifiers; rewards are taken last."""
+        return self.role == Role.ROLE_REWARD, -self.discount, self.role == Role.ROLE_QUALIFIER
 
 
 def _by_unit(formed: list[Group], made: list[Group], cuts: Mapping[Unit, int]) -> dict[Unit, Treatment]:

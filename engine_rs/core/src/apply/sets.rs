@@ -153,8 +153,8 @@ fn by_slot(
 
 fn finish(applying: &Applying<'_>, made: Made, sets: &[Formed], prices: &Prices) -> Result<Draft, Because> {
     let Made { mut cuts, exact: rounded_lines, wanted: rounded } = made;
-    // Among the units of a run those of larger discounts come first, rewards last.
-    cuts.sort_by_key(|cut| (cut.run, cut.role == Role::Reward, std::cmp::Reverse(cut.each)));
+    // Among the units of a run those of larger discounts come first, of equals plain ones, rewards last.
+    cuts.sort_by_key(|cut| (cut.run, cut.role == Role::Reward, std::cmp::Reverse(cut.each), cut.role));
     lay_out(&mut cuts);
     let cap = applying.cap(&applying.step.max_discount);
     if sum_of(&cuts) > cap {
