@@ -18,7 +18,7 @@ from dealwright.v1.ruleset_pb2 import Category, HolidayCalendar, Store
 from dealwright.v1.selector_pb2 import LineKind
 from dealwright.v1.targeting_pb2 import CustomerType
 
-from tests.differential.chances import CURRENCY, Chance
+from tests.differential.chances import CURRENCY, OTHER_CURRENCY, Chance
 
 PRODUCTS = ["p", "q", "r"]
 CATEGORY_OF = {"p": ["hot"], "q": ["cold"], "r": []}
@@ -28,6 +28,12 @@ SEGMENTS = ["staff", "students"]
 CHANNELS = ["dine_in", "App"]
 METHODS = ["card", "QRIS"]
 ZONES = ["Asia/Jakarta", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"]
+OTHER_KINDS = [
+    LineKind.LINE_KIND_DELIVERY,
+    LineKind.LINE_KIND_GIFT,
+    LineKind.LINE_KIND_FEE,
+    LineKind.LINE_KIND_TIP,
+]
 CODES = ["SAVE", "Weekend20"]
 CODES_AS_TYPED = ["SAVE", " save ", "\uff33\uff21\uff36\uff25", "weekend20", "nope", "V-1"]
 STORES = [
@@ -59,12 +65,13 @@ def request(chance: Chance, promotions: list[Promotion], units_max: int) -> Eval
     """A request for a ruleset of these promotions."""
     asked = EvaluateRequest(cart=cart(chance, promotions, units_max))
     asked.evaluate_time.FromJsonString(chance.of(INSTANTS))
-    if chance.one_in(4):
+    if chance.one_in(3):
         asked.limit_state.promotions.extend(_limits(chance, each) for each in promotions if chance.one_in(2))
     asked.options.verdicts = chance.of(
         [
             VerdictScope.VERDICT_SCOPE_ALL,
             VerdictScope.VERDICT_SCOPE_UNSPECIFIED,
+            VerdictScope.VERDICT_SCOPE_CANDIDATES,
             VerdictScope.VERDICT_SCOPE_NONE,
         ]
     )
@@ -123,37 +130,33 @@ def attributes(chance: Chance) -> list[Attribute]:
 def _lines(chance: Chance, units_max: int) -> list[Line]:
     lines: list[Line] = []
     units = units_max
-    for index in range(chance.number(1, 5)):
-        line = Line(
-            id=f"line{index}",
-            quantity=chance.number(1, max(1, min(6, units))),
-            unit_price_minor=chance.price(),
-        )
-        units -= line.quantity
-        kinds = [
-            LineKind.LINE_KIND_DELIVERY,
-            LineKind.LINE_KIND_GIFT,
-            LineKind.LINE_KIND_FEE,
-            LineKind.LINE_KIND_TIP,
-        ]
-        if chance.one_in(5):
-            line.kind = chance.of(kinds)
-        line.product_id = chance.of([*PRODUCTS, "p", "q"])
-        line.category_ids.extend(CATEGORY_OF[line.product_id])
-        if chance.one_in(3):
-            line.brand_id = chance.of(BRANDS)
-        if chance.one_in(4):
-            line.floor_minor = chance.of([line.unit_price_minor * 9 // 10, line.unit_price_minor // 2, 200])
-        if chance.one_in(2):
-            line.tax_rate_ppm = chance.of([110_000, 100_000, 0, 123_456])
-        if chance.one_in(4):
-            line.attributes.extend(attributes(chance))
-        if lines and chance.one_in(8):
-            line.parent_id = chance.of(lines).id
-        lines.append(line)
-        if units <= 0:
-            break
+    for _ in range(chance.number(1, 5)):
+        if units > 0:
+            lines.append(_line(chance, lines, min(6, units)))
+            units -= lines[-1].quantity
     return lines
+
+
+def _line(chance: Chance, before: list[Line], units_max: int) -> Line:
+    line = Line(
+        id=f"line{len(before)}", quantity=chance.number(1, units_max), unit_price_minor=chance.price()
+    )
+    if chance.one_in(5):
+        line.kind = chance.of(OTHER_KINDS)
+    if not chance.one_in(12):
+        line.product_id = chance.of([*PRODUCTS, "p", "q"])
+    line.category_ids.extend(CATEGORY_OF.get(line.product_id, ["drinks"]))
+    if chance.one_in(3):
+        line.brand_id = chance.of(BRANDS)
+    if chance.one_in(4):
+        line.floor_minor = chance.of([line.unit_price_minor * 9 // 10, line.unit_price_minor // 2, 200])
+    if chance.one_in(2):
+        line.tax_rate_ppm = chance.of([110_000, 100_000, 0, 123_456])
+    if chance.one_in(4):
+        line.attributes.extend(attributes(chance))
+    if before and chance.one_in(8):
+        line.parent_id = chance.of(before).id
+    return line
 
 
 def _customer(chance: Chance) -> Customer:
@@ -173,8 +176,10 @@ def _customer(chance: Chance) -> Customer:
         customer.type = chance.of([CustomerType.CUSTOMER_TYPE_NEW, CustomerType.CUSTOMER_TYPE_RETURNING])
     if not chance.one_in(3):
         for brand in chance.some(BRANDS):
-            spent = Money(currency_code=CURRENCY, minor=chance.of([100, 1000, 5000]))
-            customer.accumulated_spend.append(AccumulatedSpend(brand_id=brand, period="month", spent=spent))
+            currency = OTHER_CURRENCY if chance.one_in(8) else CURRENCY
+            spent = Money(currency_code=currency, minor=chance.of([100, 1000, 5000, 0]))
+            period = chance.of(["month", "month", "year"])
+            customer.accumulated_spend.append(AccumulatedSpend(brand_id=brand, period=period, spent=spent))
     if chance.one_in(2):
         customer.attributes.extend(attributes(chance))
     return customer
@@ -186,6 +191,8 @@ def _payment(chance: Chance) -> Payment:
         payment.card_class = chance.of(["visa-gold", "visa"])
     if not chance.one_in(3):
         payment.issuer = chance.of(["samudra", "other"])
+    if chance.one_in(2):
+        payment.attributes.extend(attributes(chance))
     return payment
 
 

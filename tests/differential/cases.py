@@ -12,11 +12,14 @@ from tests.differential.carts import CALENDARS, CATEGORIES, STORES, request
 from tests.differential.chances import CURRENCY, Chance
 from tests.differential.rules import RULES, set_rule
 
-TYPES = sorted(RULES)
-"""The types that engine and reference are compared on."""
+TYPES = [*sorted(RULES), "custom", "custom", "buy_x_get_y", "threshold_tier"]
+"""The types of promotions, those oftener that have more to say."""
 
 PROMOTIONS_MAX = 4
 UNITS_MAX = 12
+# Now and then more promotions on fewer units, since the reference tries every plan.
+CROWD_MAX = 6
+UNITS_OF_CROWD_MAX = 5
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,7 +37,9 @@ class Case:
 def case(seed: int, number: int) -> Case:
     """The case of this number; the same one whenever it is asked for."""
     chance = Chance(seed, number)
-    promotions = [_promotion(chance, number) for number in range(chance.number(1, PROMOTIONS_MAX))]
+    crowded = chance.one_in(15)
+    count = chance.number(1, CROWD_MAX if crowded else PROMOTIONS_MAX)
+    promotions = [_promotion(chance, number) for number in range(count)]
     ruleset = Ruleset(
         company_id="sinar-rasa",
         revision=7,
@@ -44,7 +49,8 @@ def case(seed: int, number: int) -> Case:
         categories=CATEGORIES,
         holiday_calendars=CALENDARS,
     )
-    return Case(ruleset, request(chance, promotions, UNITS_MAX), chance.one_in(2))
+    units_max = UNITS_OF_CROWD_MAX if crowded else UNITS_MAX
+    return Case(ruleset, request(chance, promotions, units_max), chance.one_in(2))
 
 
 def _policy(chance: Chance) -> Policy:
@@ -89,7 +95,7 @@ def _promotion(chance: Chance, number: int) -> Promotion:
         ("targeting", 6),
         ("schedule", 6),
         ("trigger", 6),
-        ("limits", 6),
+        ("limits", 5),
         ("cross_brand", 8),
     ):
         if chance.one_in(times):

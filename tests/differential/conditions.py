@@ -19,6 +19,7 @@ from dealwright.v1.condition_pb2 import (
 from dealwright.v1.schedule_pb2 import DailyWindow, DayOfWeek, HolidayMode, Schedule
 from dealwright.v1.selector_pb2 import LineFilter, LineKind, PriceRange, Selector
 from dealwright.v1.stacking_pb2 import (
+    AutomaticTrigger,
     CodeTrigger,
     ExclusionGroup,
     Exclusivity,
@@ -265,7 +266,7 @@ def cross_brand(chance: Chance) -> CrossBrand:
     result = CrossBrand(
         trigger_brand_ids=chance.some(BRANDS),
         benefit_brand_ids=chance.some(BRANDS),
-        minimum_spend=chance.amounts(VALUES),
+        minimum_spend=[] if chance.one_in(4) else chance.amounts(VALUES),
     )
     result.spend = chance.of(
         [
@@ -276,7 +277,7 @@ def cross_brand(chance: Chance) -> CrossBrand:
         ]
     )
     if result.spend in (SpendSource.SPEND_SOURCE_BOTH, SpendSource.SPEND_SOURCE_PAST_VISITS):
-        result.period = "month"
+        result.period = chance.of(["month", "month", "year"])
     return result
 
 
@@ -302,7 +303,9 @@ def stacking(chance: Chance) -> Stacking:
 
 
 def trigger(chance: Chance) -> Trigger:
-    match chance.number(0, 3):
+    match chance.number(0, 4):
+        case 4:
+            return Trigger(automatic=AutomaticTrigger())
         case 0 | 1:
             return Trigger(code=CodeTrigger(codes=chance.some(CODES)))
         case 2:
@@ -319,4 +322,6 @@ def limits(chance: Chance) -> Limits:
     result.budget.extend(chance.amounts([100_000]))
     if chance.one_in(2):
         result.on_short_budget = ShortBudget.SHORT_BUDGET_PARTIAL
+    elif chance.one_in(3):
+        result.on_short_budget = ShortBudget.SHORT_BUDGET_ALL_OR_NOTHING
     return result

@@ -42,6 +42,12 @@ from tests.differential.chances import CURRENCY, Chance
 from tests.differential.conditions import condition, payment_test, selector, threshold
 from tests.differential.reductions import AMOUNTS, BASES, ORDERS, PERCENTS, reduction, unit_limit
 
+CREDITS = [
+    CreditKind.CREDIT_KIND_UNSPECIFIED,
+    CreditKind.CREDIT_KIND_POINTS,
+    CreditKind.CREDIT_KIND_WALLET,
+    CreditKind.CREDIT_KIND_PAYMENT,
+]
 SET_PRICES = [100, 500, 999, 1000, 1, 2000]
 GROUPINGS = [Grouping.GROUPING_UNSPECIFIED, Grouping.GROUPING_PER_GROUP, Grouping.GROUPING_MERCHANT]
 
@@ -50,14 +56,16 @@ def set_selector(chance: Chance) -> Selector:
     """Wide mostly, so that sets can be formed."""
     if chance.one_in(3):
         return selector(chance)
-    return chance.of([Selector(), Selector(include=[LineFilter(product_ids=chance.some(PRODUCTS))])])
+    wide = chance.of([Selector(), Selector(include=[LineFilter(product_ids=chance.some(PRODUCTS))])])
+    wide.with_children = chance.one_in(8)
+    return wide
 
 
 def buy_x_get_y(chance: Chance) -> BuyXGetY:
     rule = BuyXGetY(
         buy=set_selector(chance),
-        buy_quantity=chance.number(1, 2),
-        get_quantity=chance.number(1, 2),
+        buy_quantity=chance.of([1, 1, 2, 2, 3]),
+        get_quantity=chance.of([1, 1, 2, 2, 3]),
         reduction=reduction(chance),
         same_product=chance.one_in(4),
         partial=chance.one_in(3),
@@ -69,7 +77,7 @@ def buy_x_get_y(chance: Chance) -> BuyXGetY:
         rule.max_sets = chance.number(1, 2)
     if chance.one_in(4):
         rule.buy_order = chance.of(ORDERS)
-    if rule.HasField("get") and not rule.grouping and chance.one_in(3):
+    if rule.HasField("get") and not rule.grouping and chance.one_in(2):
         rule.get_order = chance.of(ORDERS)
     return rule
 
@@ -175,7 +183,7 @@ def gift(chance: Chance) -> Gift:
 
 
 def cashback(chance: Chance) -> Cashback:
-    rule = Cashback(credit_as=chance.of([CreditKind.CREDIT_KIND_UNSPECIFIED, CreditKind.CREDIT_KIND_WALLET]))
+    rule = Cashback(credit_as=chance.of(CREDITS))
     if chance.one_in(2):
         rule.cashback_amount.per_currency.extend(chance.amounts(AMOUNTS))
     else:
@@ -194,7 +202,7 @@ def cashback(chance: Chance) -> Cashback:
 def threshold_tier(chance: Chance) -> ThresholdTier:
     count = chance.number(1, 3)
     rule = ThresholdTier(
-        tiers=[_tier(chance, number, chance.one_in(4) and number == count - 1) for number in range(count)],
+        tiers=[_tier(chance, number, chance.one_in(4)) for number in range(count)],
         basis=threshold(chance).basis,
     )
     if chance.one_in(3):
@@ -206,7 +214,8 @@ def _tier(chance: Chance, number: int, ends: bool) -> Tier:
     minimum = chance.of([[100, 300], [500, 999], [1000, 2000]][number])
     tier = Tier(name=f"tier{number}", minimum=[Money(currency_code=CURRENCY, minor=minimum)])
     if ends:
-        tier.below.append(Money(currency_code=CURRENCY, minor=chance.of([3000, 4000])))
+        below = chance.of([[400, 999], [1000, 1500], [3000, 4000]][number])
+        tier.below.append(Money(currency_code=CURRENCY, minor=below))
     match chance.number(0, 3):
         case 0:
             tier.percent_off_ppm = chance.of(PERCENTS)
@@ -277,12 +286,12 @@ def _set_offer(chance: Chance) -> SetOffer:
     roles = [Role.ROLE_UNSPECIFIED] if priced else [Role.ROLE_QUALIFIER, Role.ROLE_REWARD]
     slots = [
         _slot(chance, number, chance.of(roles) if number < 2 else Role.ROLE_UNSPECIFIED)
-        for number in range(chance.number(1, 3))
+        for number in range(chance.number(1, 4))
     ]
     slots[0].optional = False
     if not priced:
         slots[-1].reduction.CopyFrom(reduction(chance))
-    result = SetOffer(slots=slots, partial=chance.one_in(3), grouping=chance.of(GROUPINGS))
+    result = SetOffer(slots=slots, partial=chance.one_in(2), grouping=chance.of(GROUPINGS))
     if priced:
         result.set_price.extend(chance.amounts(SET_PRICES))
     if chance.one_in(3):
@@ -296,7 +305,7 @@ def _slot(chance: Chance, number: int, role: Role.ValueType) -> Slot:
     slot = Slot(name=f"slot{number}", selector=set_selector(chance), minimum=chance.number(1, 2), role=role)
     if role != Role.ROLE_QUALIFIER and chance.one_in(4):
         slot.maximum = slot.minimum + chance.number(0, 2)
-    slot.optional = role != Role.ROLE_QUALIFIER and chance.one_in(6)
+    slot.optional = role != Role.ROLE_QUALIFIER and chance.one_in(4)
     if chance.one_in(4):
         slot.order = chance.of(ORDERS)
     match chance.number(0, 5):
@@ -326,8 +335,10 @@ def _reward(chance: Chance) -> Reward:
             result.voucher_promotion_id = "next-visit"
     if chance.one_in(3):
         result.scope.CopyFrom(selector(chance, [LineKind.LINE_KIND_ITEM, LineKind.LINE_KIND_DELIVERY]))
-    if chance.one_in(3) and result.WhichOneof("reward") in ("cashback_ppm", "cashback_amount"):
+    if chance.one_in(2) and result.WhichOneof("reward") in ("cashback_ppm", "cashback_amount"):
         result.max_reward.extend(chance.amounts([100, 10]))
+    if chance.one_in(4):
+        result.credit_as = chance.of(CREDITS)
     return result
 
 

@@ -251,11 +251,11 @@ def _accumulated_spend(test: AccumulatedSpendTest, facts: Facts) -> Answer:
 
 def past_spend(facts: Facts, brand_ids: Sequence[str], period: str) -> int | None:
     """The sum over brands (none named: all), or None when nothing is known of the period."""
-    of_period = [spend for spend in facts.cart.customer.accumulated_spend if spend.period == period]
+    of_period = [
+        spend
+        for spend in facts.cart.customer.accumulated_spend
+        if spend.period == period and spend.spent.currency_code == facts.currency
+    ]
     if not of_period:
         return None
-    return sum(
-        spend.spent.minor
-        for spend in of_period
-        if spend.spent.currency_code == facts.currency and (not brand_ids or spend.brand_id in brand_ids)
-    )
+    return sum(spend.spent.minor for spend in of_period if not brand_ids or spend.brand_id in brand_ids)
