@@ -65,8 +65,8 @@ def test_each_share_is_within_one_minor_unit_of_its_exact_share() -> None:
     shared = 0
     for each in cases():
         asked = ExplainRequest(cart=each.request.cart, evaluate_time=each.request.evaluate_time)
-        for line in asked.cart.lines:
-            line.ClearField("floor_minor")
+        for bought in asked.cart.lines:
+            bought.ClearField("floor_minor")
         ruleset = Ruleset.compile(each.ruleset.SerializeToString())
         explained = ExplainResponse.FromString(ruleset.explain(asked.SerializeToString(), 0))
         spreads = {promotion.id for promotion in each.ruleset.promotions if is_spread(promotion)}

@@ -77,7 +77,7 @@ impl Choice<'_> {
             Ok(beside) => beside,
         };
         if let Some(reason) = beside.why_nothing(open) {
-            return Because::plain(reason);
+            return self.short_budget(open, plan, walk, ahead).unwrap_or(Because::plain(reason));
         }
         let lost = plan.benefit.saturating_sub(beside.benefit);
         Because::money(Reason::BetterPlan, "lost_by", self.request.cart.currency, lost)
@@ -131,7 +131,8 @@ impl Choice<'_> {
             }
         }
         let money = |minor| Parameter::Money(self.request.cart.currency, minor);
-        let parameters = vec![("needed", money(walk.cost_of(open))), ("had", money(had))];
+        let needed = Some(walk.cost_of(open)).filter(|needed| *needed > 0)?;
+        let parameters = vec![("needed", money(needed)), ("had", money(had))];
         Some(Because { reason: Reason::Budget, parameters })
     }
 }

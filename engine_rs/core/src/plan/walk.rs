@@ -258,8 +258,8 @@ fn check_effect(
 ) -> Result<Draft, Because> {
     // What an empty budget leaves nothing of is told as such, not as an offer that gives nothing.
     let emptied = draft.is_empty() && applying.budget == Some(0);
-    if emptied && applying.spent > 0 {
-        // Earlier steps were given what was left, as a partial budget says; this one gets nothing.
+    if emptied && open.promotion.steps.len() > 1 {
+        // Other steps are given what was left, as a partial budget says, or cost it nothing.
         return Err(Because::plain(Reason::NoEffect));
     }
     let whole = if emptied { apply::draft(&Applying { budget: None, ..*applying }, prices)? } else { draft };
