@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use crate::model::{Cart, LineFilter, NameFilter, Promotion, Selector, Trigger};
+use crate::model::{Cart, LineFilter, NameFilter, Promotion, Selector, Targeting, Trigger};
 use crate::symbols::Symbol;
 
 type Postings = HashMap<Symbol, Vec<u32>, FixedState>;
@@ -23,6 +23,8 @@ pub(crate) struct Index {
     by_voucher: Postings,
     /// Those that any cart could concern.
     anywhere: Vec<u32>,
+    /// Where each promotion may hold.
+    gates: Vec<Gate>,
 }
 
 impl Index {
@@ -33,6 +35,7 @@ impl Index {
         for (place, promotion) in promotions.iter().enumerate() {
             // A ruleset has far fewer promotions than 2^32.
             index.add(u32::try_from(place).unwrap_or(u32::MAX), promotion, &mut by_line);
+            index.gates.push(Gate::of(&promotion.targeting));
         }
         index.by_line = LinePostings::of(by_line);
         index
@@ -79,9 +82,16 @@ impl Index {
         add(&self.by_region, cart.region.symbol);
         add(&self.by_brand, cart.brand.symbol);
         add(&self.by_channel, cart.channel.symbol);
+        found.add_for_all_lines(&self.anywhere);
+        let key = Key::of(cart);
+        let passes = |hit: &Hit| self.gates.get(hit.place()).is_none_or(|gate| gate.lets_through(&key));
+        found.hits.retain(passes);
+        // A code or a voucher is answered wherever its promotion holds.
+        let mut add = |postings: &Postings, key: Symbol| {
+            found.add_for_all_lines(postings.get(&key).map_or(&[], Vec::as_slice));
+        };
         cart.codes.iter().for_each(|given| add(&self.by_code, given.code));
         cart.vouchers_of.iter().for_each(|promotion| add(&self.by_voucher, *promotion));
-        found.add_for_all_lines(&self.anywhere);
         found.hits.sort_unstable();
         found
     }
@@ -110,8 +120,8 @@ impl Hit {
         Self(u64::from(place) << 32 | u64::from(name))
     }
 
-    fn place(self) -> u64 {
-        self.0 >> 32
+    fn place(self) -> usize {
+        usize::try_from(self.0 >> 32).unwrap_or(usize::MAX)
     }
 
     /// The name's place among those of the candidates; `None` when any line may do.
@@ -125,7 +135,7 @@ impl Candidates {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, Option<Cow<'_, [usize]>>)> {
         self.hits.chunk_by(|one, other| one.place() == other.place()).filter_map(|hits| {
             let (first, others) = hits.split_first()?;
-            let place = usize::try_from(first.place()).ok()?;
+            let place = first.place();
             let Some(name) = first.name() else { return Some((place, None)) };
             let lines = self.lines_of(name);
             if others.is_empty() {
@@ -157,6 +167,38 @@ impl Candidates {
         let name = u32::try_from(self.ends.len()).unwrap_or(Hit::ALL_LINES);
         self.hits.extend(places.iter().map(|place| Hit::new(*place, name)));
     }
+}
+
+/// Which names a promotion's place may have, as sets of bits that many names share: what it keeps out needs no
+/// look at the promotion, which lies elsewhere in memory.
+#[derive(Clone, Copy, Debug)]
+struct Gate([u64; 4]);
+
+/// The bits of the names of a cart's place.
+struct Key([u64; 4]);
+
+impl Gate {
+    fn of(targeting: &Targeting) -> Self {
+        let bits = |filter: &NameFilter| match filter.include.as_slice() {
+            [] => u64::MAX,
+            names => names.iter().fold(0, |bits, name| bits | bit(*name)),
+        };
+        Self([&targeting.stores, &targeting.brands, &targeting.channels, &targeting.regions].map(bits))
+    }
+
+    fn lets_through(&self, key: &Key) -> bool {
+        self.0.iter().zip(key.0).all(|(gate, key)| gate & key != 0)
+    }
+}
+
+impl Key {
+    fn of(cart: &Cart) -> Self {
+        Self([&cart.store, &cart.brand, &cart.channel, &cart.region].map(|name| bit(name.symbol)))
+    }
+}
+
+fn bit(name: Symbol) -> u64 {
+    1 << (name.index() % 64)
 }
 
 /// Promotions by the names that lines have. Each name has a row for each dimension, and the rows lie behind
