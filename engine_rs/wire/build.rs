@@ -1,11 +1,17 @@
 //! Generates from `proto/` at build time, without protoc: the Rust types, a table of the fields that each
-//! message has, and the numbers of the fields that answers are written with.
+//! message has, the numbers of the fields that answers are written with, and the views that requests are read into.
+
+#[path = "build/views.rs"]
+mod views;
 
 use std::fmt::Write;
 use std::path::PathBuf;
 
 use prost_types::FileDescriptorSet;
 use prost_types::field_descriptor_proto::Label;
+
+/// The requests of the hot path; what they hold is read as views too.
+const READ_AS_VIEWS: [&str; 2] = [".dealwright.v1.EvaluateRequest", ".dealwright.v1.ExplainRequest"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../proto");
@@ -20,6 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("fields.rs"), fields(&descriptors)?)?;
     std::fs::write(out.join("numbers.rs"), numbers(&descriptors)?)?;
+    std::fs::write(out.join("views.rs"), views::generate(&descriptors, &READ_AS_VIEWS)?)?;
     prost_build::Config::new().compile_fds(descriptors)?;
     Ok(())
 }

@@ -17,6 +17,7 @@ from dealwright.v1.evaluation_service_pb2 import (
 from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.ruleset_pb2 import Ruleset as RulesetMessage
 from dealwright_engine import InvalidRequest, InvalidRuleset, Ruleset, reason_codes, validate
+from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,6 +55,34 @@ def test_a_request_with_one_wrong_byte_is_refused_or_adds_up(
     data[place % len(data)] = byte
 
     evaluate_or_refuse(COMPANY, bytes(data))
+
+
+edits = st.lists(st.tuples(st.integers(0), st.binary(max_size=4), st.integers(0, 4)), max_size=3)
+
+
+@given(st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=2), edits)
+def test_a_request_is_read_as_other_decoders_read_it(
+    parts: list[EvaluateRequest], edits: list[tuple[int, bytes, int]]
+) -> None:
+    # Two requests behind one another are one: lists go on, messages are merged, of values the last one counts.
+    data = b"".join(part.SerializeToString() for part in parts)
+    for place, new, replaced in edits:
+        place %= len(data)
+        data = data[:place] + new + data[place + replaced :]
+
+    try:
+        message = EvaluateRequest.FromString(data)
+    except DecodeError:
+        assert answer(data) == answer(b"\xff")
+    else:
+        assert answer(data) == answer(message.SerializeToString())
+
+
+def answer(data: bytes) -> bytes:
+    try:
+        return COMPANY.evaluate(data, NOW_NANOS)
+    except InvalidRequest as refused:
+        return refused.diagnostics
 
 
 @given(promotions)

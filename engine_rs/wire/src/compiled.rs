@@ -6,6 +6,7 @@ use dealwright_core::advice::{NearMiss, near_misses, suggestions};
 use dealwright_core::evaluate::{Evaluation, Request, Verdicts, evaluate};
 use dealwright_core::ruleset::{Ruleset, Unsupported};
 use dealwright_core::symbols::{Symbol, Symbols};
+use foldhash::fast::FixedState;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -13,15 +14,15 @@ use crate::decode;
 use crate::diagnostics::{At, Code, Findings};
 use crate::limits::{ADVICE_MAX, CATEGORY_DEPTH_MAX, LIST_MAX, PROMOTIONS_MAX};
 use crate::lowering::{self, Groups, Lowering, Reference, Store, check_count, date, zone};
-use crate::proto;
 use crate::results::Answer;
+use crate::{proto, view};
 
 /// A compiled ruleset: immutable, shared between threads, and complete in itself.
 pub struct Compiled {
     ruleset: Ruleset,
     policy_fingerprint: [u8; 32],
     stores: HashMap<String, Store>,
-    ancestors: HashMap<String, Vec<Symbol>>,
+    ancestors: HashMap<Symbol, Vec<Symbol>, FixedState>,
     findings: Findings,
 }
 
@@ -91,7 +92,7 @@ impl Compiled {
     /// # Errors
     /// What is wrong with the request.
     pub fn evaluate(&self, request: &[u8], now: Timestamp) -> Result<Vec<u8>, Findings> {
-        let request: proto::EvaluateRequest = decode::request(request, "EvaluateRequest")?;
+        let request: view::EvaluateRequest<'_> = decode::request(request, "EvaluateRequest")?;
         let mut findings = Findings::default();
         let options = request.options.unwrap_or_default();
         let at = At::ROOT.field("options");
@@ -101,7 +102,7 @@ impl Compiled {
             time: request.evaluate_time.as_ref(),
             limit_state: request.limit_state.as_ref(),
             verdicts: verdicts.unwrap_or_default(),
-            language: Some(options.language.as_str()).filter(|tag| !tag.is_empty()),
+            language: Some(options.language).filter(|tag| !tag.is_empty()),
             near_misses: advice_max(options.near_misses_max, &at.field("near_misses_max"), &mut findings),
             suggestions: advice_max(options.suggestions_max, &at.field("suggestions_max"), &mut findings),
         };
@@ -113,7 +114,7 @@ impl Compiled {
     /// # Errors
     /// What is wrong with the request.
     pub fn explain(&self, request: &[u8], now: Timestamp) -> Result<Vec<u8>, Findings> {
-        let request: proto::ExplainRequest = decode::request(request, "ExplainRequest")?;
+        let request: view::ExplainRequest<'_> = decode::request(request, "ExplainRequest")?;
         let mut findings = Findings::default();
         let (near_misses, suggestions) = (request.near_misses_max, request.suggestions_max);
         let mut advice = |wanted: Option<i32>, field| {
@@ -124,7 +125,7 @@ impl Compiled {
             time: request.evaluate_time.as_ref(),
             limit_state: request.limit_state.as_ref(),
             verdicts: proto::VerdictScope::All,
-            language: Some(if request.language.is_empty() { "en" } else { &request.language }),
+            language: Some(if request.language.is_empty() { "en" } else { request.language }),
             near_misses: advice(near_misses, "near_misses_max"),
             suggestions: advice(suggestions, "suggestions_max"),
         };
@@ -138,7 +139,8 @@ impl Compiled {
         mut findings: Findings,
         encode: impl Fn(&Answer<'_>) -> Vec<u8>,
     ) -> Result<Vec<u8>, Findings> {
-        let at = lowering::instant(asked.time, &At::ROOT.field("evaluate_time"), &mut findings);
+        let time = asked.time.map(|time| prost_types::Timestamp { seconds: time.seconds, nanos: time.nanos });
+        let at = lowering::instant(time.as_ref(), &At::ROOT.field("evaluate_time"), &mut findings);
         let reference = Reference {
             symbols: &self.ruleset.symbols,
             policy: &self.ruleset.policy,
@@ -225,9 +227,9 @@ impl Compiled {
 
 /// What both kinds of requests ask.
 struct Asked<'a> {
-    cart: Option<&'a proto::Cart>,
-    time: Option<&'a prost_types::Timestamp>,
-    limit_state: Option<&'a proto::LimitState>,
+    cart: Option<&'a view::Cart<'a>>,
+    time: Option<&'a view::Timestamp>,
+    limit_state: Option<&'a view::LimitState<'a>>,
     verdicts: proto::VerdictScope,
     language: Option<&'a str>,
     near_misses: usize,
@@ -315,7 +317,7 @@ fn ancestors(
     listed: &[proto::Category],
     symbols: &mut Symbols,
     findings: &mut Findings,
-) -> HashMap<String, Vec<Symbol>> {
+) -> HashMap<Symbol, Vec<Symbol>, FixedState> {
     check_count(listed.len(), PROMOTIONS_MAX, &At::ROOT.field("categories"), findings);
     let mut parents: HashMap<&str, &str> = HashMap::with_capacity(listed.len());
     for (index, category) in listed.iter().enumerate() {
@@ -327,7 +329,7 @@ fn ancestors(
             findings.add(Code::Duplicate, &at, &[("value", category.id.as_str().into())]);
         }
     }
-    let mut ancestors = HashMap::with_capacity(listed.len());
+    let mut ancestors = HashMap::with_capacity_and_hasher(listed.len(), FixedState::default());
     for (index, category) in listed.iter().enumerate() {
         let mut line = Vec::new();
         let mut current = category.id.as_str();
@@ -341,7 +343,7 @@ fn ancestors(
             line.push(symbols.intern(current));
             current = parents.get(current).copied().unwrap_or("");
         }
-        ancestors.insert(category.id.clone(), line);
+        ancestors.insert(symbols.intern(&category.id), line);
     }
     ancestors
 }

@@ -4,6 +4,7 @@ use prost::Message;
 
 use crate::diagnostics::{At, Code, Findings};
 use crate::limits::{PROMOTION_BYTES_MAX, REQUEST_BYTES_MAX, RULESET_BYTES_MAX};
+use crate::reader::{self, Unreadable, View};
 use crate::unknown;
 
 /// A ruleset whose policy and promotions are still bytes, so that one of them that can't be read
@@ -26,9 +27,13 @@ pub(crate) struct RawRuleset {
     pub(crate) holiday_calendars: Vec<crate::proto::HolidayCalendar>,
 }
 
-/// Decodes a request; a caller may be newer, so that fields that aren't known are passed over.
-pub(crate) fn request<M: Message + Default>(bytes: &[u8], message: &'static str) -> Result<M, Findings> {
-    decode(bytes, message, REQUEST_BYTES_MAX, &At::ROOT)
+/// Reads a request; a caller may be newer, so that fields that aren't known are passed over.
+pub(crate) fn request<'a, V: View<'a>>(bytes: &'a [u8], message: &'static str) -> Result<V, Findings> {
+    check_length(bytes, REQUEST_BYTES_MAX, &At::ROOT)?;
+    reader::view(bytes).map_err(|unreadable| match unreadable {
+        Unreadable::TooDeep => Findings::one(Code::TooDeep, &At::ROOT, &[]),
+        Unreadable::Malformed => Findings::one(Code::NotAMessage, &At::ROOT, &[("message", message.into())]),
+    })
 }
 
 /// Decodes a ruleset down to the bytes of its promotions.
@@ -65,10 +70,7 @@ fn decode<M: Message + Default>(
     limit: usize,
     at: &At<'_>,
 ) -> Result<M, Findings> {
-    if bytes.len() > limit {
-        let parameters = [("given", bytes.len().into()), ("limit", limit.into())];
-        return Err(Findings::one(Code::MessageTooLarge, at, &parameters));
-    }
+    check_length(bytes, limit, at)?;
     M::decode(bytes).map_err(|error| {
         // The decoder tells its reason in words only; a test holds it to these.
         if error.to_string().contains("recursion limit") {
@@ -77,4 +79,12 @@ fn decode<M: Message + Default>(
             Findings::one(Code::NotAMessage, at, &[("message", message.into())])
         }
     })
+}
+
+fn check_length(bytes: &[u8], limit: usize, at: &At<'_>) -> Result<(), Findings> {
+    if bytes.len() <= limit {
+        return Ok(());
+    }
+    let parameters = [("given", bytes.len().into()), ("limit", limit.into())];
+    Err(Findings::one(Code::MessageTooLarge, at, &parameters))
 }

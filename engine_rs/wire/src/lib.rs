@@ -6,6 +6,7 @@ mod decode;
 pub mod diagnostics;
 pub mod limits;
 mod lowering;
+mod reader;
 mod results;
 mod texts;
 mod unknown;
@@ -19,6 +20,13 @@ pub mod proto {
 /// The numbers of the fields that answers are written with, generated from the schema.
 mod field {
     include!(concat!(env!("OUT_DIR"), "/numbers.rs"));
+}
+
+/// Requests whose texts borrow from their bytes, generated from the schema.
+mod view {
+    use crate::reader::{Reader, Unreadable, View};
+
+    include!(concat!(env!("OUT_DIR"), "/views.rs"));
 }
 
 pub use compiled::{Compiled, validate};

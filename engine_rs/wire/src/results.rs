@@ -15,16 +15,16 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::field;
-use crate::proto;
 use crate::texts::{self, Language};
 use crate::writer::Writer;
+use crate::{proto, view};
 
 /// What an answer is made from.
 pub(crate) struct Answer<'a> {
     pub(crate) ruleset: &'a Ruleset,
     pub(crate) policy_fingerprint: &'a [u8; 32],
     /// The cart as it was sent, for the names of its lines.
-    pub(crate) sent: &'a proto::Cart,
+    pub(crate) sent: &'a view::Cart<'a>,
     pub(crate) cart: &'a Cart,
     pub(crate) at: Timestamp,
     pub(crate) evaluation: &'a Evaluation,
@@ -68,7 +68,7 @@ impl Answer<'_> {
     /// Everything but the hash, which is made of it.
     fn write(&self, result: &mut Writer) {
         use field::result as of;
-        result.text(of::CART_ID, &self.sent.id);
+        result.text(of::CART_ID, self.sent.id);
         result.text(of::COMPANY_ID, &self.ruleset.company_id);
         result.number(of::REVISION, self.ruleset.revision);
         result.bytes_of(of::POLICY_FINGERPRINT, self.policy_fingerprint);
@@ -111,7 +111,7 @@ impl Answer<'_> {
     }
 
     fn line_id(&self, line: usize) -> &str {
-        self.sent.lines.get(line).map_or("", |line| &line.id)
+        self.sent.lines.get(line).map_or("", |line| line.id)
     }
 
     fn promotion(&self, place: usize) -> Option<&Promotion> {
@@ -215,7 +215,7 @@ impl Answer<'_> {
 
     fn write_near_miss(&self, near_miss: &NearMiss, written: &mut Writer) {
         use field::near_miss as of;
-        let product = |line: usize| self.sent.lines.get(line).map_or("", |line| &line.product_id);
+        let product = |line: usize| self.sent.lines.get(line).map_or("", |line| line.product_id);
         let (product, promotion) = match near_miss.change {
             Change::BuyMore { line, .. } => (product(line), self.promotion(near_miss.promotion)),
             Change::SpendMore(..) => ("", self.promotion(near_miss.promotion)),

@@ -9,7 +9,7 @@ use dealwright_core::model::{
     PriceMode, Spend,
 };
 use dealwright_core::symbols::{Symbol, Symbols, fold};
-use foldhash::fast::RandomState;
+use foldhash::fast::{FixedState, RandomState};
 use jiff::tz::TimeZone;
 use unicode_normalization::UnicodeNormalization;
 
@@ -21,7 +21,7 @@ use crate::diagnostics::{At, Code, Findings};
 use crate::limits::{
     AMOUNT_MAX, CART_TOTAL_MAX, CODES_MAX, FACTS_MAX, LINES_MAX, NAME_BYTES_MAX, QUANTITY_MAX,
 };
-use crate::proto;
+use crate::{proto, view};
 
 /// Names come from callers, so that the hash is seeded anew in each process.
 type ByName<'a, T> = HashMap<&'a str, T, RandomState>;
@@ -34,7 +34,7 @@ pub(crate) struct Reference<'a> {
     /// Stores by id.
     pub(crate) stores: &'a HashMap<String, Store>,
     /// Each category with itself and its ancestors.
-    pub(crate) ancestors: &'a HashMap<String, Vec<Symbol>>,
+    pub(crate) ancestors: &'a HashMap<Symbol, Vec<Symbol>, FixedState>,
 }
 
 /// What a ruleset knows of a store.
@@ -52,8 +52,8 @@ pub(crate) struct Lowered {
 
 /// Checks a cart and its limit state.
 pub(crate) fn request(
-    cart: Option<&proto::Cart>,
-    limit_state: Option<&proto::LimitState>,
+    cart: Option<&view::Cart<'_>>,
+    limit_state: Option<&view::LimitState<'_>>,
     reference: &Reference<'_>,
     findings: &mut Findings,
 ) -> Option<Lowered> {
@@ -69,7 +69,7 @@ pub(crate) fn request(
 }
 
 fn allowances(
-    limit_state: Option<&proto::LimitState>,
+    limit_state: Option<&view::LimitState<'_>>,
     reference: &Reference<'_>,
     findings: &mut Findings,
 ) -> HashMap<Symbol, Allowance> {
@@ -85,9 +85,9 @@ fn allowances(
             findings.add(Code::Required, &at_id, &[]);
         }
         let allowance = Allowance { uses_left: left.uses_left, budget_left: left.budget_left_minor };
-        let promotion = reference.symbols.find(&left.promotion_id);
+        let promotion = reference.symbols.find(left.promotion_id);
         if promotion != Symbol::UNKNOWN && allowances.insert(promotion, allowance).is_some() {
-            findings.add(Code::Duplicate, &at_id, &[("value", left.promotion_id.as_str().into())]);
+            findings.add(Code::Duplicate, &at_id, &[("value", left.promotion_id.into())]);
         }
     }
     allowances
@@ -99,20 +99,19 @@ struct Intake<'a> {
 }
 
 impl Intake<'_> {
-    fn cart(&mut self, cart: &proto::Cart, at: &At<'_>) -> Option<Cart> {
-        self.check_name(&cart.id, &at.field("id"));
-        let store = self.reference.stores.get(&cart.store_id);
-        let or_of_store = |given: &str, of_store: fn(&Store) -> &str| -> String {
-            if given.is_empty() { store.map_or("", of_store).to_owned() } else { given.to_owned() }
-        };
-        let brand_id = or_of_store(&cart.brand_id, |store| &store.brand_id);
-        let region = or_of_store(&cart.region, |store| &store.region);
-        let zone = zone(&cart.time_zone, &at.field("time_zone"), self.findings)
+    fn cart(&mut self, cart: &view::Cart<'_>, at: &At<'_>) -> Option<Cart> {
+        self.check_name(cart.id, &at.field("id"));
+        let store = self.reference.stores.get(cart.store_id);
+        let of_store = |of: fn(&Store) -> &str| store.map_or("", of);
+        let brand_id =
+            if cart.brand_id.is_empty() { of_store(|store| &store.brand_id) } else { cart.brand_id };
+        let region = if cart.region.is_empty() { of_store(|store| &store.region) } else { cart.region };
+        let zone = zone(cart.time_zone, &at.field("time_zone"), self.findings)
             .or_else(|| store.map(|store| store.zone.clone()))
             .unwrap_or_else(|| self.reference.policy.zone.clone());
-        let currency = currency(&cart.currency_code, &at.field("currency_code"), self.findings);
+        let currency = currency(cart.currency_code, &at.field("currency_code"), self.findings);
         let price_mode = known(cart.price_mode, &at.field("price_mode"), self.findings);
-        let mut lines = self.lines(cart, &brand_id, at);
+        let mut lines = self.lines(cart, brand_id, at);
         self.link_parents(cart, &mut lines, at);
         let codes = self.codes(cart, at);
         let currency = currency?;
@@ -125,18 +124,18 @@ impl Intake<'_> {
             lines,
             customer: self.customer(cart.customer.as_ref(), currency, &at.field("customer")),
             payment: cart.payment.as_ref().map(|payment| self.payment(payment, &at.field("payment"))),
-            store: self.folded(&cart.store_id, &at.field("store_id")),
-            brand: self.folded(&brand_id, &at.field("brand_id")),
-            channel: self.folded(&cart.channel, &at.field("channel")),
-            region: self.folded(&region, &at.field("region")),
+            store: self.folded(cart.store_id, &at.field("store_id")),
+            brand: self.folded(brand_id, &at.field("brand_id")),
+            channel: self.folded(cart.channel, &at.field("channel")),
+            region: self.folded(region, &at.field("region")),
             zone,
             codes,
-            vouchers_of: cart.vouchers.iter().map(|voucher| self.find(&voucher.promotion_id)).collect(),
+            vouchers_of: cart.vouchers.iter().map(|voucher| self.find(voucher.promotion_id)).collect(),
             attributes: self.attributes(&cart.attributes, at),
         })
     }
 
-    fn lines(&mut self, cart: &proto::Cart, brand_id: &str, at: &At<'_>) -> Vec<Line> {
+    fn lines(&mut self, cart: &view::Cart<'_>, brand_id: &str, at: &At<'_>) -> Vec<Line> {
         if cart.lines.len() > LINES_MAX {
             check_count(cart.lines.len(), LINES_MAX, &at.field("lines"), self.findings);
             return Vec::new();
@@ -149,10 +148,10 @@ impl Intake<'_> {
         let mut lines = Vec::with_capacity(cart.lines.len());
         for (index, line) in cart.lines.iter().enumerate() {
             let at = at.item("lines", index);
-            if self.required_name(&line.id, &at.field("id")) && !ids.insert(line.id.as_str()) {
-                self.findings.add(Code::Duplicate, &at.field("id"), &[("value", line.id.as_str().into())]);
+            if self.required_name(line.id, &at.field("id")) && !ids.insert(line.id) {
+                self.findings.add(Code::Duplicate, &at.field("id"), &[("value", line.id.into())]);
             }
-            let product = line.product_id.as_str();
+            let product = line.product_id;
             let mut line = self.line(line, brand_id, &at);
             line.first_alike =
                 if product.is_empty() { index } else { *products.entry(product).or_insert(index) };
@@ -165,7 +164,7 @@ impl Intake<'_> {
         lines
     }
 
-    fn line(&mut self, line: &proto::Line, brand_id: &str, at: &At<'_>) -> Line {
+    fn line(&mut self, line: &view::Line<'_>, brand_id: &str, at: &At<'_>) -> Line {
         let quantity = check_range(line.quantity, 1, QUANTITY_MAX, &at.field("quantity"), self.findings);
         let mut amount = |minor, field| check_range(minor, 0, AMOUNT_MAX, &at.field(field), self.findings);
         let unit_price = amount(line.unit_price_minor, "unit_price_minor");
@@ -173,16 +172,16 @@ impl Intake<'_> {
         amount(line.unit_cost_minor.unwrap_or(0), "unit_cost_minor");
         check_range(line.tax_rate_ppm.into(), 0, WHOLE_PPM, &at.field("tax_rate_ppm"), self.findings);
         let kind = known(line.kind, &at.field("kind"), self.findings).unwrap_or_default();
-        self.check_name(&line.product_id, &at.field("product_id"));
-        self.check_name(&line.brand_id, &at.field("brand_id"));
+        self.check_name(line.product_id, &at.field("product_id"));
+        self.check_name(line.brand_id, &at.field("brand_id"));
         Line {
             kind: line_kind(kind),
             is_child: !line.parent_id.is_empty(),
             has_children: false,
-            product: self.find(&line.product_id),
+            product: self.find(line.product_id),
             first_alike: 0,
             categories: self.categories(&line.category_ids, at),
-            brand: self.find(if line.brand_id.is_empty() { brand_id } else { &line.brand_id }),
+            brand: self.find(if line.brand_id.is_empty() { brand_id } else { line.brand_id }),
             quantity,
             unit_price,
             floor,
@@ -191,42 +190,48 @@ impl Intake<'_> {
         }
     }
 
-    fn categories(&mut self, ids: &[String], at: &At<'_>) -> Vec<Symbol> {
+    fn categories(&mut self, ids: &[&str], at: &At<'_>) -> Vec<Symbol> {
         check_count(ids.len(), FACTS_MAX, &at.field("category_ids"), self.findings);
         let mut categories = Vec::with_capacity(ids.len());
         for id in ids.iter().take(FACTS_MAX) {
-            match self.reference.ancestors.get(id) {
+            let category = self.find(id);
+            match self.reference.ancestors.get(&category) {
                 Some(ancestors) => categories.extend(ancestors),
-                None => categories.push(self.find(id)),
+                None => categories.push(category),
             }
         }
         categories
     }
 
     /// A parent is another line of the cart.
-    fn link_parents(&mut self, cart: &proto::Cart, lines: &mut [Line], at: &At<'_>) {
+    fn link_parents(&mut self, cart: &view::Cart<'_>, lines: &mut [Line], at: &At<'_>) {
         if cart.lines.iter().all(|line| line.parent_id.is_empty()) {
             return;
         }
         let places: ByName<usize> =
-            cart.lines.iter().enumerate().map(|(place, line)| (line.id.as_str(), place)).collect();
+            cart.lines.iter().enumerate().map(|(place, line)| (line.id, place)).collect();
         for (index, line) in cart.lines.iter().enumerate().filter(|(_, line)| !line.parent_id.is_empty()) {
-            let parent = places.get(line.parent_id.as_str()).filter(|place| **place != index);
+            let parent = places.get(line.parent_id).filter(|place| **place != index);
             match parent.and_then(|place| lines.get_mut(*place)) {
                 Some(parent) => parent.has_children = true,
                 None => {
                     let at = at.item("lines", index);
-                    let value = line.parent_id.as_str().into();
+                    let value = line.parent_id.into();
                     self.findings.add(Code::ParentUnknown, &at.field("parent_id"), &[("value", value)]);
                 }
             }
         }
     }
 
-    fn customer(&mut self, customer: Option<&proto::Customer>, currency: Currency, at: &At<'_>) -> Customer {
-        let nobody = proto::Customer::default();
+    fn customer(
+        &mut self,
+        customer: Option<&view::Customer<'_>>,
+        currency: Currency,
+        at: &At<'_>,
+    ) -> Customer {
+        let nobody = view::Customer::default();
         let customer = customer.unwrap_or(&nobody);
-        self.check_name(&customer.id, &at.field("id"));
+        self.check_name(customer.id, &at.field("id"));
         check_count(customer.segment_ids.len(), LINES_MAX, &at.field("segment_ids"), self.findings);
         if let Some(orders) = customer.completed_orders {
             check_range(orders, 0, i64::MAX, &at.field("completed_orders"), self.findings);
@@ -239,12 +244,12 @@ impl Intake<'_> {
         Customer {
             identified: !customer.id.is_empty(),
             member: customer.member,
-            tier: self.folded(&customer.tier, &at.field("tier")),
+            tier: self.folded(customer.tier, &at.field("tier")),
             segments: customer.segment_ids.iter().map(|id| self.reference.symbols.find_folded(id)).collect(),
             customer_type: stated.or(derived),
             completed_orders: customer.completed_orders,
-            last_order: date(&customer.last_order_date, &at.field("last_order_date"), self.findings),
-            birthday: self.birthday(&customer.birthday, &at.field("birthday")),
+            last_order: date(customer.last_order_date, &at.field("last_order_date"), self.findings),
+            birthday: self.birthday(customer.birthday, &at.field("birthday")),
             spend: self.spend(&customer.accumulated_spend, currency, at),
             attributes: self.attributes(&customer.attributes, at),
         }
@@ -262,25 +267,24 @@ impl Intake<'_> {
         day.map(|day| (day.month(), day.day()))
     }
 
-    fn spend(&mut self, spend: &[proto::AccumulatedSpend], currency: Currency, at: &At<'_>) -> Vec<Spend> {
+    fn spend(&mut self, spend: &[view::AccumulatedSpend<'_>], currency: Currency, at: &At<'_>) -> Vec<Spend> {
         check_count(spend.len(), LINES_MAX, &at.field("accumulated_spend"), self.findings);
         let mut lowered = Vec::with_capacity(spend.len());
         for (index, entry) in spend.iter().enumerate() {
             let at = at.item("accumulated_spend", index);
-            self.required_name(&entry.brand_id, &at.field("brand_id"));
-            self.required_name(&entry.period, &at.field("period"));
+            self.required_name(entry.brand_id, &at.field("brand_id"));
+            self.required_name(entry.period, &at.field("period"));
             let Some(spent) = &entry.spent else {
                 self.findings.add(Code::Required, &at.field("spent"), &[]);
                 continue;
             };
             let at = at.field("spent");
             let minor = check_range(spent.minor, 0, CART_TOTAL_MAX, &at.field("minor"), self.findings);
-            let of =
-                super::amounts::currency(&spent.currency_code, &at.field("currency_code"), self.findings);
+            let of = super::amounts::currency(spent.currency_code, &at.field("currency_code"), self.findings);
             if of == Some(currency) {
                 lowered.push(Spend {
-                    brand: self.find(&entry.brand_id),
-                    period: self.find(&entry.period),
+                    brand: self.find(entry.brand_id),
+                    period: self.find(entry.period),
                     minor,
                 });
             }
@@ -288,25 +292,25 @@ impl Intake<'_> {
         lowered
     }
 
-    fn payment(&mut self, payment: &proto::Payment, at: &At<'_>) -> Payment {
-        self.required_name(&payment.method, &at.field("method"));
+    fn payment(&mut self, payment: &view::Payment<'_>, at: &At<'_>) -> Payment {
+        self.required_name(payment.method, &at.field("method"));
         Payment {
-            method: self.folded(&payment.method, &at.field("method")),
-            card_class: self.folded(&payment.card_class, &at.field("card_class")).symbol,
-            issuer: self.folded(&payment.issuer, &at.field("issuer")).symbol,
+            method: self.folded(payment.method, &at.field("method")),
+            card_class: self.folded(payment.card_class, &at.field("card_class")).symbol,
+            issuer: self.folded(payment.issuer, &at.field("issuer")).symbol,
             attributes: self.attributes(&payment.attributes, at),
         }
     }
 
-    fn codes(&mut self, cart: &proto::Cart, at: &At<'_>) -> Vec<GivenCode> {
+    fn codes(&mut self, cart: &view::Cart<'_>, at: &At<'_>) -> Vec<GivenCode> {
         check_count(cart.codes.len(), CODES_MAX, &at.field("codes"), self.findings);
         check_count(cart.vouchers.len(), CODES_MAX, &at.field("vouchers"), self.findings);
         let mut vouchers: HashMap<String, Symbol> = HashMap::new();
         for (index, voucher) in cart.vouchers.iter().enumerate() {
             let at = at.item("vouchers", index);
-            self.required_name(&voucher.code, &at.field("code"));
-            self.required_name(&voucher.promotion_id, &at.field("promotion_id"));
-            vouchers.insert(fold(&voucher.code), self.find(&voucher.promotion_id));
+            self.required_name(voucher.code, &at.field("code"));
+            self.required_name(voucher.promotion_id, &at.field("promotion_id"));
+            vouchers.insert(fold(voucher.code), self.find(voucher.promotion_id));
         }
         let mut seen: HashSet<String> = HashSet::default();
         let mut codes = Vec::with_capacity(cart.codes.len());
@@ -320,16 +324,15 @@ impl Intake<'_> {
         codes
     }
 
-    fn attributes(&mut self, attributes: &[proto::Attribute], at: &At<'_>) -> Vec<Attribute> {
-        use proto::attribute::Value;
+    fn attributes(&mut self, attributes: &[view::Attribute<'_>], at: &At<'_>) -> Vec<Attribute> {
+        use view::AttributeValue as Value;
         check_count(attributes.len(), FACTS_MAX, &at.field("attributes"), self.findings);
         let mut lowered: Vec<Attribute> = Vec::with_capacity(attributes.len());
         let mut seen: HashSet<&str> = HashSet::default();
         for (index, attribute) in attributes.iter().take(FACTS_MAX).enumerate() {
             let at = at.item("attributes", index);
-            if self.required_name(&attribute.name, &at.field("name")) && !seen.insert(attribute.name.as_str())
-            {
-                let value = attribute.name.as_str().into();
+            if self.required_name(attribute.name, &at.field("name")) && !seen.insert(attribute.name) {
+                let value = attribute.name.into();
                 self.findings.add(Code::Duplicate, &at.field("name"), &[("value", value)]);
             }
             let value = match &attribute.value {
@@ -341,7 +344,7 @@ impl Intake<'_> {
                 Some(Value::Number(number)) => AttributeValue::Number(*number),
                 Some(Value::Flag(flag)) => AttributeValue::Flag(*flag),
             };
-            lowered.push(Attribute { name: self.find(&attribute.name), value });
+            lowered.push(Attribute { name: self.find(attribute.name), value });
         }
         lowered
     }
