@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from sqlalchemy import Engine
 
@@ -17,13 +18,13 @@ from server.runtime.settings import Settings
 
 def serve(as_json: JsonOption = False) -> None:
     """Run the service on a database that `dealwright up` or `dealwright publish` has set up."""
-    with plain_failures():
+    with plain_failures(), ExitStack() as resources:
         settings = Settings.from_environment()
         settings.refuse_plaintext()
         logs.configure(settings.log_format, settings.log_level)
-        with database(settings) as engine:
-            _require_schema(engine)
-            asyncio.run(run(Application(settings, engine), announcement(as_json=as_json)))
+        engine = resources.enter_context(database(settings))
+        _require_schema(engine)
+        asyncio.run(run(Application(settings, engine), announcement(as_json=as_json), resources.close))
 
 
 def addresses(application: Application) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """dealwright up: everything in one place."""
 
 import asyncio
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -31,13 +32,13 @@ def up(
 
     PostgreSQL is the embedded one, unless DEALWRIGHT_DATABASE_URL names another.
     """
-    with plain_failures():
+    with plain_failures(), ExitStack() as resources:
         settings = Settings.from_environment()
         settings.refuse_plaintext()
         logs.configure(settings.log_format, settings.log_level)
         say("Starting PostgreSQL" if settings.database_url is None else "Connecting to the database")
-        with database(settings) as engine:
-            upgrade(engine)
-            if demo:
-                publish_demo(Definitions(engine), examples)
-            asyncio.run(run(Application(settings, engine), announcement(as_json=as_json)))
+        engine = resources.enter_context(database(settings))
+        upgrade(engine)
+        if demo:
+            publish_demo(Definitions(engine), examples)
+        asyncio.run(run(Application(settings, engine), announcement(as_json=as_json), resources.close))

@@ -11,18 +11,21 @@ from dealwright.v1 import evaluation_service_pb2
 from server.evaluation.service import Evaluation
 
 if TYPE_CHECKING:
+    from server.runtime.intake import Intake
     from server.runtime.observation import ObservedServer
 
 SERVICE = evaluation_service_pb2.DESCRIPTOR.services_by_name["EvaluationService"].full_name
 
 
-def register(server: ObservedServer, evaluation: Evaluation) -> None:
+def register(server: ObservedServer, evaluation: Evaluation, intake: Intake) -> None:
     """Adds the service to a server."""
 
     async def evaluate(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+        intake.take(context)
         return await evaluation.evaluate(request)
 
     async def explain(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+        intake.take(context)
         return await evaluation.explain(request)
 
     handlers: dict[str, Any] = {

@@ -1,10 +1,10 @@
 """The composition root: builds a server from settings and a database, runs it, and ends it in good order."""
 
 import asyncio
-import contextlib
+import os
 import signal
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from server.definitions.service import Definitions
 from server.evaluation import rpc as evaluation_rpc
 from server.evaluation.service import Evaluation, RulesetHolder
+from server.runtime.intake import Intake
 from server.runtime.metrics import Metrics
 from server.runtime.monitoring import Monitoring
 from server.runtime.observation import ObservedServer
@@ -25,6 +26,9 @@ log = structlog.get_logger()
 
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 """Largest request that is read; a larger one is answered with RESOURCE_EXHAUSTED."""
+
+STREAM_SECONDS = 0.1
+"""How long streams such as a watch of health may take to end when everything else is closed."""
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -45,6 +49,7 @@ class Application:
         self.grpc_address = settings.grpc_address
         self.metrics_address = settings.metrics_address
         self._stopping = False
+        self._intake = Intake()
         self._health = health.aio.HealthServicer()
         self._monitoring: Monitoring | None = None
         self._server: grpc.aio.Server | None = None
@@ -71,18 +76,25 @@ class Application:
         ]
         log.info("serving", grpc=str(self.grpc_address), metrics=str(self.metrics_address), ready=self.ready)
 
-    async def stop(self) -> None:
-        """Reports NOT_SERVING, lets calls in flight finish, and closes everything."""
+    async def drain(self) -> None:
+        """Reports NOT_SERVING, takes the calls on their way, refuses later ones, and answers what it took."""
         self._stopping = True
+        await self._health.enter_graceful_shutdown()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._health.enter_graceful_shutdown()
+        try:
+            await asyncio.wait_for(self._intake.close(), self.settings.drain_seconds)
+        except TimeoutError:
+            log.warning("calls_abandoned", calls=self._intake.unanswered)
+
+    async def stop(self) -> None:
+        """Drains and closes everything, for a process that goes on."""
+        await self.drain()
         if self._server is not None:
-            await self._server.stop(self.settings.drain_seconds)
+            await self._server.stop(STREAM_SECONDS)
         if self._monitoring is not None:
             await asyncio.to_thread(self._monitoring.stop)
-        log.info("stopped")
 
     def _build_server(self) -> grpc.aio.Server:
         server = grpc.aio.server(
@@ -93,7 +105,7 @@ class Application:
             ],
         )
         observed: Any = ObservedServer(server, self.metrics)
-        evaluation_rpc.register(observed, Evaluation(self.holder, self.metrics))
+        evaluation_rpc.register(observed, Evaluation(self.holder, self.metrics), self._intake)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, observed)
         services = (evaluation_rpc.SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
@@ -112,22 +124,27 @@ class Application:
             await self._health.set(service, status)
 
 
-async def run(application: Application, started: Callable[[Application], None] | None = None) -> None:
-    """Runs until SIGINT or SIGTERM."""
+async def run(
+    application: Application, started: Callable[[Application], None], release: Callable[[], None]
+) -> NoReturn:
+    """Runs until SIGINT or SIGTERM, and then ends the process; `release` gives back what it used."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
         await application.start()
-        if started is not None:
-            started(application)
+        started(application)
         await stop.wait()
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(ValueError):
-                loop.remove_signal_handler(number)
+        await application.drain()
+    except BaseException:
         await application.stop()
+        raise
+    await asyncio.to_thread(release)
+    log.info("stopped")
+    # gRPC's own shutdown answers calls that arrive during it with CANCELLED. Until here they were refused,
+    # and once the process is gone the connection is closed: either is UNAVAILABLE to a caller.
+    os._exit(0)
 
 
 def _listen(server: grpc.aio.Server, address: Address) -> Address:

@@ -8,8 +8,9 @@ import grpc
 import structlog
 from dealwright.v1.diagnostic_pb2 import Diagnostics
 from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo  # type: ignore[import-untyped]
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 log = structlog.get_logger()
@@ -19,11 +20,18 @@ DOMAIN = "dealwright"
 DETAILS_BYTES_MAX = 4096
 """Details stop here, in bytes: they travel as a header, and clients refuse headers above 8 KiB."""
 
+RETRY_SECONDS = 1
+"""When a caller may try again that was told to."""
+
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
 
 class NotReady(Exception):
     """No ruleset has been loaded yet."""
+
+
+class Stopping(Exception):
+    """The process ends and takes no more calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +57,19 @@ def status_of(error: BaseException) -> CallStatus:
     if isinstance(error, dealwright_engine.InvalidRequest):
         return _invalid(error.diagnostics)
     if isinstance(error, NotReady):
-        info = ErrorInfo(reason="NO_RULESET", domain=DOMAIN)
-        return CallStatus(grpc.StatusCode.UNAVAILABLE, "no ruleset is loaded yet; try again", (info,))
+        return _try_again("NO_RULESET", "no ruleset is loaded yet")
+    if isinstance(error, Stopping):
+        return _try_again("STOPPING", "this server is stopping")
     reference = secrets.token_hex(8)
     log.error("call_failed", reference=reference, exc_info=error)
     info = ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"reference": reference})
     return CallStatus(grpc.StatusCode.INTERNAL, f"internal error, reference {reference}", (info,))
+
+
+def _try_again(reason: str, message: str) -> CallStatus:
+    retry = RetryInfo(retry_delay=Duration(seconds=RETRY_SECONDS))
+    info = ErrorInfo(reason=reason, domain=DOMAIN)
+    return CallStatus(grpc.StatusCode.UNAVAILABLE, f"{message}; try again", (info, retry))
 
 
 def _invalid(encoded: bytes) -> CallStatus:

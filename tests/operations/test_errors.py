@@ -7,10 +7,10 @@ import grpc.aio
 import pytest
 from dealwright.v1.diagnostic_pb2 import Diagnostics
 from dealwright_engine import InvalidRequest
-from google.rpc.error_details_pb2 import BadRequest  # type: ignore[import-untyped]
+from google.rpc.error_details_pb2 import BadRequest, RetryInfo  # type: ignore[import-untyped]
 from structlog.testing import capture_logs
 
-from server.runtime.errors import DETAILS_BYTES_MAX, NotReady, status_of
+from server.runtime.errors import DETAILS_BYTES_MAX, RETRY_SECONDS, NotReady, Stopping, status_of
 from server.runtime.metrics import Metrics
 from server.runtime.observation import ObservedServer
 from tests.evaluation.requests import call, details
@@ -36,6 +36,7 @@ def refusal(count: int) -> InvalidRequest:
     [
         (refusal(1), grpc.StatusCode.INVALID_ARGUMENT, "OUT_OF_RANGE"),
         (NotReady(), grpc.StatusCode.UNAVAILABLE, "NO_RULESET"),
+        (Stopping(), grpc.StatusCode.UNAVAILABLE, "STOPPING"),
         (KeyError("hunter2"), grpc.StatusCode.INTERNAL, "INTERNAL"),
         (Panic("hunter2"), grpc.StatusCode.INTERNAL, "INTERNAL"),
     ],
@@ -46,6 +47,13 @@ def test_each_exception_has_its_status(error: BaseException, code: grpc.StatusCo
 
     assert status.code is code
     assert [detail.reason for detail in status.details if hasattr(detail, "reason")] == [reason]
+
+
+@pytest.mark.parametrize("error", [NotReady(), Stopping()])
+def test_who_may_try_again_is_told_when(error: BaseException) -> None:
+    (retry,) = (detail for detail in status_of(error).details if isinstance(detail, RetryInfo))
+
+    assert retry.retry_delay.seconds == RETRY_SECONDS
 
 
 def test_details_stay_below_what_a_header_carries() -> None:

@@ -1,13 +1,7 @@
 """`dealwright up` as a real process: it starts, answers, and ends in good order."""
 
 import json
-import os
-import select
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -17,37 +11,7 @@ from dealwright.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from server.definitions.service import Definitions, Publication
 from tests.definitions.samples import percent_off
 from tests.evaluation.requests import latte_request
-
-DEALWRIGHT = Path(sys.executable).with_name("dealwright")
-WAIT_SECONDS = 60
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """The environment without settings of the machine, and with ports of the system's choice."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DEALWRIGHT_")}
-    ports = {"DEALWRIGHT_GRPC_ADDRESS": "127.0.0.1:0", "DEALWRIGHT_METRICS_ADDRESS": "127.0.0.1:0"}
-    return {**kept, **ports, **variables}
-
-
-@contextmanager
-def running(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """A running command and the addresses that it announced."""
-    process = subprocess.Popen(
-        [DEALWRIGHT, *arguments, "--json"],
-        env=environment(**variables),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        readable, _, _ = select.select([process.stdout], [], [], WAIT_SECONDS)
-        line = process.stdout.readline() if readable else ""
-        assert line, f"nothing announced; exit code {process.poll()}"
-        yield process, json.loads(line)
-    finally:
-        process.kill()
-        process.communicate(timeout=WAIT_SECONDS)
+from tests.operations.processes import WAIT_SECONDS, finished, running
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -80,17 +44,6 @@ def test_up_brings_its_own_postgres_and_takes_it_away(data_dir: Path) -> None:
 
     assert process.returncode == 0
     assert not (data_dir / "postgres" / "postmaster.pid").exists()
-
-
-def finished(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [DEALWRIGHT, *arguments],
-        env=environment(**variables),
-        capture_output=True,
-        text=True,
-        timeout=WAIT_SECONDS,
-        check=False,
-    )
 
 
 def test_a_taken_port_is_said_in_words(database_url: str) -> None:

@@ -22,6 +22,7 @@ from server.definitions.service import Definitions
 from server.documents import to_value
 from server.evaluation import rpc
 from server.evaluation.service import Active, Evaluation, RulesetHolder
+from server.runtime.intake import Intake
 from server.runtime.metrics import Metrics
 from server.runtime.observation import ObservedServer
 from tests.differential.cases import Case
@@ -60,7 +61,7 @@ async def server() -> AsyncIterator[Server]:
     # Its ruleset is set by hand, so the definitions are never asked and nothing connects.
     holder = RulesetHolder(Definitions(connect("postgresql+psycopg://127.0.0.1/none")), metrics, None)
     listening = grpc.aio.server()
-    rpc.register(ObservedServer(listening, metrics), Evaluation(holder, metrics))
+    rpc.register(ObservedServer(listening, metrics), Evaluation(holder, metrics), Intake())
     port = listening.add_insecure_port("127.0.0.1:0")
     await listening.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -1,0 +1,53 @@
+"""The installed command as a process: started, announced, and ended whatever happens."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+DEALWRIGHT = Path(sys.executable).with_name("dealwright")
+WAIT_SECONDS = 60
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """The environment without settings of the machine, and with ports of the system's choice."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DEALWRIGHT_")}
+    ports = {"DEALWRIGHT_GRPC_ADDRESS": "127.0.0.1:0", "DEALWRIGHT_METRICS_ADDRESS": "127.0.0.1:0"}
+    return {**kept, **ports, **variables}
+
+
+@contextmanager
+def running(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """A running command and the addresses that it announced."""
+    process = subprocess.Popen(
+        [DEALWRIGHT, *arguments, "--json"],
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        readable, _, _ = select.select([process.stdout], [], [], WAIT_SECONDS)
+        line = process.stdout.readline() if readable else ""
+        assert line, f"nothing announced; exit code {process.poll()}"
+        yield process, json.loads(line)
+    finally:
+        process.kill()
+        process.communicate(timeout=WAIT_SECONDS)
+
+
+def finished(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """What a command that ends by itself left."""
+    return subprocess.run(
+        [DEALWRIGHT, *arguments],
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=WAIT_SECONDS,
+        check=False,
+    )
