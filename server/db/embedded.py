@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
 import sqlalchemy
 
 from server.db.engine import DatabaseUnavailable, connect
@@ -35,9 +36,13 @@ class EmbeddedPostgres:
         postgres_dir = self.data_dir / "postgres"
         try:
             postgres_dir.parent.mkdir(parents=True, exist_ok=True)
+            _check_version(postgres_dir)
             server = _library().get_server(postgres_dir, start=False)
             _forget_dead_processes(server)
+            _forget_dead_server(postgres_dir)
             server.start()
+        except DatabaseUnavailable:
+            raise
         except Exception as error:
             raise DatabaseUnavailable(
                 f"the embedded PostgreSQL in {postgres_dir} doesn't start: {error}"
@@ -48,6 +53,9 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Leaves the server; it stops when nobody else uses it. Data stays."""
         if self._server is not None:
+            if not _serves(self._server.pgdata):
+                # Nothing is left to stop, and the library would wait for it.
+                self._server.cleanup_mode = None
             self._server.cleanup()
             self._server = None
 
@@ -85,11 +93,50 @@ def _forget_dead_processes(server: Any) -> None:
         users.put([pid for pid in users.get_and_remove(os.getpid()) if pid != os.getpid() and _alive(pid)])
 
 
+def _check_version(postgres_dir: Path) -> None:
+    """Refuses a folder that another version made, or of which nobody can tell."""
+    file = postgres_dir / "PG_VERSION"
+    if not file.exists():
+        return
+    needed = _library().utils.TARGET_POSTGRES_VERSION
+    found = file.read_text(errors="replace").strip()
+    if found != str(needed):
+        raise DatabaseUnavailable(
+            f"{file} says {found[:20]!r} instead of {needed}, so this PostgreSQL can't use the folder; "
+            "restore it, or name another with DEALWRIGHT_DATA_DIR"
+        )
+
+
+def _forget_dead_server(postgres_dir: Path) -> None:
+    """Removes what a killed server left: PostgreSQL doesn't start while the process it names seems to live.
+
+    A server process that still uses the data keeps it out even so, by the shared memory of the folder.
+    """
+    if _serves(postgres_dir):
+        return
+    written = _postmaster_lines(postgres_dir)
+    socket_dir = Path(written[4]) if len(written) > 4 and written[4] else postgres_dir
+    for left in (postgres_dir / "postmaster.pid", *socket_dir.glob(".s.PGSQL.*.lock")):
+        left.unlink(missing_ok=True)
+
+
+def _serves(postgres_dir: Path) -> bool:
+    """Whether the process that postmaster.pid names is a PostgreSQL on this folder."""
+    try:
+        process = psutil.Process(int(_postmaster_lines(postgres_dir)[0]))
+        return process.name() == "postgres" and Path(process.cwd()) == postgres_dir
+    except (IndexError, ValueError, psutil.Error):
+        return False
+
+
+def _postmaster_lines(postgres_dir: Path) -> list[str]:
+    """What postmaster.pid says: the process first, the folder of its socket fifth. Empty without the file."""
+    file = postgres_dir / "postmaster.pid"
+    return file.read_text(errors="replace").splitlines() if file.exists() else []
+
+
 def _alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
-        pass
-    return True
