@@ -3,6 +3,7 @@
 A subcommand is imported when it runs, so that `dealwright evaluate` doesn't wait for a server's libraries.
 """
 
+import errno
 import importlib
 import os
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from admin.cli.output import EXIT_CODES
+from admin.cli.output import EXIT_CODES, complete_streams, end_unwritten
 
 # Starting PostgreSQL forks; gRPC would warn about that each time, and nothing of it is used in the child.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -31,6 +32,16 @@ COMMANDS = {
 
 class _LazyGroup(TyperGroup):
     """Builds a subcommand when it is asked for."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        complete_streams()
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            # The library writes help by itself.
+            end_unwritten(error)
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)

@@ -1,12 +1,13 @@
 """How commands talk: data on standard output, talk on standard error, and what the exit codes mean."""
 
+import io
 import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -26,10 +27,34 @@ class ExitCode(IntEnum):
     FAILED = 3
 
 
+def complete_streams() -> None:
+    """Opens standard streams that whoever started the command has closed, in the order of their numbers.
+
+    Letters that standard output doesn't have are shown by their number.
+    """
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115, PTH123 - open until the process ends
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def emit(text: str) -> None:
     """Writes data to standard output at once, so that readers of a pipe see each line."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        end_unwritten(error)
+
+
+def end_unwritten(error: OSError) -> NoReturn:
+    """Ends a command whose standard output takes nothing more. Readers that have left know it themselves."""
+    if not isinstance(error, BrokenPipeError):
+        say(f"Standard output can't be written: {error.strerror}.")
+    # What is still in the buffer would be tried again when the process ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(ExitCode.FAILED)
 
 
 def emit_json(value: Any, *, indent: int | None = 2) -> None:
@@ -37,9 +62,10 @@ def emit_json(value: Any, *, indent: int | None = 2) -> None:
 
 
 def say(text: str) -> None:
-    """Talks to whoever runs the command."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    """Talks to whoever runs the command, if anybody listens."""
+    with suppress(OSError):
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
 
 
 def style(text: str, **how: Any) -> str:

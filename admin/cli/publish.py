@@ -11,6 +11,8 @@ from admin.cli.output import ExitCode, JsonOption, emit, emit_json, say
 from admin.cli.process import plain_failures
 from admin.cli.validate import FilesArgument
 from server.definitions.service import Definitions, DefinitionsRefused, Publication, Published
+from server.documents import DocumentError, Problem, read_definitions
+from server.runtime.settings import COMPANY_ID, COMPANY_ID_NEEDS
 
 
 def publish(
@@ -58,12 +60,14 @@ def publish_files(
     delete: list[str] | None = None,
 ) -> tuple[Published, list[Finding]]:
     """Publishes what files define. What is remarked, or why it is refused, has its place in the files."""
-    from server.documents import read_definitions
-
     found = read_definitions(files)
     company_id = company or (found.settings.company_id if found.settings else "")
     if not company_id:
         raise typer.BadParameter("give --company, or a file with a company_id")
+    if not COMPANY_ID.fullmatch(company_id):
+        if company:
+            raise typer.BadParameter(f"it needs {COMPANY_ID_NEEDS}", param_hint="--company")
+        raise DocumentError([Problem(f"it needs {COMPANY_ID_NEEDS}", field="company_id")])
     publication = Publication(found.promotions, delete or [], found.settings, complete)
     try:
         published = definitions.publish(company_id, publication)

@@ -2,12 +2,22 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 LOG_FORMATS = ("auto", "console", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+SHOWN_CHARS_MAX = 80
+"""How much of a wrong value is repeated."""
+
+COMPANY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""What a company may be called, as promotions are."""
+
+COMPANY_ID_NEEDS = "1 to 64 letters of a to z, digits, dots, hyphens and underscores"
 
 
 class SettingsError(ValueError):
@@ -68,7 +78,7 @@ class Settings:
         settings = cls(
             database_url=environment.get("DEALWRIGHT_DATABASE_URL") or None,
             data_dir=Path(environment.get("DEALWRIGHT_DATA_DIR") or default.data_dir),
-            company=environment.get("DEALWRIGHT_COMPANY") or None,
+            company=reader.company("DEALWRIGHT_COMPANY"),
             grpc_address=reader.address("DEALWRIGHT_GRPC_ADDRESS", default.grpc_address),
             metrics_address=reader.address("DEALWRIGHT_METRICS_ADDRESS", default.metrics_address),
             allow_plaintext=reader.choice("DEALWRIGHT_ALLOW_PLAINTEXT", ("0", "1"), "0") == "1",
@@ -95,13 +105,19 @@ class _Reader:
         self.environment = environment
         self.problems: list[str] = []
 
+    def company(self, name: str) -> str | None:
+        value = self.environment.get(name)
+        if value and not COMPANY_ID.fullmatch(value):
+            self.problems.append(f"{name}={_shown(value)} is no id of a company: it needs {COMPANY_ID_NEEDS}")
+        return value or None
+
     def address(self, name: str, default: Address) -> Address:
         value = self.environment.get(name)
         if not value:
             return default
         host, _, port = value.rpartition(":")
         if not (host and port.isascii() and port.isdigit() and int(port) <= 65535):
-            self.problems.append(f"{name}={value} is no host:port such as {default}")
+            self.problems.append(f"{name}={_shown(value)} is no host:port such as {default}")
             return default
         return Address(host.strip("[]"), int(port))
 
@@ -114,11 +130,16 @@ class _Reader:
         except ValueError:
             seconds = -1.0
         if not 0 < seconds <= 3600:
-            self.problems.append(f"{name}={value} is no number of seconds above 0 and up to 3600")
+            self.problems.append(f"{name}={_shown(value)} is no number of seconds above 0 and up to 3600")
         return seconds
 
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
         value = self.environment.get(name) or default
         if value not in choices:
-            self.problems.append(f"{name}={value} is none of {', '.join(choices)}")
+            self.problems.append(f"{name}={_shown(value)} is none of {', '.join(choices)}")
         return value
+
+
+def _shown(value: str) -> str:
+    """A value in a sentence: what can't be read as it is escaped, and what is long is cut."""
+    return value if value.isprintable() and len(value) <= SHOWN_CHARS_MAX else repr(value[:SHOWN_CHARS_MAX])

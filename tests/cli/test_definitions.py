@@ -108,6 +108,24 @@ def test_publish_refuses_everything_when_one_is_broken(tmp_path: Path, database:
 
 
 @pytest.mark.usefixtures("used_database")
+@pytest.mark.parametrize("company", ["k" * 65, "kopi kita", "kopi\x1b[31m"])
+def test_publish_refuses_what_no_company_is_called(
+    tmp_path: Path, company: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "a.yaml").write_text(to_json(percent_off("a", 10)))
+    option = CliRunner().invoke(app, ["publish", str(tmp_path), "--company", company])
+    (tmp_path / "company.json").write_text(json.dumps({"company_id": company}))
+    file = CliRunner().invoke(app, ["publish", str(tmp_path)])
+
+    assert (option.exit_code, file.exit_code) == (2, 1)
+    assert "--company" in option.stderr
+    assert "company_id: " in file.stderr
+    assert "1 to 64 letters" in option.stderr
+    assert "1 to 64 letters" in file.stderr
+
+
+@pytest.mark.usefixtures("used_database")
 def test_publish_needs_a_company(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(to_json(percent_off("a", 10)))
 

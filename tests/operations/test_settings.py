@@ -56,10 +56,29 @@ def test_every_mistake_is_named_at_once() -> None:
         "DEALWRIGHT_DRAIN_SECONDS": "nan",
         "DEALWRIGHT_LOG_FORMAT": "xml",
         "DEALWRIGHT_LOG_LEVEL": "loud",
+        "DEALWRIGHT_COMPANY": "Kopi Kita",
     }
     with pytest.raises(SettingsError) as refused:
         Settings.from_environment(mistakes)
     assert all(f"{name}={value}" in str(refused.value) for name, value in mistakes.items())
+
+
+@pytest.mark.parametrize("company", ["k", "Kopi_kita-2.id", "k" * 64])
+def test_companies_are_called_as_promotions_are(company: str) -> None:
+    assert Settings.from_environment({"DEALWRIGHT_COMPANY": company}).company == company
+
+
+@pytest.mark.parametrize("company", ["k" * 65, "kopi kita", "kopi\x1b[31m", "caf\u00e9", "\udcff", "k\n"])
+def test_a_company_that_none_can_be_called_is_refused(company: str) -> None:
+    with pytest.raises(SettingsError, match=r"DEALWRIGHT_COMPANY=.*1 to 64 letters") as refused:
+        Settings.from_environment({"DEALWRIGHT_COMPANY": company})
+    assert str(refused.value).isprintable()
+
+
+def test_a_long_mistake_is_cut() -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment({"DEALWRIGHT_LOG_LEVEL": "x" * 10_000})
+    assert len(str(refused.value)) < 300
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "promotions.example"])
