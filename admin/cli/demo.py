@@ -16,7 +16,7 @@ from dealwright.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from sqlalchemy import Engine
 
 from admin.cli.output import JsonOption, emit, emit_json, say
-from admin.cli.process import plain_failures
+from admin.cli.process import plain_failures, read_settings
 from admin.cli.publish import publish_demo
 from admin.cli.receipt import receipt
 from admin.cli.serve import addresses
@@ -46,7 +46,7 @@ def demo(
     """Start everything, publish the demo company, price its carts over gRPC and print the receipts."""
     staying = sys.stdin.isatty() and sys.stdout.isatty() if stay is None else stay
     with plain_failures():
-        settings = Settings.from_environment()
+        settings = read_settings()
         logs.configure(settings.log_format, "error")
         carts = [read_cart(path) for path in sorted((examples / "carts").glob("*.yaml"))]
         say("Starting PostgreSQL" if settings.database_url is None else "Connecting to the database")

@@ -11,8 +11,9 @@ from importlib.metadata import version as installed
 
 import typer
 
-from admin.cli.output import ExitCode, JsonOption, emit, emit_json, style
-from server.runtime.settings import Address, Settings, SettingsError
+from admin.cli.output import ExitCode, JsonOption, emit, emit_json, style, visible
+from server.db.engine import DatabaseUnavailable
+from server.runtime.settings import Address, Settings, SettingsError, unknown_variables
 
 DISK_BYTES_MIN = 512 * 1024 * 1024
 
@@ -48,7 +49,7 @@ def doctor(as_json: JsonOption = False) -> None:
                 if check.fine
                 else style("BROKEN " if check.needed else "note   ", fg="red")
             )
-            emit(f"{mark}{check.name}: {check.detail}")
+            emit(mark + visible(f"{check.name}: {check.detail}"))
     if broken:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -63,6 +64,8 @@ def _checks() -> Iterator[Check]:
         yield Check("settings", False, str(error))
         return
     yield Check("settings", True, "every DEALWRIGHT_* variable is usable")
+    for remark in unknown_variables():
+        yield Check("settings", False, remark, needed=False)
     yield _guarded("database", lambda: _database(settings))
     yield _port("grpc port", settings.grpc_address)
     yield _port("metrics port", settings.metrics_address)
@@ -72,6 +75,8 @@ def _checks() -> Iterator[Check]:
 def _guarded(name: str, look: Callable[[], Check]) -> Check:
     try:
         return look()
+    except (DatabaseUnavailable, SettingsError) as error:
+        return Check(name, False, str(error))
     except Exception as error:  # noqa: BLE001 - whatever is broken, the other checks still run
         return Check(name, False, f"{type(error).__name__}: {error}")
 

@@ -15,6 +15,8 @@ from admin.cli.output import EXIT_CODES, complete_streams, end_unwritten
 
 # Starting PostgreSQL forks; gRPC would warn about that each time, and nothing of it is used in the child.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+# What goes wrong arrives as an exception and is told in our words.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 COMMANDS = {
     "up": "up",

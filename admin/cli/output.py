@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,9 @@ import typer
 EXIT_CODES = (
     "Exit codes: 0 fine; 1 the input has findings; 2 wrong usage or settings; 3 something else failed."
 )
+
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What steers a terminal instead of being seen: control characters, directions, halves of characters."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of text to standard output.")]
 
@@ -58,7 +62,13 @@ def end_unwritten(error: OSError) -> NoReturn:
 
 
 def emit_json(value: Any, *, indent: int | None = 2) -> None:
-    emit(json.dumps(value, ensure_ascii=False, indent=indent))
+    # JSON escapes what is unseen below a space; of the rest nothing stands outside of texts.
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    emit("\n".join(_UNSEEN.sub(_json_escape, line) for line in text.split("\n")))
+
+
+def _json_escape(unseen: re.Match[str]) -> str:
+    return f"\\u{ord(unseen[0]):04x}"
 
 
 def say(text: str) -> None:
@@ -68,9 +78,15 @@ def say(text: str) -> None:
         sys.stderr.flush()
 
 
+def visible(text: str) -> str:
+    """A line that comes from elsewhere, with escapes for what could steer the terminal."""
+    return _UNSEEN.sub(lambda unseen: unseen[0].encode("unicode_escape").decode(), text)
+
+
 def style(text: str, **how: Any) -> str:
-    """Colours for a terminal; none anywhere else, or with NO_COLOR set."""
-    return typer.style(text, **how) if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text
+    """A visible line in colours for a terminal; in none anywhere else, or with NO_COLOR set."""
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return typer.style(visible(text), **how) if coloured else visible(text)
 
 
 @contextmanager

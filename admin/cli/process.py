@@ -6,11 +6,19 @@ from contextlib import contextmanager
 import typer
 
 from admin.cli.findings import of_engine, report
-from admin.cli.output import ExitCode, plain_findings, say
+from admin.cli.output import ExitCode, plain_findings, say, visible
 from server.db.engine import DatabaseUnavailable
 from server.definitions.service import DefinitionsRefused, UnknownRevision
 from server.runtime.app import AddressTaken
-from server.runtime.settings import SettingsError
+from server.runtime.settings import Settings, SettingsError, unknown_variables
+
+
+def read_settings() -> Settings:
+    """The settings of the environment; what looks like one and is none is told."""
+    settings = Settings.from_environment()
+    for remark in unknown_variables():
+        say(remark)
+    return settings
 
 
 @contextmanager
@@ -23,8 +31,8 @@ def plain_failures() -> Iterator[None]:
         report(of_engine(error.diagnostics))
         raise typer.Exit(ExitCode.FINDINGS) from error
     except SettingsError as error:
-        say(f"Settings: {error}")
+        say(visible(f"Settings: {error}"))
         raise typer.Exit(ExitCode.USAGE) from error
     except (DatabaseUnavailable, AddressTaken, UnknownRevision) as error:
-        say(str(error))
+        say(visible(str(error)))
         raise typer.Exit(ExitCode.FAILED) from error

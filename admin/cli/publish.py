@@ -8,7 +8,7 @@ import typer
 
 from admin.cli.findings import Finding, of_definitions, report
 from admin.cli.output import ExitCode, JsonOption, emit, emit_json, say
-from admin.cli.process import plain_failures
+from admin.cli.process import plain_failures, read_settings
 from admin.cli.validate import FilesArgument
 from server.definitions.service import Definitions, DefinitionsRefused, Publication, Published
 from server.documents import DocumentError, Problem, read_definitions
@@ -34,10 +34,9 @@ def publish(
     from server.db.database import database
     from server.db.migrate import upgrade
     from server.runtime import logs
-    from server.runtime.settings import Settings
 
     with plain_failures():
-        settings = Settings.from_environment()
+        settings = read_settings()
         logs.configure(settings.log_format, "warning")
         with database(settings) as engine:
             upgrade(engine)

@@ -7,19 +7,20 @@ from contextlib import ExitStack
 from sqlalchemy import Engine
 
 from admin.cli.output import JsonOption, emit, emit_json, say
-from admin.cli.process import plain_failures
+from admin.cli.process import plain_failures, read_settings
 from server.db.database import database
 from server.db.engine import DatabaseUnavailable
 from server.db.migrate import versions
 from server.runtime import logs
 from server.runtime.app import Application, run
-from server.runtime.settings import Settings
+
+PUBLISH_ONE = "publish one with `dealwright publish FILE... --company ID`"
 
 
 def serve(as_json: JsonOption = False) -> None:
     """Run the service on a database that `dealwright up` or `dealwright publish` has set up."""
     with plain_failures(), ExitStack() as resources:
-        settings = Settings.from_environment()
+        settings = read_settings()
         settings.refuse_plaintext()
         logs.configure(settings.log_format, settings.log_level)
         engine = resources.enter_context(database(settings))
@@ -51,6 +52,6 @@ def announcement(*, as_json: bool) -> Callable[[Application], None]:
             return
         emit(f"gRPC on {where['grpc']}, metrics on {where['metrics']}")
         if not application.ready:
-            say("No ruleset yet: publish one with `dealwright publish FILE... --company ID`.")
+            say(f"No ruleset yet: {application.holder.last_error or PUBLISH_ONE}.")
 
     return announce

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from admin.cli.output import JsonOption, say
-from admin.cli.process import plain_failures
+from admin.cli.process import plain_failures, read_settings
 from admin.cli.publish import publish_demo
 from admin.cli.serve import announcement
 from server.db.database import database
@@ -16,7 +16,6 @@ from server.db.migrate import upgrade
 from server.definitions.service import Definitions
 from server.runtime import logs
 from server.runtime.app import Application, run
-from server.runtime.settings import Settings
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "demo"
 
@@ -33,7 +32,7 @@ def up(
     PostgreSQL is the embedded one, unless DEALWRIGHT_DATABASE_URL names another.
     """
     with plain_failures(), ExitStack() as resources:
-        settings = Settings.from_environment()
+        settings = read_settings()
         settings.refuse_plaintext()
         logs.configure(settings.log_format, settings.log_level)
         say("Starting PostgreSQL" if settings.database_url is None else "Connecting to the database")

@@ -6,8 +6,8 @@ from contextlib import ExitStack, contextmanager
 from sqlalchemy import Engine
 
 from server.db.embedded import EmbeddedPostgres
-from server.db.engine import connect
-from server.runtime.settings import Settings
+from server.db.engine import UnusableUrl, connect
+from server.runtime.settings import Settings, SettingsError
 
 
 @contextmanager
@@ -17,6 +17,9 @@ def database(settings: Settings) -> Iterator[Engine]:
         url = settings.database_url
         if url is None:
             url = stack.enter_context(EmbeddedPostgres(settings.data_dir)).url()
-        engine = connect(url)
+        try:
+            engine = connect(url)
+        except UnusableUrl as error:
+            raise SettingsError(f"DEALWRIGHT_DATABASE_URL: {error}") from error
         stack.callback(engine.dispose)
         yield engine

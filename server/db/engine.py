@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 import sqlalchemy
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -18,16 +20,22 @@ class DatabaseUnavailable(Exception):
     """The database can't be reached or used; the text names the place, never a password."""
 
 
+class UnusableUrl(DatabaseUnavailable):
+    """A database URL with which no connection can even be tried."""
+
+
 def connect(url: str, *, application: str = "dealwright") -> Engine:
     """An engine for a URL such as postgresql://user:password@host/database. Connects when first used."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise DatabaseUnavailable(
-            "the database URL isn't one; write it as postgresql://user@host/database"
-        ) from error
+        raise UnusableUrl("it is no URL of a database such as postgresql://user@host/database") from error
     if parsed.get_backend_name() not in ("postgres", "postgresql"):
-        raise DatabaseUnavailable(f"the database must be PostgreSQL, not {parsed.get_backend_name()}")
+        raise UnusableUrl(f"the database must be PostgreSQL, not {parsed.get_backend_name()}")
+    try:
+        make_conninfo(**dict.fromkeys(parsed.query, ""))
+    except psycopg.ProgrammingError as error:
+        raise UnusableUrl(f"PostgreSQL doesn't take it: {error}") from error
     return sqlalchemy.create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,

@@ -9,6 +9,7 @@ import dealwright_engine
 import structlog
 from dealwright.v1.diagnostic_pb2 import Diagnostics
 
+from server.db.engine import DatabaseUnavailable
 from server.definitions.service import Definitions
 from server.runtime.errors import NotReady
 from server.runtime.metrics import Metrics
@@ -22,8 +23,12 @@ INLINE_BYTES_MAX = 16 * 1024
 """Requests up to this size are evaluated on the event loop; a hop to a thread would cost more."""
 
 
-class AmbiguousCompany(Exception):
-    """The database has several companies and the settings name none."""
+COMPANIES_NAMED_MAX = 10
+"""How many companies are named to somebody who has to choose one."""
+
+
+class CompanyUnclear(Exception):
+    """The settings name a company that the database doesn't have, or none where it has several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,8 @@ class RulesetHolder:
             newer = await asyncio.to_thread(self._load_if_newer)
         except Exception as error:  # noqa: BLE001 - whatever is wrong, what is active goes on
             self._metrics.refresh_failures.inc()
-            text = f"{type(error).__name__}: {error}"
+            plain = isinstance(error, (CompanyUnclear, DatabaseUnavailable))
+            text = str(error) if plain else f"{type(error).__name__}: {error}"
             if text != self.last_error:
                 log.error(
                     "ruleset_refresh_failed", error=text, active=self.active.revision if self.active else None
@@ -79,7 +85,7 @@ class RulesetHolder:
             self._metrics.refresh_time.set(time.time())
 
     def _load_if_newer(self) -> Active | None:
-        company_id = self._company or self._only_company()
+        company_id = self._chosen_company()
         if company_id is None:
             return None
         head = self._definitions.head_revision(company_id)
@@ -89,16 +95,27 @@ class RulesetHolder:
         compiled = dealwright_engine.Ruleset.compile(ruleset.SerializeToString(deterministic=True))
         return Active(company_id, ruleset.revision, compiled)
 
-    def _only_company(self) -> str | None:
+    def _chosen_company(self) -> str | None:
+        """The company that is served; None as long as nothing at all has been published."""
+        if self.active is not None:
+            return self.active.company_id
         companies = self._definitions.companies()
-        if len(companies) > 1:
-            raise AmbiguousCompany(f"set DEALWRIGHT_COMPANY to one of {', '.join(companies)}")
-        return companies[0] if companies else None
+        if self._company in companies or not companies:
+            return self._company
+        if self._company is None and len(companies) == 1:
+            return companies[0]
+        named = ", ".join(companies[:COMPANIES_NAMED_MAX])
+        more = len(companies) - COMPANIES_NAMED_MAX
+        known = f"{named} and {more} more" if more > 0 else named
+        if self._company is None:
+            raise CompanyUnclear(f"the database has {known}: set DEALWRIGHT_COMPANY to one of them")
+        raise CompanyUnclear(
+            f"DEALWRIGHT_COMPANY={self._company}: nothing is published for it, only for {known}"
+        )
 
     def _activate(self, newer: Active) -> None:
         self.active = newer
         self.loaded.set()
-        self._company = newer.company_id
         ruleset = newer.ruleset
         self._metrics.ruleset_revision.set(newer.revision)
         self._metrics.ruleset_promotions.set(ruleset.promotion_count)

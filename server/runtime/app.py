@@ -151,7 +151,9 @@ def _listen(server: grpc.aio.Server, address: Address) -> Address:
     try:
         port = server.add_insecure_port(str(address))
     except RuntimeError as error:
-        raise AddressTaken(f"gRPC can't listen on {address}; is something else running there?") from error
+        raise AddressTaken(
+            f"gRPC can't listen on {address}; if something else runs there, set DEALWRIGHT_GRPC_ADDRESS"
+        ) from error
     return Address(address.host, port)
 
 
@@ -159,4 +161,6 @@ def _monitor(address: Address, application: Application) -> Monitoring:
     try:
         return Monitoring(address, application.metrics.registry, lambda: application.ready)
     except OSError as error:
-        raise AddressTaken(f"the metrics can't listen on {address}: {error.strerror}") from error
+        raise AddressTaken(
+            f"the metrics can't listen on {address}: {error.strerror}; set DEALWRIGHT_METRICS_ADDRESS"
+        ) from error

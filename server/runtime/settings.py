@@ -1,11 +1,14 @@
 """Settings from the environment: every variable with its default, unit and meaning."""
 
+import difflib
 import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+
+PREFIX = "DEALWRIGHT_"
 
 LOG_FORMATS = ("auto", "console", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -98,6 +101,16 @@ class Settings:
                 f"DEALWRIGHT_GRPC_ADDRESS={self.grpc_address} is reachable from other machines without TLS; "
                 "use a loopback address, or set DEALWRIGHT_ALLOW_PLAINTEXT=1 behind a proxy that adds it"
             )
+
+
+def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """What to say of each DEALWRIGHT_* variable that is no setting."""
+    known = [PREFIX + field.name.upper() for field in fields(Settings)]
+    return [
+        f"{_shown(name)} is no setting; did you mean {difflib.get_close_matches(name, known, 1, 0)[0]}?"
+        for name in sorted(environment.keys() - set(known))
+        if name.startswith(PREFIX)
+    ]
 
 
 class _Reader:

@@ -77,6 +77,17 @@ def test_doctor_names_what_is_broken() -> None:
     assert "hunter2" not in done.stdout + done.stderr
 
 
+def test_doctor_notices_wrong_and_unknown_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEALWRIGHT_DATABASE_URL", "garbage")
+    monkeypatch.setenv("DEALWRIGHT_COMPANI", "kopi")
+
+    done = CliRunner().invoke(app, ["doctor"])
+
+    assert done.exit_code == 3
+    assert "BROKEN database: DEALWRIGHT_DATABASE_URL: it is no URL" in done.stdout
+    assert "note   settings: DEALWRIGHT_COMPANI is no setting; did you mean" in done.stdout
+
+
 def test_the_receipt_has_no_colours_in_a_pipe(tmp_path: Path) -> None:
     (tmp_path / "cart.json").write_text(
         '{"currency_code": "JPY", "lines": [{"id": "a", "quantity": 1, "unit_price_minor": 5}]}'

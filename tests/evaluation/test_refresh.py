@@ -142,9 +142,31 @@ async def test_of_several_companies_one_must_be_named(definitions: Definitions) 
     await named.refresh()
 
     assert undecided.active is None
-    assert "DEALWRIGHT_COMPANY" in (undecided.last_error or "")
+    assert undecided.last_error == "the database has kopi, roti: set DEALWRIGHT_COMPANY to one of them"
     assert named.active is not None
     assert named.active.company_id == "roti"
+
+
+async def test_a_company_without_promotions_is_told_who_has_some(
+    definitions: Definitions,
+) -> None:
+    early = RulesetHolder(definitions, Metrics(), "sinar-rasa")
+    await early.refresh()
+    for number in range(12):
+        definitions.publish(f"kopi-{number:02}", Publication([percent_off("a", 10)]))
+    late = RulesetHolder(definitions, Metrics(), "sinar-rasa")
+    await late.refresh()
+
+    named = ", ".join(f"kopi-{number:02}" for number in range(10))
+    assert early.last_error is None
+    assert late.last_error == (
+        f"DEALWRIGHT_COMPANY=sinar-rasa: nothing is published for it, only for {named} and 2 more"
+    )
+
+    definitions.publish("sinar-rasa", Publication([percent_off("a", 10)]))
+    await late.refresh()
+    assert late.active is not None
+    assert late.last_error is None
 
 
 async def test_a_company_once_chosen_stays_when_others_come(definitions: Definitions) -> None:

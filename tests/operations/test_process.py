@@ -47,14 +47,14 @@ def test_up_brings_its_own_postgres_and_takes_it_away(data_dir: Path) -> None:
 
 
 def test_a_taken_port_is_said_in_words(database_url: str) -> None:
-    with running("serve", DEALWRIGHT_DATABASE_URL=database_url) as (_, where):
-        second = finished(
-            "serve", DEALWRIGHT_DATABASE_URL=database_url, DEALWRIGHT_GRPC_ADDRESS=where["grpc"]
-        )
+    settings = {"DEALWRIGHT_DATABASE_URL": database_url, "DEALWRIGHT_LOG_LEVEL": "error"}
+    with running("serve", **settings) as (_, where):
+        second = finished("serve", **settings, DEALWRIGHT_GRPC_ADDRESS=where["grpc"])
 
     assert second.returncode == 3
-    assert f"can't listen on {where['grpc']}" in second.stderr
-    assert "Traceback" not in second.stderr
+    assert second.stderr == (
+        f"gRPC can't listen on {where['grpc']}; if something else runs there, set DEALWRIGHT_GRPC_ADDRESS\n"
+    )
 
 
 def test_a_database_without_schema_is_not_served(postgres_url: str) -> None:
@@ -71,6 +71,29 @@ def test_an_unreachable_database_is_said_in_words() -> None:
     assert "127.0.0.1:1/dealwright" in refused.stderr
     assert "hunter2" not in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_database_url_that_is_none_is_a_wrong_setting() -> None:
+    refused = finished("serve", DEALWRIGHT_DATABASE_URL="garbage", DEALWRIGHT_DATABSE_URL="x")
+
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines() == [
+        "DEALWRIGHT_DATABSE_URL is no setting; did you mean DEALWRIGHT_DATABASE_URL?",
+        "Settings: DEALWRIGHT_DATABASE_URL: it is no URL of a database such as postgresql://user@host/database",
+    ]
+
+
+def test_a_company_without_promotions_is_told_with_those_that_have_some(
+    database_url: str, definitions: Definitions
+) -> None:
+    definitions.publish("kopi", Publication([percent_off("ten", 10)]))
+    settings = {"DEALWRIGHT_DATABASE_URL": database_url, "DEALWRIGHT_COMPANY": "roti"}
+    with running("serve", **settings) as (process, where):
+        process.send_signal(signal.SIGTERM)
+        _, talk = process.communicate(timeout=WAIT_SECONDS)
+
+    assert not where["ready"]
+    assert "DEALWRIGHT_COMPANY=roti: nothing is published for it, only for kopi" in talk
 
 
 def test_wrong_settings_are_wrong_usage() -> None:

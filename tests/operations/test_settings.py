@@ -1,10 +1,12 @@
 """Settings: each variable is read, and each mistake is named."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from server.runtime.settings import Address, Settings, SettingsError
+from server.db.database import database
+from server.runtime.settings import Address, Settings, SettingsError, unknown_variables
 
 
 def test_defaults_listen_on_loopback_only() -> None:
@@ -73,6 +75,39 @@ def test_a_company_that_none_can_be_called_is_refused(company: str) -> None:
     with pytest.raises(SettingsError, match=r"DEALWRIGHT_COMPANY=.*1 to 64 letters") as refused:
         Settings.from_environment({"DEALWRIGHT_COMPANY": company})
     assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "garbage",
+        "mysql://kopi:hunter2@h/d",
+        "postgresql://kopi:hunter2@h:port/d",
+        "postgresql://h/d?colour=red",
+    ],
+)
+def test_a_database_url_that_is_none_is_a_wrong_setting(url: str) -> None:
+    settings = Settings.from_environment({"DEALWRIGHT_DATABASE_URL": url})
+
+    with pytest.raises(SettingsError, match="DEALWRIGHT_DATABASE_URL: ") as refused, database(settings):
+        pass
+
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_variable_that_is_no_setting_is_noticed() -> None:
+    environment = {"DEALWRIGHT_DATABSE_URL": "x", "DEALWRIGHT_COMPANY": "kopi", "PATH": "/bin"}
+
+    assert unknown_variables(environment) == [
+        "DEALWRIGHT_DATABSE_URL is no setting; did you mean DEALWRIGHT_DATABASE_URL?"
+    ]
+
+
+def test_every_setting_is_a_variable_that_is_read() -> None:
+    names = {f"DEALWRIGHT_{field.name.upper()}": "" for field in fields(Settings)}
+
+    assert len(names) == 10
+    assert unknown_variables(names) == []
 
 
 def test_a_long_mistake_is_cut() -> None:
