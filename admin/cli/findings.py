@@ -6,7 +6,7 @@ from typing import Any
 
 from dealwright.v1.diagnostic_pb2 import Diagnostic, Diagnostics, Severity
 
-from admin.cli.output import say
+from admin.cli.output import say, visible
 from server.documents import Definitions, Problem, to_value
 
 UNREADABLE = "unreadable_document"
@@ -27,7 +27,7 @@ class Finding:
 
     def __str__(self) -> str:
         owner = "" if self.problem.source or not self.promotion_id else f"{self.promotion_id}: "
-        return f"{owner}{self.problem} [{'warning' if self.warning else 'error'} {self.code}]"
+        return visible(f"{owner}{self.problem} [{'warning' if self.warning else 'error'} {self.code}]")
 
     def value(self) -> dict[str, Any]:
         """The finding as JSON values."""

@@ -1,16 +1,24 @@
 """A result as a receipt: lines, what was taken off each and why, totals, and why the rest wasn't applied."""
 
 from collections.abc import Iterator
+from zoneinfo import ZoneInfo
 
 from dealwright.v1.cart_pb2 import Cart, PriceMode
 from dealwright.v1.evaluation_service_pb2 import ApplicationTrace
-from dealwright.v1.result_pb2 import CodeOutcome, Proof, Reason, Result, RewardGrant
+from dealwright.v1.result_pb2 import CodeOutcome, CodeVerdict, Proof, Reason, Result, RewardGrant, Verdict
 
 from admin.cli.money import amount
-from admin.cli.output import style
+from admin.cli.output import style, visible
 
 WIDTH = 78
 _AMOUNT_WIDTH = 20
+
+_CODE_OUTCOMES = {
+    CodeOutcome.CODE_OUTCOME_APPLIED: "applied",
+    CodeOutcome.CODE_OUTCOME_UNKNOWN: "no promotion has this code",
+    CodeOutcome.CODE_OUTCOME_NOT_APPLIED: "not applied",
+    CodeOutcome.CODE_OUTCOME_DUPLICATE: "given before; it counts once",
+}
 
 
 def receipt(cart: Cart, result: Result) -> str:
@@ -31,14 +39,24 @@ def traces(applications: list[ApplicationTrace]) -> str:
     if not applications:
         return ""
     return "\n".join(
-        ["How it was computed", *(f"  {trace.promotion_id}: {trace.text}" for trace in applications)]
+        ["How it was computed", *(visible(f"  {trace.promotion_id}: {trace.text}") for trace in applications)]
     )
 
 
 def _head(cart: Cart, result: Result) -> Iterator[str]:
     place = ", ".join(part for part in (cart.store_id, cart.channel) if part)
     yield style(f"{cart.id or 'cart'}{f' ({place})' if place else ''}", bold=True)
-    yield f"{result.evaluate_time.ToJsonString()}, amounts in {result.currency_code}"
+    yield visible(f"{_moment(cart, result)}, amounts in {result.currency_code}")
+
+
+def _moment(cart: Cart, result: Result) -> str:
+    """The instant of the evaluation, in the cart's zone when it names one."""
+    try:
+        zone = ZoneInfo(cart.time_zone)
+    except (KeyError, ValueError, OSError):
+        # None is named, or this machine doesn't know it; the engine has zones of its own.
+        return str(result.evaluate_time.ToJsonString())
+    return f"{result.evaluate_time.ToDatetime(zone).isoformat()} {cart.time_zone}"
 
 
 def _lines(cart: Cart, result: Result) -> Iterator[str]:
@@ -53,7 +71,9 @@ def _lines(cart: Cart, result: Result) -> Iterator[str]:
                     label = f"       {application.text or application.promotion_id}"
                     yield style(_row(label, -share.discount_minor, result), fg="green")
     for gift in result.gifts:
-        yield style(f"{gift.quantity:>4} x {gift.product_id}, a gift of {gift.promotion_id}", fg="green")
+        worth = f"worth {amount(gift.value_minor, result.currency_code)}"
+        text = f"{gift.quantity:>4} x {gift.product_id}, a gift of {gift.promotion_id}, {worth}"
+        yield style(text, fg="green")
 
 
 def _totals(cart: Cart, result: Result) -> Iterator[str]:
@@ -62,10 +82,13 @@ def _totals(cart: Cart, result: Result) -> Iterator[str]:
     yield _row("At list prices", totals.list_minor, result)
     if totals.discount_minor:
         yield _row("Discounts", -totals.discount_minor, result)
-    yield style(_row("To pay", totals.payable_minor, result), bold=True)
-    if totals.payable_tax_minor:
-        on_top = cart.price_mode == PriceMode.PRICE_MODE_TAX_EXCLUSIVE
-        yield _row("  and tax on top" if on_top else "  tax in it", totals.payable_tax_minor, result)
+    on_top = totals.payable_tax_minor if cart.price_mode == PriceMode.PRICE_MODE_TAX_EXCLUSIVE else 0
+    if on_top:
+        yield _row("Before tax", totals.payable_minor, result)
+        yield _row("Tax", on_top, result)
+    yield style(_row("To pay", totals.payable_minor + on_top, result), bold=True)
+    if totals.payable_tax_minor and not on_top:
+        yield _row("  tax in it", totals.payable_tax_minor, result)
 
 
 def _promises(result: Result) -> Iterator[str]:
@@ -74,7 +97,7 @@ def _promises(result: Result) -> Iterator[str]:
     hints = [near_miss.text for near_miss in result.near_misses]
     hints += [suggestion.text for suggestion in result.suggestions]
     for hint in filter(None, hints):
-        yield f"Hint: {hint}"
+        yield visible(f"Hint: {hint}")
 
 
 def _reward(reward: RewardGrant, result: Result) -> str:
@@ -91,19 +114,26 @@ def _reward(reward: RewardGrant, result: Result) -> str:
 
 def _reasons(result: Result) -> Iterator[str]:
     for code in result.codes:
-        outcome = _word(CodeOutcome.Name(code.outcome), "CODE_OUTCOME_")
-        yield f"Code {code.code}: {code.text or outcome}"
+        yield visible(f"Code {code.code}: {_code(code)}")
     unsupported = [verdict for verdict in result.verdicts if verdict.reason == Reason.REASON_UNSUPPORTED]
     for verdict in result.verdicts:
         if verdict in unsupported:
             continue
-        reason = _word(Reason.Name(verdict.reason), "REASON_")
+        mark = _reason(verdict)
+        if verdict.reason == Reason.REASON_APPLIED:
+            mark = style(mark, fg="green")
         text = verdict.text or ", ".join(parameter.name for parameter in verdict.parameters)
-        mark = style("applied", fg="green") if verdict.reason == Reason.REASON_APPLIED else reason
-        yield f"  {verdict.promotion_id}: {mark}{f' - {text}' if text else ''}"
+        yield visible(f"  {verdict.promotion_id}: ") + mark + visible(f" - {text}" if text else "")
     if unsupported:
-        yield f"  not supported by this engine: {', '.join(verdict.promotion_id for verdict in unsupported)}"
+        ids = ", ".join(verdict.promotion_id for verdict in unsupported)
+        yield visible(f"  not supported by this engine: {ids}")
     yield f"Revision {result.revision}, {_proof(result)}"
+
+
+def _code(code: CodeVerdict) -> str:
+    """What became of a code: the engine's sentence, or ours where it has none."""
+    outcome = _CODE_OUTCOMES[code.outcome]
+    return code.text or (f"{outcome}, {_reason(code)}" if code.reason else outcome)
 
 
 def _proof(result: Result) -> str:
@@ -118,9 +148,10 @@ def _proof(result: Result) -> str:
 
 def _row(label: str, minor: int, result: Result) -> str:
     room = WIDTH - _AMOUNT_WIDTH
+    label = visible(label)
     text = label if len(label) < room else label[: room - 4] + "..."
     return f"{text:<{room}}{amount(minor, result.currency_code):>{_AMOUNT_WIDTH}}"
 
 
-def _word(name: str, prefix: str) -> str:
-    return name.removeprefix(prefix).replace("_", " ").lower()
+def _reason(verdict: Verdict | CodeVerdict) -> str:
+    return Reason.Name(verdict.reason).removeprefix("REASON_").replace("_", " ").lower()
