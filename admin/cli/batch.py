@@ -38,9 +38,8 @@ def run(files: Iterable[Path], at: str | None) -> None:
             emit_json(answer, indent=None)
             continue
         bad += 1
-        emit_json(
-            {"error": {"line": number, "findings": [_value(finding) for finding in findings]}}, indent=None
-        )
+        place = {"file": name, "line": number}
+        emit_json({"error": {**place, "findings": [_value(finding) for finding in findings]}}, indent=None)
     if bad:
         raise typer.Exit(ExitCode.FINDINGS)
 

@@ -8,16 +8,15 @@ import typer
 from admin.cli.offline import AtOption, CartOption, LanguageOption, PromotionsOption
 from admin.cli.output import JsonOption, emit, emit_json, plain_findings
 
-FilesArgument = Annotated[
-    list[Path] | None,
-    typer.Argument(
-        metavar="FILE", help="More promotions; with --batch, files of JSON lines instead of standard input."
-    ),
-]
-
 
 def evaluate(
-    files: FilesArgument = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE",
+            help="More promotions; with --batch, files of JSON lines instead of standard input.",
+        ),
+    ] = None,
     promotions: PromotionsOption = None,
     cart: CartOption = None,
     at: AtOption = None,
@@ -26,14 +25,16 @@ def evaluate(
         bool,
         typer.Option(
             "--batch",
-            help="Read JSON lines {promotions, policy, cart, at, limit_state, ...}, write one result a line.",
+            help="Read JSON lines {promotions, policy, cart, at, limit_state, options, ...}, write one "
+            "result a line. Empty lines are passed over.",
         ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Price a cart with promotions from files; no database and no server.
 
-    With --batch a bad line gives an error object in its place, and the command goes on and ends with 1.
+    With --batch a bad line gives an error object in its place, with its file and its number there, and the
+    command goes on and ends with 1.
     """
     from admin.cli import batch as lines
     from admin.cli import offline
@@ -42,6 +43,9 @@ def evaluate(
 
     with plain_findings():
         if batch:
+            given = {"--promotions": promotions, "--cart": cart, "--language": language}
+            for option in (name for name, value in given.items() if value is not None):
+                raise typer.BadParameter("with --batch it stands in the lines", param_hint=option)
             lines.run(files or [], at)
             return
         ruleset, request = offline.load([*(promotions or []), *(files or [])], cart, at)

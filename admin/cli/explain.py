@@ -1,12 +1,16 @@
 """dealwright explain: price a cart from files and say how and why."""
 
-from admin.cli.evaluate import FilesArgument
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from admin.cli.offline import AtOption, CartOption, LanguageOption, PromotionsOption
 from admin.cli.output import JsonOption, emit, emit_json, plain_findings
 
 
 def explain(
-    files: FilesArgument = None,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="More promotions.")] = None,
     promotions: PromotionsOption = None,
     cart: CartOption = None,
     at: AtOption = None,

@@ -61,6 +61,8 @@ def load(promotions: Sequence[Path], cart: Path | None, at: str | None) -> tuple
     """Reads and compiles what the options name; a promotion that can't be used is told, the others count."""
     if not promotions or cart is None:
         raise typer.BadParameter("give --promotions FILE and --cart FILE")
+    if [*map(str, promotions), str(cart)].count("-") > 1:
+        raise typer.BadParameter("standard input (-) can be read once only")
     moment = instant(at)
     definitions = read_definitions(promotions)
     request = read_cart(cart)

@@ -85,6 +85,9 @@ def read_source(path: Path | str) -> Source:
 
 
 def _file_bytes(path: Path) -> bytes:
+    # One that a shell makes is among the devices; one with a name may never have a writer.
+    if path.is_fifo() and path.absolute().parts[1] not in ("dev", "proc"):
+        raise DocumentError([Problem("is a named pipe; use - for standard input", str(path))])
     with path.open("rb") as file:
         content = file.read(FILE_BYTES_MAX + 1)
     if len(content) > FILE_BYTES_MAX:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from admin.cli.main import app
@@ -62,6 +63,7 @@ def test_a_bad_line_gives_an_error_object_and_the_rest_goes_on() -> None:
 
     assert code == 1
     assert [answer.get("error", {}).get("line") for answer in answers] == [None, 3, 4, 5, 6, 7, 8, None]
+    assert answers[1]["error"]["file"] == "standard input"
     findings = [finding for answer in answers if "error" in answer for finding in answer["error"]["findings"]]
     assert len(findings) == len(bad)
     assert all(finding["message"] for finding in findings)
@@ -82,6 +84,24 @@ def test_lines_may_come_from_files(tmp_path: Path) -> None:
     code, answers = run([], str(file), str(file))
 
     assert (code, len(answers)) == (0, 4)
+
+
+def test_a_bad_line_is_found_in_its_file(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("\n\n{")
+    (tmp_path / "b.jsonl").write_text("{")
+
+    code, answers = run([], str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl"))
+
+    places = [(Path(answer["error"]["file"]).name, answer["error"]["line"]) for answer in answers]
+    assert (code, places) == (1, [("a.jsonl", 3), ("b.jsonl", 1)])
+
+
+@pytest.mark.parametrize("option", ["--cart", "--promotions", "--language"])
+def test_what_stands_in_the_lines_is_no_option(option: str) -> None:
+    done = CliRunner().invoke(app, ["evaluate", "--batch", option, "x"], input=json.dumps(line()))
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert option in done.stderr
 
 
 def test_a_missing_file_is_a_finding(tmp_path: Path) -> None:

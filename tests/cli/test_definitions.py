@@ -1,6 +1,9 @@
 """dealwright validate and publish: findings at their place, and one revision for all files."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,30 @@ def test_every_file_is_read_even_after_a_bad_one(tmp_path: Path) -> None:
 
     files = [Path(finding["file"]).name for finding in json.loads(done.stdout)["findings"]]
     assert (done.exit_code, files) == (1, ["a.yaml", "b.yaml"])
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_named_pipe_is_refused_instead_of_waited_for(tmp_path: Path, folder: bool) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+
+    done = CliRunner().invoke(app, ["validate", str(tmp_path if folder else tmp_path / "pipe.yaml")])
+
+    assert done.exit_code == 1
+    assert "pipe.yaml: is a named pipe" in done.stdout
+
+
+@pytest.mark.parametrize("place", ["-", "/dev/stdin"])
+def test_standard_input_is_read_by_either_name(place: str) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("dealwright"), "validate", place],
+        input=to_json(percent_off("good", 10)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "1 promotions, 0 errors, 0 warnings\n")
 
 
 def test_a_ruleset_fault_is_a_finding(tmp_path: Path) -> None:

@@ -132,9 +132,19 @@ def test_a_broken_cart_ends_with_one_and_its_place(
     assert place in done.stderr
 
 
+def test_explain_speaks_of_no_batch() -> None:
+    assert "--batch" not in CliRunner().invoke(app, ["explain", "--help"]).stdout
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--cart", "none.yaml"], ["--nonsense"], ["-p", "a.yaml", "-c", "b.yaml", "--at", "tomorrow"]],
+    [
+        [],
+        ["-p", "-", "-c", "-"],
+        ["--cart", "none.yaml"],
+        ["--nonsense"],
+        ["-p", "a.yaml", "-c", "b.yaml", "--at", "tomorrow"],
+    ],
 )
 @pytest.mark.parametrize("command", ["evaluate", "explain"])
 def test_wrong_usage_ends_with_two(command: str, arguments: list[str]) -> None:
