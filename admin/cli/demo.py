@@ -73,9 +73,14 @@ async def _serve_and_price(
             stub = EvaluationServiceStub(channel)
             for cart in carts:
                 await _price(stub, cart, as_json=as_json)
-        say(_what_to_try(application, carts[0].request) if carts else "There are no carts.")
+        say(
+            "\nServing until Ctrl-C. Try:"
+            if staying
+            else "\nThe server ends now. With `dealwright demo --stay` it goes on, and you can try:"
+        )
+        if carts:
+            say(_what_to_try(application, carts[0].request))
         if staying:
-            say("Serving until Ctrl-C.")
             await _until_interrupted()
     finally:
         await application.stop()
@@ -97,7 +102,6 @@ def _what_to_try(application: Application, request: EvaluateRequest) -> str:
     small.cart.store_id = request.cart.store_id
     small.cart.lines.append(request.cart.lines[0])
     return (
-        f"\ngRPC on {where['grpc']}, metrics on {where['metrics']}. Try:\n"
         f"  curl -s {where['metrics']} | grep dealwright_\n"
         f"  grpcurl -plaintext {where['grpc']} list\n"
         f"  grpcurl -plaintext -d '{to_json(small)}' {where['grpc']} dealwright.v1.EvaluationService/Evaluate"

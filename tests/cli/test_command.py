@@ -126,5 +126,6 @@ def test_demo_prices_its_carts_and_ends_by_itself(data_dir: Path) -> None:
     assert [result["cart_id"] for result in results] == sorted(path.stem for path in CARTS.iterdir())
     assert sum("applications" in result for result in results) >= 10
     assert all(result["revision"] == "1" for result in results)
+    assert "The server ends now. With `dealwright demo --stay` it goes on" in done.stderr
     assert "grpcurl -plaintext 127.0.0.1:" in done.stderr
     assert not (data_dir / "postgres" / "postmaster.pid").exists()
