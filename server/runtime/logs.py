@@ -1,8 +1,10 @@
 """Structured logs on standard error: JSON for machines, readable lines on a terminal."""
 
+import io
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 import structlog
@@ -29,7 +31,7 @@ def configure(log_format: str = "auto", level: str = "info") -> None:
     structlog.configure(
         processors=[*shared, *rendered],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(_Listened(sys.stderr)),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
     handler = _StandardError()
@@ -40,6 +42,22 @@ def configure(log_format: str = "auto", level: str = "info") -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+class _Listened(io.TextIOBase):
+    """A stream whose reader may have left: what can't be written is dropped, and no call fails of it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 class _StandardError(_Handler):
