@@ -6,6 +6,8 @@ A subcommand is imported when it runs, so that `dealwright evaluate` doesn't wai
 import errno
 import importlib
 import os
+import signal
+import sys
 from typing import Any
 
 import typer
@@ -37,6 +39,8 @@ class _LazyGroup(TyperGroup):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         complete_streams()
+        # As Ctrl-C does: what was started is taken down on the way out.
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         try:
             return super().main(*args, **kwargs)
         except OSError as error:

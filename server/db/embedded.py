@@ -1,8 +1,13 @@
 """A real PostgreSQL that comes with the Python environment, for machines that have none."""
 
+import fcntl
 import os
+import shutil
+import subprocess
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +18,9 @@ import sqlalchemy
 from server.db.engine import DatabaseUnavailable, connect
 
 DATABASE = "dealwright"
+
+UNFINISHED = "postgres-unfinished-"
+"""How the folders begin in which data is made for the first time."""
 
 
 class EmbeddedPostgres:
@@ -35,14 +43,20 @@ class EmbeddedPostgres:
         """Starts the server, or joins the one that runs, and makes sure that the database exists."""
         postgres_dir = self.data_dir / "postgres"
         try:
-            postgres_dir.parent.mkdir(parents=True, exist_ok=True)
-            _check_version(postgres_dir)
-            server = _library().get_server(postgres_dir, start=False)
-            _forget_dead_processes(server)
-            _forget_dead_server(postgres_dir)
-            server.start()
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            with _alone(self.data_dir):
+                if _is_new(postgres_dir):
+                    _make(postgres_dir)
+                server = _library().get_server(postgres_dir, start=False)
+                _forget_dead_processes(server)
+                _forget_dead_server(postgres_dir)
+                server.start()
         except DatabaseUnavailable:
             raise
+        except subprocess.SubprocessError as error:
+            raise DatabaseUnavailable(
+                f"the embedded PostgreSQL in {postgres_dir} doesn't start; see what {postgres_dir}/log says"
+            ) from error
         except Exception as error:
             raise DatabaseUnavailable(
                 f"the embedded PostgreSQL in {postgres_dir} doesn't start: {error}"
@@ -93,18 +107,40 @@ def _forget_dead_processes(server: Any) -> None:
         users.put([pid for pid in users.get_and_remove(os.getpid()) if pid != os.getpid() and _alive(pid)])
 
 
-def _check_version(postgres_dir: Path) -> None:
-    """Refuses a folder that another version made, or of which nobody can tell."""
+@contextmanager
+def _alone(data_dir: Path) -> Iterator[None]:
+    """Keeps others from starting a server on the same folder; the lock dies with its process."""
+    with (data_dir / "starting.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_new(postgres_dir: Path) -> bool:
+    """Whether there is no data yet. Refuses a folder of another version, or of which nobody can tell."""
     file = postgres_dir / "PG_VERSION"
-    if not file.exists():
-        return
-    needed = _library().utils.TARGET_POSTGRES_VERSION
-    found = file.read_text(errors="replace").strip()
-    if found != str(needed):
-        raise DatabaseUnavailable(
-            f"{file} says {found[:20]!r} instead of {needed}, so this PostgreSQL can't use the folder; "
-            "restore it, or name another with DEALWRIGHT_DATA_DIR"
-        )
+    if file.exists():
+        needed = str(_library().utils.TARGET_POSTGRES_VERSION)
+        version = file.read_text(errors="replace").strip()
+        if version == needed:
+            return False
+        fault = f"says {version[:20]!r} instead of {needed}"
+    elif postgres_dir.exists() and any(postgres_dir.iterdir()):
+        fault = "is missing, though the folder isn't empty"
+    else:
+        return True
+    raise DatabaseUnavailable(
+        f"{file} {fault}, so this PostgreSQL can't use the folder; "
+        "restore it, move it away, or name another with DEALWRIGHT_DATA_DIR"
+    )
+
+
+def _make(postgres_dir: Path) -> None:
+    """Makes the data elsewhere and moves it when it is complete: an interruption leaves nothing half made."""
+    for left in postgres_dir.parent.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=postgres_dir.parent))
+    _library().get_server(unfinished, start=False).ensure_pgdata_inited()
+    unfinished.rename(postgres_dir)
 
 
 def _forget_dead_server(postgres_dir: Path) -> None:

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL starts again whatever a killed one left behind, or says what is wrong."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import sqlalchemy
 
 from server.db.embedded import EmbeddedPostgres
 from server.db.engine import DatabaseUnavailable, connect
-from tests.operations.processes import finished
+from tests.operations.processes import environment, finished
 
 WAIT_SECONDS = 10
 
@@ -94,6 +95,34 @@ def test_a_server_killed_while_it_started_is_started_again(killed: Path, lines: 
     pid_file(killed).write_text("".join(pid_file(killed).read_text().splitlines(keepends=True)[:lines]))
 
     assert answers(killed)
+
+
+def test_a_first_start_that_was_interrupted_is_begun_again(data_dir: Path) -> None:
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("dealwright"), "up"],
+        env=environment(DEALWRIGHT_DATA_DIR=str(data_dir)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    end = time.monotonic() + 6 * WAIT_SECONDS
+    while not list(data_dir.glob("*/PG_VERSION")) and time.monotonic() < end:
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+    assert answers(data_dir)
+    assert [file.parent.name for file in data_dir.glob("*/PG_VERSION")] == ["postgres"]
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(data_dir: Path) -> None:
+    (data_dir / "postgres").mkdir()
+    (data_dir / "postgres" / "letter.txt").write_text("dear")
+
+    with pytest.raises(DatabaseUnavailable, match="PG_VERSION is missing"):
+        EmbeddedPostgres(data_dir).start()
+
+    assert (data_dir / "postgres" / "letter.txt").read_text() == "dear"
 
 
 @pytest.mark.parametrize("written", [b"\xff\xfe", b"9\n"])
