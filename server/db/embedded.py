@@ -51,6 +51,8 @@ class EmbeddedPostgres:
                 _forget_dead_processes(server)
                 _forget_dead_server(postgres_dir)
                 server.start()
+                self._server = server
+                self._create_database()
         except DatabaseUnavailable:
             raise
         except subprocess.SubprocessError as error:
@@ -61,8 +63,6 @@ class EmbeddedPostgres:
             raise DatabaseUnavailable(
                 f"the embedded PostgreSQL in {postgres_dir} doesn't start: {error}"
             ) from error
-        self._server = server
-        self._create_database()
 
     def stop(self) -> None:
         """Leaves the server; it stops when nobody else uses it. Data stays."""

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 from pathlib import Path
 
 import grpc
@@ -11,7 +12,7 @@ from dealwright.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from server.definitions.service import Definitions, Publication
 from tests.definitions.samples import percent_off
 from tests.evaluation.requests import latte_request
-from tests.operations.processes import WAIT_SECONDS, finished, running
+from tests.operations.processes import DEALWRIGHT, WAIT_SECONDS, environment, finished, running
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -32,6 +33,28 @@ def test_a_signal_ends_it_with_zero(
     assert process.returncode == 0
     events = [json.loads(line)["event"] for line in talk.splitlines()]
     assert events == ["ruleset_active", "serving", "stopped"]
+
+
+@pytest.mark.database
+def test_two_that_start_at_once_share_one_postgres(data_dir: Path) -> None:
+    both = [
+        subprocess.Popen(
+            [DEALWRIGHT, "up", "--json"],
+            env=environment(DEALWRIGHT_DATA_DIR=str(data_dir)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    announced = [process.stdout.readline() for process in both if process.stdout]
+    for process in both:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=WAIT_SECONDS)
+
+    assert all("grpc" in line for line in announced)
+    assert [process.returncode for process in both] == [0, 0]
+    assert not (data_dir / "postgres" / "postmaster.pid").exists()
 
 
 @pytest.mark.database
