@@ -3,18 +3,19 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up serve test test-fast soak lint fmt bench lock clean
+.PHONY: help setup demo up serve test test-fast soak lint fmt bench bench-compare bench-baseline bench-page lock clean
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 BIN := .venv/bin
 # Read from a list, because what is named as an argument is built again each time.
 INSTALL_OUR_OWN := $(UV) pip install --python .venv --no-deps --no-build-isolation --requirements -
+PEERS := benchmarks/peers
 CARGO_TEST := cargo test --workspace --exclude dealwright-python
 # Clippy compiles the binding too, which asks for an interpreter.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/locked ## Bring .venv up to date; every other command does it first
 	@printf '%s\n' '--editable .' ./engine_rs ./client | $(INSTALL_OUR_OWN)
@@ -58,13 +59,24 @@ fmt: setup ## Format Rust, Python and the schema
 	$(BIN)/ruff format
 	$(BIN)/buf format proto --write
 
-bench: setup ## Run the benchmarks, or one of them: make bench B=engine
-	@for name in $(or $(B),engine transport); do $(BIN)/python -m benchmarks.$$name; done
+bench: setup $(if $(filter-out peers search,$(B)),,target/peers/locked) ## Run the benchmarks, or one of them: make bench B=engine
+	@$(BIN)/python -m benchmarks show $(B)
+
+bench-compare: setup target/peers/locked ## Compare the benchmarks' ratios with the baseline; fails on a regression
+	@$(BIN)/python -m benchmarks compare
+
+bench-baseline: setup target/peers/locked ## Write the baseline anew from what is measured now
+	@$(BIN)/python -m benchmarks baseline
+
+bench-page: setup target/peers/locked ## Put what the benchmarks print now into docs/performance.md
+	@$(BIN)/python -m benchmarks page
 
 lock: | $(UV) ## Renew requirements.lock from pyproject.toml; UPGRADE=1 takes the newest versions
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate $(if $(UPGRADE),--upgrade) \
 	  --group build --group dev --no-emit-package dealwright --no-emit-package dealwright-engine \
 	  pyproject.toml --output-file requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate $(if $(UPGRADE),--upgrade) \
+	  $(PEERS)/requirements.in --output-file $(PEERS)/requirements.lock
 
 clean: ## Remove everything that can be built again; the data in .dealwright stays
 	rm -rf .venv target dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
@@ -76,6 +88,17 @@ clean: ## Remove everything that can be built again; the data in .dealwright sta
 	@$(UV) venv --quiet --allow-existing .venv
 	$(UV) pip sync --python .venv --require-hashes requirements.lock
 	cd engine_rs && ../$(BIN)/maturin build --interpreter $(PYO3_PYTHON) --compatibility off --out ../target/wheels
+	@touch $@
+
+# What the benchmarks compare with, apart from .venv: OR-Tools needs another protobuf. Node is no must.
+target/peers/locked: $(addprefix $(PEERS)/,requirements.lock package.json package-lock.json) .venv/locked | $(UV)
+	@mkdir -p target/peers/node
+	$(UV) venv --quiet --allow-existing --python $(BIN)/python target/peers/python
+	$(UV) pip sync --python target/peers/python --require-hashes $(PEERS)/requirements.lock
+	@cp $(PEERS)/package.json $(PEERS)/package-lock.json target/peers/node
+	@if ! command -v npm >/dev/null; then echo "Without npm, json-rules-engine is left out."; \
+	elif ! (cd target/peers/node && npm ci --ignore-scripts --no-audit --no-fund); then \
+	  rm -rf target/peers/node/node_modules; echo "npm failed; json-rules-engine is left out."; fi
 	@touch $@
 
 .uv/bin/uv:

@@ -1,181 +1,233 @@
-"""What an evaluation costs, from bytes to bytes, against what people would write themselves in Python.
+"""What an evaluation costs, from bytes to bytes, called from Python.
 
-Every row compares in one run, in turns, and gives the best of several rounds: the machine's other work only
-ever adds. The peers match promotions and compute amounts on native objects; the engine also decodes, chooses
-the best plan, allocates to units, gives verdicts and encodes.
+Beside it stand the loops that a shop would write itself. They match promotions and compute amounts on objects
+that lie ready; the engine also decodes, searches the best plan, allocates to units, gives verdicts on all
+candidates, hashes and encodes.
 """
 
 from __future__ import annotations
 
-import argparse
-import resource
-import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 
-import dealwright_engine
+from dealwright.v1.evaluation_service_pb2 import (
+    VERDICT_SCOPE_CANDIDATES,
+    VERDICT_SCOPE_NONE,
+    EvaluateOptions,
+    EvaluateResponse,
+    ExplainRequest,
+)
+from dealwright.v1.result_pb2 import PROOF_PROVEN
 
-from benchmarks.workload import Bill, Rule, bills, request, rules, ruleset
+from benchmarks.catalogue import bills, rules, rules_of_no_cart
+from benchmarks.loops import indexed, naive
+from benchmarks.markdown import Cell, table
+from benchmarks.messages import (
+    Definition,
+    compiled,
+    evaluating,
+    one_of_all,
+    request,
+    requests,
+    sets,
+    stacking,
+)
+from benchmarks.ratios import Measured, Ratio, of_medians
+from benchmarks.timing import ROUNDS_MIN, Calls, Times, measure
 
-Found = list[tuple[str, int]]
-CARTS = 64
-ROUNDS = 9
-NO_TARGET = "cat-of-no-cart"
+COUNTS = (10, 100, 1000, 10_000, 100_000)
+LENGTHS = (5, 20, 100, 500)
+QUANTITIES = (1, 10, 100, 1000, 6000)
+CATALOGUES: dict[str, Definition] = {"one in an order": one_of_all, "stacking": stacking, "sets": sets}
+
+CARTS, CARTS_MIN = 64, 5
+LIKE_CARTS = 400
+"""Different carts of one shape, for the 99th percentile."""
+CELL_SECONDS = 4.0
+"""How long one row is measured; rows with dear carts have fewer of them."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """Carts as bytes and as peers keep them."""
-
-    bills: list[Bill]
-    requests: list[bytes]
-
-    @staticmethod
-    def of(listed: list[Bill]) -> Case:
-        return Case(listed, [request(bill).SerializeToString() for bill in listed])
+SEARCH = ("search nodes", "most nodes", "proven")
 
 
-def indexed(listed: list[Rule]) -> Callable[[Bill], Found]:
-    """Thirty lines that a shop would write: a dictionary from targets to rules."""
-    by_target: dict[str, list[Rule]] = {}
-    for rule in listed:
-        by_target.setdefault(rule.target, []).append(rule)
+def tables() -> Iterator[str]:
+    yield from sizes()
+    yield from quantities()
+    yield from catalogues()
+    yield from answers()
 
-    def evaluate(bill: Bill) -> Found:
-        subtotal, targets = _facts(bill)
-        return [
-            (rule.id, rule.amount(subtotal))
-            for target in targets
-            for rule in by_target.get(target, ())
-            if _fires(rule, bill, subtotal)
+
+def sizes() -> Iterator[str]:
+    """Promotions by lines, beside the loops."""
+    rows: list[Sequence[Cell]] = []
+    left_out: list[Sequence[Cell]] = []
+    for count in COUNTS:
+        for lines in LENGTHS:
+            contenders = _contenders(count, lines, 1)
+            dearest = _seconds_of(contenders)
+            carts = min(CARTS, int(CELL_SECONDS / ROUNDS_MIN / dearest))
+            if carts < CARTS_MIN:
+                left_out.append((count, lines, dearest))
+                continue
+            engine, by_index, by_loop = measure(_contenders(count, lines, carts), CELL_SECONDS)
+            beside = (by_index.p50, by_loop.p50, engine.p50 / by_index.p50)
+            rows.append((count, lines, carts, engine.p50, _p99(engine), *beside))
+    titles = (
+        "promotions",
+        "lines",
+        "carts",
+        "engine us",
+        "p99",
+        "indexed us",
+        "naive us",
+        "engine / indexed",
+    )
+    yield table(titles, rows)
+    if left_out:
+        yield f"Left out, since {CARTS_MIN} carts would take longer than {CELL_SECONDS:.0f} s:\n"
+        yield table(("promotions", "lines", "seconds for a cart"), left_out)
+
+
+def _contenders(count: int, lines: int, carts: int) -> list[Calls]:
+    listed, as_peers_have_them = rules(count), bills(carts, lines)
+    return [
+        evaluating(listed, requests(carts, lines)),
+        Calls(indexed(listed), as_peers_have_them),
+        Calls(naive(listed), as_peers_have_them),
+    ]
+
+
+def _seconds_of(contenders: Sequence[Calls]) -> float:
+    """How long a round takes; the first is for warming up."""
+    rounds = [sum(map(sum, (contender.round() for contender in contenders))) for _ in range(2)]
+    return rounds[-1] / 1e6
+
+
+def _p99(times: Times) -> Cell:
+    return times.p99 if times.has_p99 else ""
+
+
+def quantities() -> Iterator[str]:
+    """The same lines with more units."""
+    rows = []
+    for name in ("one in an order", "sets"):
+        carts = [requests(CARTS, 20, quantity=units) for units in QUANTITIES]
+        contenders = [evaluating(rules(1000), each, CATALOGUES[name]) for each in carts]
+        times = measure(contenders, CELL_SECONDS * 2)
+        rows += [
+            (name, units, each.p50, each.p99, *_search(CATALOGUES[name], asked))
+            for units, each, asked in zip(QUANTITIES, times, carts, strict=True)
         ]
-
-    return evaluate
-
-
-def naive(listed: list[Rule]) -> Callable[[Bill], Found]:
-    """Every rule for every cart."""
-
-    def evaluate(bill: Bill) -> Found:
-        subtotal, targets = _facts(bill)
-        return [
-            (rule.id, rule.amount(subtotal))
-            for rule in listed
-            if rule.target in targets and _fires(rule, bill, subtotal)
-        ]
-
-    return evaluate
+    yield "1 000 promotions, 20 lines:\n"
+    yield table(("catalogue", "units of a line", "engine us", "p99", *SEARCH), rows)
 
 
-def _facts(bill: Bill) -> tuple[int, dict[str, bool]]:
-    subtotal, targets = 0, {}
-    for product, category, quantity, price in bill.lines:
-        subtotal += quantity * price
-        targets[product] = targets[category] = True
-    return subtotal, targets
+def catalogues() -> Iterator[str]:
+    """What promotions that live with each other, and sets of units, cost more."""
+    carts = requests(CARTS, 20)
+    times = measure(
+        [evaluating(rules(1000), carts, define) for define in CATALOGUES.values()], CELL_SECONDS * 2
+    )
+    rows = [
+        (name, each.p50, each.p99, *_search(define, carts))
+        for (name, define), each in zip(CATALOGUES.items(), times, strict=True)
+    ]
+    yield "1 000 promotions, 20 lines of one to three units:\n"
+    yield table(("catalogue", "engine us", "p99", *SEARCH), rows)
 
 
-def _fires(rule: Rule, bill: Bill, subtotal: int) -> bool:
-    return (
-        subtotal >= rule.minimum
-        and (not rule.stores or bill.store in rule.stores)
-        and bill.hour in rule.hours
-        and bill.tier in rule.tiers
+def _search(define: Definition, carts: Sequence[bytes]) -> tuple[int, int, str]:
+    """What the search for the best plan did."""
+    ruleset = compiled(rules(1000), define)
+    selections = [EvaluateResponse.FromString(ruleset.evaluate(cart, 0)).result.selection for cart in carts]
+    nodes = sorted(selection.nodes for selection in selections)
+    proven = sum(selection.proof == PROOF_PROVEN for selection in selections)
+    return nodes[len(nodes) // 2], nodes[-1], f"{proven} of {len(carts)}"
+
+
+def answers() -> Iterator[str]:
+    """What is asked for beside the price."""
+    names = ("no verdicts", "verdicts", "verdicts and texts", "Explain, no near misses", "Explain")
+    times = measure([_answer(name) for name in names], CELL_SECONDS * 2)
+    rows = [
+        (name, each.p50, each.p99, each.p50 / times[0].p50) for name, each in zip(names, times, strict=True)
+    ]
+    yield "1 000 promotions, 20 lines; verdicts are those on candidates, in Explain on every promotion:\n"
+    yield table(("asked for", "engine us", "p99", "to no verdicts"), rows)
+
+
+def _answer(name: str) -> Calls:
+    if name == "Explain":
+        return _explaining(ExplainRequest(language="en"))
+    if name == "Explain, no near misses":
+        return _explaining(ExplainRequest(language="en", near_misses_max=0, suggestions_max=0))
+    options = {
+        "no verdicts": EvaluateOptions(verdicts=VERDICT_SCOPE_NONE),
+        "verdicts": EvaluateOptions(verdicts=VERDICT_SCOPE_CANDIDATES),
+        "verdicts and texts": EvaluateOptions(verdicts=VERDICT_SCOPE_CANDIDATES, language="en"),
+    }
+    return evaluating(rules(1000), requests(CARTS, 20, options=options[name]))
+
+
+def _explaining(asked: ExplainRequest) -> Calls:
+    ruleset, carts = compiled(rules(1000)), []
+    for each in map(request, bills(CARTS, 20)):
+        asked.cart.CopyFrom(each.cart)
+        asked.evaluate_time.CopyFrom(each.evaluate_time)
+        carts.append(asked.SerializeToString())
+    return Calls(lambda body: ruleset.explain(body, 0), carts)
+
+
+def _engine(
+    count: int, lines: int, *, quantity: int | None = None, define: Definition = one_of_all, cold: int = 0
+) -> Calls:
+    return evaluating(
+        rules(count) + rules_of_no_cart(cold), requests(CARTS, lines, quantity=quantity), define
     )
 
 
-def _compile(listed: list[Rule]) -> dealwright_engine.Ruleset:
-    return dealwright_engine.Ruleset.compile(ruleset(listed).SerializeToString())
+def _p99_beside_median() -> Measured:
+    (times,) = measure([evaluating(rules(1000), requests(LIKE_CARTS, 20))], CELL_SECONDS)
+    return Measured(times.p99, times.p50)
 
 
-def _micros(contenders: Sequence[tuple[Callable[..., object], Sequence[object]]]) -> list[float]:
-    """Microseconds a cart for each contender, the rounds in turns."""
-    best = [float("inf")] * len(contenders)
-    for _ in range(ROUNDS):
-        for place, (evaluate, carts) in enumerate(contenders):
-            begin = time.perf_counter()
-            for cart in carts:
-                evaluate(cart)
-            best[place] = min(best[place], (time.perf_counter() - begin) / len(carts) * 1e6)
-    return best
-
-
-def _engine(compiled: dealwright_engine.Ruleset) -> Callable[[bytes], bytes]:
-    return lambda body: compiled.evaluate(body, 0)
-
-
-def sizes(counts: Sequence[int], lengths: Sequence[int]) -> None:
-    titles = ("promotions", "lines", "engine us", "indexed us", "naive us", "engine/indexed")
-    print("".join(f"{title:>15}" for title in titles))
-    for count in counts:
-        listed = rules(count)
-        compiled, index, loop = _compile(listed), indexed(listed), naive(listed)
-        for length in lengths:
-            case = Case.of(bills(CARTS, length))
-            engine, by_index, by_loop = _micros(
-                [(_engine(compiled), case.requests), (index, case.bills), (loop, case.bills)]
-            )
-            times = f"{engine:>15.1f}{by_index:>15.1f}{by_loop:>15.1f}{engine / by_index:>15.2f}"
-            print(f"{count:>15}{length:>15}{times}")
-
-
-def growth() -> None:
-    """What more of something costs, each as a ratio in one run."""
-    thousand = rules(1000)
-    twenty = Case.of(bills(CARTS, 20))
-    cold = [replace(rule, id=f"C{place}") for place, rule in enumerate(rules(99_000, target=NO_TARGET))]
-    pairs = {
-        "100 to 10 000 promotions, 20 lines": (
-            (_engine(_compile(rules(100))), twenty.requests),
-            (_engine(_compile(rules(10_000))), twenty.requests),
+RATIOS = (
+    Ratio(
+        "100 to 10 000 promotions, 20 lines",
+        of_medians(lambda: _engine(10_000, 20), lambda: _engine(100, 20)),
+        wanted=10,
+    ),
+    Ratio(
+        "99 000 promotions added that can't match",
+        of_medians(lambda: _engine(1000, 20, cold=99_000), lambda: _engine(1000, 20)),
+        wanted=1.3,
+    ),
+    Ratio(
+        "quantity 1 to 1 000 a line",
+        of_medians(lambda: _engine(1000, 20, quantity=1000), lambda: _engine(1000, 20, quantity=1)),
+        wanted=1.1,
+    ),
+    Ratio(
+        "quantity 10 to 6 000 a line, sets",
+        of_medians(
+            lambda: _engine(1000, 20, quantity=6000, define=sets),
+            lambda: _engine(1000, 20, quantity=10, define=sets),
         ),
-        "99 000 promotions added that can't match": (
-            (_engine(_compile(thousand)), twenty.requests),
-            (_engine(_compile(thousand + cold)), twenty.requests),
-        ),
-        "quantity 1 to 1000 a line": (
-            (_engine(_compile(thousand)), Case.of(bills(CARTS, 20, quantity=1)).requests),
-            (_engine(_compile(thousand)), Case.of(bills(CARTS, 20, quantity=1000)).requests),
-        ),
-        "5 to 100 lines, 1000 promotions": (
-            (_engine(_compile(thousand)), Case.of(bills(CARTS, 5)).requests),
-            (_engine(_compile(thousand)), Case.of(bills(CARTS, 100)).requests),
-        ),
-    }
-    print(f"\n{'growth':<44} {'from us':>8} {'to us':>8} {'ratio':>6}")
-    for name, pair in pairs.items():
-        less, more = _micros(list(pair))
-        print(f"{name:<44} {less:>8.1f} {more:>8.1f} {more / less:>6.2f}")
-
-
-def loading() -> None:
-    """How long compiling takes, and what a compiled promotion weighs."""
-    print(f"\n{'promotions':>10} {'load ms':>8} {'bytes each':>11}")
-    for count in (1000, 10_000, 100_000):
-        body = ruleset(rules(count)).SerializeToString()
-        before = _resident()
-        begin = time.perf_counter()
-        compiled = dealwright_engine.Ruleset.compile(body)
-        seconds = time.perf_counter() - begin
-        weight = max(_resident() - before, 0) / compiled.promotion_count
-        print(f"{count:>10} {seconds * 1e3:>8.1f} {weight:>11.0f}")
-
-
-def _resident() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small sizes only")
-    quick: bool = parser.parse_args().quick
-    loading()
-    print()
-    sizes((10, 100, 1000) if quick else (10, 100, 1000, 10_000), (5, 20) if quick else (5, 20, 100))
-    growth()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        wanted=1.1,
+    ),
+    Ratio(
+        "5 to 100 lines, 1 000 promotions",
+        of_medians(lambda: _engine(1000, 100), lambda: _engine(1000, 5)),
+        wanted=30,
+    ),
+    Ratio("p99 to median of like carts", _p99_beside_median, wanted=3),
+    Ratio(
+        "no verdicts to verdicts",
+        of_medians(lambda: _answer("no verdicts"), lambda: _answer("verdicts")),
+        wanted=1,
+    ),
+    Ratio(
+        "texts to no verdicts",
+        of_medians(lambda: _answer("verdicts and texts"), lambda: _answer("no verdicts")),
+    ),
+    Ratio("Explain to no verdicts", of_medians(lambda: _answer("Explain"), lambda: _answer("no verdicts"))),
+)

@@ -1,11 +1,9 @@
 """What a call costs beyond the transport: server CPU of Evaluate against an empty echo of the same sizes.
 
 Both run in one server process, in turns, with the same client. The figures to watch are the ratios: without
-the time inside the engine, which is what the handler adds to the transport, and with it. Ends with 1 when the
-handler's ratio is above the target.
+the time inside the engine, which is what the handler adds to the transport, and with it.
 """
 
-import argparse
 import asyncio
 import json
 import os
@@ -14,13 +12,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
 
+from benchmarks.markdown import table
+from benchmarks.ratios import Measured, Ratio
 from server.db.embedded import EmbeddedPostgres
 from server.db.engine import connect
 from server.db.migrate import upgrade
@@ -39,7 +41,7 @@ SPENT = "/benchmark.Echo/Spent"
 
 Method: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
 
-RATIO_MAX = 1.2
+HANDLER_WANTED = 1.2
 ROUNDS = 60
 CALLS = 200
 CONCURRENCY = 8
@@ -59,11 +61,6 @@ class Row:
     engine: float
     handler_ratio: float
     ratio: float
-
-    def __str__(self) -> str:
-        sizes = f"{self.request_bytes:>8} {self.response_bytes:>9}"
-        times = f"{self.echo:>9.1f} {self.evaluate:>9.1f} {self.engine:>9.1f}"
-        return f"{self.cart:<26}{sizes} {times} {self.handler_ratio:>8.2f} {self.ratio:>7.2f}"
 
 
 async def serve() -> None:
@@ -157,15 +154,11 @@ async def _call_many(method: Method, body: bytes) -> None:
     await asyncio.gather(*(some() for _ in range(CONCURRENCY)))
 
 
-def main() -> int:
-    """Starts the server process, measures, prints."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--serve", action="store_true", help="be the server process")
-    if parser.parse_args().serve:
-        asyncio.run(serve())
-        return 0
+@cache
+def _rows() -> list[Row]:
+    """Starts the server process and measures."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.transport", "--serve"],
+        [sys.executable, "-m", "benchmarks.transport"],
         # Starting PostgreSQL forks, which gRPC would remark on.
         env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": "0"},
         stdin=subprocess.PIPE,
@@ -173,19 +166,55 @@ def main() -> int:
         text=True,
     )
     try:
-        rows = asyncio.run(measure(json.loads(process.stdout.readline() if process.stdout else "")))
+        return asyncio.run(measure(json.loads(process.stdout.readline() if process.stdout else "")))
     finally:
         process.communicate(timeout=60)
-    print("Server CPU a call, microseconds; medians of interleaved blocks\n")
-    times = f"{'echo':>9} {'Evaluate':>9} {'engine':>9}"
-    print(f"{'cart':<26}{'request':>8} {'response':>9} {times} {'handler':>8} {'whole':>7}")
-    for row in rows:
-        print(row)
-    handler = max(row.handler_ratio for row in rows)
-    whole = max(row.ratio for row in rows)
-    print(f"\nAt most {handler:.2f} echoes without the engine (target {RATIO_MAX}), {whole:.2f} with it.")
-    return int(handler > RATIO_MAX)
+
+
+def tables() -> Iterator[str]:
+    titles = (
+        "cart",
+        "request bytes",
+        "response bytes",
+        "echo us",
+        "Evaluate us",
+        "engine us",
+        "handler",
+        "whole",
+    )
+    yield table(
+        titles,
+        [
+            (
+                row.cart,
+                row.request_bytes,
+                row.response_bytes,
+                row.echo,
+                row.evaluate,
+                row.engine,
+                row.handler_ratio,
+                row.ratio,
+            )
+            for row in _rows()
+        ],
+    )
+
+
+def _dearest_handler() -> Measured:
+    row = max(_rows(), key=lambda row: row.handler_ratio)
+    return Measured(row.handler_ratio * row.echo, row.echo)
+
+
+def _dearest_call() -> Measured:
+    row = max(_rows(), key=lambda row: row.ratio)
+    return Measured(row.ratio * row.echo, row.echo)
+
+
+RATIOS = (
+    Ratio("Evaluate to echo, without the engine", _dearest_handler, wanted=HANDLER_WANTED),
+    Ratio("Evaluate to echo", _dearest_call),
+)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    asyncio.run(serve())

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import dealwright_engine
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.structure.tree import ROOT
 
+LOCKS = ["requirements.lock", "benchmarks/peers/requirements.lock"]
 OWN_DISTRIBUTIONS = {"dealwright", "dealwright-engine", "dealwright-server"}
 
 
@@ -33,11 +35,12 @@ def test_the_changelog_names_the_rule_language() -> None:
     assert int(languages[0]) == dealwright_engine.RULE_LANGUAGE
 
 
-def test_the_lock_holds_exact_versions_and_hashes_alone() -> None:
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_holds_exact_versions_and_hashes_alone(lock: str) -> None:
     pinned = re.compile(
         r"[a-z0-9._-]+==[^\s;]+(?: ; [^\\]+)? \\(?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?)+\n"
     )
-    assert pinned.sub("", read("requirements.lock")) == ""
+    assert pinned.sub("", read(lock)) == ""
 
 
 def test_the_lock_satisfies_every_requirement() -> None:
