@@ -71,7 +71,7 @@ bench-baseline: setup target/peers/locked ## Write the baseline anew from what i
 bench-page: setup target/peers/locked ## Put what the benchmarks print now into docs/performance.md
 	@$(BIN)/python -m benchmarks page
 
-lock: | $(UV) ## Renew requirements.lock from pyproject.toml; UPGRADE=1 takes the newest versions
+lock: | $(UV) ## Renew the lock files of Python; UPGRADE=1 takes the newest versions
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate $(if $(UPGRADE),--upgrade) \
 	  --group build --group dev --no-emit-package dealwright --no-emit-package dealwright-engine \
 	  pyproject.toml --output-file requirements.lock
