@@ -68,8 +68,8 @@ bench-compare: setup target/peers/locked ## Compare the benchmarks' ratios with 
 bench-baseline: setup target/peers/locked ## Write the baseline anew from what is measured now
 	@$(BIN)/python -m benchmarks baseline
 
-bench-page: setup target/peers/locked ## Put what the benchmarks print now into docs/performance.md
-	@$(BIN)/python -m benchmarks page
+bench-page: setup target/peers/locked ## Put what the benchmarks, or B, print now into docs/performance.md
+	@$(BIN)/python -m benchmarks page $(B)
 
 lock: | $(UV) ## Renew the lock files of Python; UPGRADE=1 takes the newest versions
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate $(if $(UPGRADE),--upgrade) \

@@ -70,9 +70,9 @@ def renew_baseline() -> int:
     return 0
 
 
-def renew_page() -> int:
-    """Every table on the page, one subject after another."""
-    for name in MODULES:
+def renew_page(names: Sequence[str]) -> int:
+    """The tables of the subjects on the page, one subject after another."""
+    for name in names:
         tables = _run("tables", name, subprocess.PIPE)
         print(tables, flush=True)
         PAGE.write_text(with_missed(with_tables(PAGE.read_text(), name, tables)))
@@ -99,18 +99,20 @@ def _run(what: str, name: str, output: int | None) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("show").add_argument("subjects", nargs="*", metavar="subject")
+    for name in ("show", "page"):
+        commands.add_parser(name).add_argument("subjects", nargs="*", metavar="subject")
     for name in ("tables", "ratios"):
         commands.add_parser(name).add_argument("subject", choices=MODULES)
-    for name in ("compare", "baseline", "page"):
+    for name in ("compare", "baseline"):
         commands.add_parser(name)
     arguments = parser.parse_args()
+    several: list[str] = getattr(arguments, "subjects", []) or list(MODULES)
+    unknown = [name for name in several if name not in MODULES]
+    if unknown:
+        parser.error(f"there is no benchmark {', '.join(unknown)}, only {', '.join(MODULES)}")
     match arguments.command:
         case "show":
-            unknown = set(arguments.subjects) - MODULES.keys()
-            if unknown:
-                parser.error(f"there is no benchmark {', '.join(unknown)}, only {', '.join(MODULES)}")
-            return show(arguments.subjects or list(MODULES))
+            return show(several)
         case "tables":
             return print_tables(arguments.subject)
         case "ratios":
@@ -120,7 +122,7 @@ def main() -> int:
         case "baseline":
             return renew_baseline()
         case _:
-            return renew_page()
+            return renew_page(several)
 
 
 if __name__ == "__main__":
