@@ -64,11 +64,11 @@ edits = st.lists(st.tuples(st.integers(0), st.binary(max_size=4), st.integers(0,
 def test_a_request_is_read_as_other_decoders_read_it(
     parts: list[EvaluateRequest], edits: list[tuple[int, bytes, int]]
 ) -> None:
-    # Two requests behind one another are one: lists go on, messages are merged, of values the last one counts.
+    # Two requests behind one another are one: lists go on, messages are merged, of values the last counts.
     data = b"".join(part.SerializeToString() for part in parts)
     for place, new, replaced in edits:
-        place %= len(data)
-        data = data[:place] + new + data[place + replaced :]
+        start = place % len(data)
+        data = data[:start] + new + data[start + replaced :]
 
     try:
         message = EvaluateRequest.FromString(data)
