@@ -3,13 +3,14 @@
 
 mod company;
 mod search;
+mod shadow;
 mod unroll;
 mod walk;
 
 use crate::apply::{Applying, most};
 use crate::eligibility::Scope;
 use crate::evaluate::{Allowance, Request};
-use crate::model::{Phase, Promotion, Selection, ShortBudget, Step};
+use crate::model::{Benefit, Phase, Promotion, Selection, ShortBudget, Step};
 use crate::reason::{Because, Parameter, Reason};
 use crate::ruleset::Ruleset;
 use crate::units::Prices;
@@ -173,6 +174,12 @@ impl<'a> Choice<'a> {
         }
         let before = self.open.iter().take(open).filter(|open| several(open)).count();
         if before < 63 { 1 << before } else { SHARED_BIT }
+    }
+
+    /// What a stop gives, and the lines of each of its selectors.
+    fn pools_of(&self, stop: Stop) -> Option<(&Benefit, &[Vec<usize>])> {
+        let (open, step) = self.step(stop)?;
+        Some((&step.benefit, open.scope.pools(stop.step)))
     }
 
     /// The most that a stop could still add to a walk.

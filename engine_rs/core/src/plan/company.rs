@@ -29,6 +29,20 @@ impl Company {
         self.groups.extend(promotion.stacking.order_groups.iter().copied());
     }
 
+    pub(super) fn is_of_group(&self, group: Symbol) -> bool {
+        self.groups.contains(&group)
+    }
+
+    /// Whether none of them lowers a price.
+    pub(super) fn lowers_nothing(&self) -> bool {
+        self.phases == 0
+    }
+
+    /// Whether one of them stands alone in the order.
+    pub(super) fn stands_alone(&self) -> bool {
+        self.alone == u8::MAX
+    }
+
     /// Takes over another company, and keeps the memory.
     pub(super) fn copy_from(&mut self, other: &Self) {
         (self.phases, self.alone) = (other.phases, other.alone);

@@ -1,12 +1,10 @@
 //! The search for the best plan: exact, within a budget that is counted in nodes (S-7.2, S-7.3).
 
-use std::collections::HashMap;
-
+use super::shadow::{Market, Proposal, Shadow};
 use super::{Choice, Moment, Plan, Proof, Stop, Walk};
 use crate::apply::{most_worth, sets_at_most};
 use crate::model::Benefit;
 use crate::reason::Reason;
-use crate::symbols::Symbol;
 use crate::units::Prices;
 
 /// A part of the search that is still to be looked at: the plans that go on from a walk.
@@ -16,57 +14,67 @@ struct Node {
     walk: Walk,
     /// The most sets that the next stop may still form, when more were tried already.
     sets_max: i64,
+    /// What the walk would have come to, had none of its promotions been in another's way.
+    unhindered: i64,
 }
 
 /// Depth first, with before without and more sets before fewer, so that the first plan met is what
 /// `priority` would take, and of equal plans the one that comes first in the pipeline is met first. A
-/// node is left when even its bound can't beat the best plan found.
+/// node is left when even its bound can't beat the best plan found, or doesn't reach one that was proposed.
 pub(super) fn best(choice: &Choice<'_>, list: &Prices) -> Plan {
     let mut search = Search {
         choice,
         list,
-        at_list: None,
+        own: choice
+            .pricing
+            .iter()
+            .map(|stop| choice.most(*stop, &Walk::new(list.clone()), i64::MAX))
+            .collect(),
+        units_matter: choice.units_matter(),
+        shadow: None,
         best: None,
+        proposed: None,
         nodes: 0,
         nodes_max: choice.ruleset.policy.search_nodes(choice.request.cart.lines.len()),
-        gap: 0,
+        left: i64::MIN,
         most_rewards: choice.most_rewards(list),
         spare: Vec::new(),
     };
-    let mut stack = vec![Node { depth: 0, walk: Walk::new(list.clone()), sets_max: i64::MAX }];
+    let mut stack = vec![Node { depth: 0, walk: Walk::new(list.clone()), sets_max: i64::MAX, unhindered: 0 }];
     while let Some(node) = stack.pop() {
         search.visit(node, &mut stack);
     }
-    let proof = if search.gap > 0 { Proof::Bounded(search.gap) } else { Proof::Proven };
-    let walk = search.best.unwrap_or_else(|| Walk::new(list.clone()));
-    Plan { benefit: walk.benefit, taken: walk.taken, proof, nodes: search.nodes }
+    let Search { best, proposed, left, nodes, .. } = search;
+    let better = |best: &Walk, proposed: &Walk| proposed.benefit > best.benefit;
+    let walk = match (best, proposed) {
+        (Some(best), Some(proposed)) if better(&best, &proposed) => proposed,
+        (best, _) => best.unwrap_or_else(|| Walk::new(list.clone())),
+    };
+    let gap = left.saturating_sub(walk.benefit);
+    let proof = if gap > 0 { Proof::Bounded(gap) } else { Proof::Proven };
+    Plan { benefit: walk.benefit, taken: walk.taken, proof, nodes }
 }
 
 struct Search<'a> {
     choice: &'a Choice<'a>,
     list: &'a Prices,
+    /// By stop: the most that it gives at list prices.
+    own: Vec<i64>,
+    /// Whether a promotion may keep others from units in ways that shadow prices don't know.
+    units_matter: bool,
     /// Worked out once there is a plan to beat.
-    at_list: Option<AtList>,
+    shadow: Option<Shadow>,
     best: Option<Walk>,
+    /// A plan that was found by other means: no worse one needs to be looked at.
+    proposed: Option<Walk>,
     nodes: i64,
     nodes_max: i64,
-    /// The largest amount by which a plan that wasn't looked at could beat the best one.
-    gap: i64,
+    /// The most benefit that a plan could have which wasn't looked at.
+    left: i64,
     /// No plan's rewards count for more.
     most_rewards: i64,
     /// Walks whose memory can be used again.
     spare: Vec<Walk>,
-}
-
-/// What the stops of the pipeline could give at list prices at most. Of an exclusion group only the best
-/// member counts.
-struct AtList {
-    /// Each stop by itself.
-    own: Vec<i64>,
-    /// Each stop with all behind it.
-    with_behind: Vec<i64>,
-    /// All behind each stop that are not of its group.
-    behind_if_taken: Vec<i64>,
 }
 
 /// What the plans behind a node can come to.
@@ -90,7 +98,8 @@ impl Search<'_> {
                 return;
             }
             if self.nodes >= self.nodes_max {
-                self.gap = self.gap.max(self.choice.bound(&node) - best.benefit);
+                let bound = self.choice.bound(&node).min(self.most(&node));
+                self.left = self.left.max(bound);
                 return;
             }
         }
@@ -121,29 +130,43 @@ impl Search<'_> {
         admitted && self.may_help(node, stop)
     }
 
-    /// Bounds the node, first by what was possible at list prices, then stop by stop by what still is.
+    /// Bounds the node by shadow prices, then stop by stop by what still is possible.
     fn outlook(&self, node: &Node, best: &Walk) -> Outlook {
-        let behind = |depth: usize| {
-            self.at_list.as_ref().and_then(|at_list| at_list.with_behind.get(depth)).copied().unwrap_or(0)
-        };
+        let most = self.most(node);
+        let target = self.target(best);
+        if most <= target {
+            return self.compare(most, target, node, best);
+        }
+        if node.unhindered == node.walk.benefit && !self.units_matter {
+            return Outlook::Better;
+        }
         let mut bound = node.walk.benefit;
         for (depth, stop) in self.choice.pricing.iter().enumerate().skip(node.depth) {
-            let most = bound.saturating_add(behind(depth));
-            if most < best.benefit {
-                return Outlook::Hopeless;
-            }
-            if most == best.benefit {
-                return self.even(node, best);
-            }
-            if bound > best.benefit {
-                return Outlook::Better;
-            }
             let sets_max = if depth == node.depth { node.sets_max } else { i64::MAX };
             bound = bound.saturating_add(self.choice.most_in_company(*stop, &node.walk, sets_max));
+            if bound > target {
+                return Outlook::Better;
+            }
         }
-        match bound.cmp(&best.benefit) {
+        self.compare(bound, target, node, best)
+    }
+
+    /// What a plan must come to, at least, to be of interest.
+    fn target(&self, best: &Walk) -> i64 {
+        self.proposed.as_ref().map_or(best.benefit, |proposed| proposed.benefit.max(best.benefit))
+    }
+
+    /// The most that plans behind a node come to, by shadow prices.
+    fn most(&self, node: &Node) -> i64 {
+        self.shadow.as_ref().map_or(i64::MAX, |shadow| shadow.bound(&node.walk, node.depth, node.sets_max))
+    }
+
+    fn compare(&self, bound: i64, target: i64, node: &Node, best: &Walk) -> Outlook {
+        match bound.cmp(&target) {
             std::cmp::Ordering::Greater => Outlook::Better,
             std::cmp::Ordering::Less => Outlook::Hopeless,
+            // The plan that was proposed is one of those behind such nodes.
+            std::cmp::Ordering::Equal if target > best.benefit => Outlook::Better,
             std::cmp::Ordering::Equal => self.even(node, best),
         }
     }
@@ -155,13 +178,11 @@ impl Search<'_> {
         if even { Outlook::Even } else { Outlook::Hopeless }
     }
 
-    /// Whether a plan that takes the stop could be at least as good as the best, by list prices.
+    /// Whether a plan that takes the stop could be at least as good as the best, by shadow prices.
     fn may_help(&self, node: &Node, stop: Stop) -> bool {
-        let (Some(best), Some(at_list)) = (&self.best, &self.at_list) else { return true };
-        let at = |values: &[i64]| values.get(node.depth).copied().unwrap_or(i64::MAX);
+        let (Some(best), Some(shadow)) = (&self.best, &self.shadow) else { return true };
         let several = self.choice.open.get(stop.open).is_some_and(|open| open.promotion.steps.len() > 1);
-        let most = at(&at_list.own).saturating_add(at(&at_list.behind_if_taken));
-        several || node.walk.benefit.saturating_add(most) >= best.benefit
+        several || shadow.bound_with(&node.walk, node.depth) >= self.target(best)
     }
 
     /// Runs the rewards at the end of a plan, and keeps it when it is better than the best so far.
@@ -176,32 +197,72 @@ impl Search<'_> {
             (walk.benefit, walk.reward_worth, best_count) > (best.benefit, best.reward_worth, count)
         });
         if better {
-            if self.best.is_none() {
-                self.at_list = Some(AtList::of(self.choice, self.list));
-            }
+            let is_first = self.best.is_none();
             self.best = Some(walk);
+            if is_first {
+                self.look_around();
+            }
+        }
+    }
+
+    /// With a plan to beat, works out the bound, and looks for better plans among those that it suggests.
+    fn look_around(&mut self) {
+        let market = Market::of(self.choice, &self.own, self.list);
+        let free = market.free();
+        let known = |search: &Self| search.best.as_ref().map_or(0, |best| search.target(best));
+        let mut prices = free;
+        if market.bound(&prices) > known(self) {
+            self.propose(&market.proposal(self.choice, &prices));
+            prices = market.prices(known(self));
+            self.propose(&market.proposal(self.choice, &prices));
+        }
+        self.shadow = Some(Shadow::at(self.choice, &market, &prices));
+    }
+
+    /// Runs a plan that may be good, and keeps it when it is.
+    fn propose(&mut self, proposal: &Proposal) {
+        let mut walk = Walk::new(self.list.clone());
+        for (stop, sets) in self.choice.pricing.iter().zip(proposal) {
+            if stop.step > 0 {
+                if walk.has_taken(stop.open) && walk.take(self.choice, *stop, i64::MAX).is_err() {
+                    return;
+                }
+            } else if *sets > 0 {
+                // What can't be taken beside the others is left out.
+                let _refused = walk.take(self.choice, *stop, *sets);
+            }
+        }
+        let Some(walk) = self.choice.with_rewards(walk) else { return };
+        let known = self.best.as_ref().map_or(0, |best| self.target(best));
+        if walk.benefit > known {
+            self.proposed = Some(walk);
         }
     }
 
     fn branch(&mut self, stop: Stop, node: Node, stack: &mut Vec<Node>) {
         let depth = node.depth + 1;
-        let skip = |walk| Node { depth, walk, sets_max: i64::MAX };
+        let unhindered = node.unhindered;
+        let skip = |walk| Node { depth, walk, sets_max: i64::MAX, unhindered };
         let mut with = self.copy(&node.walk);
         let taken = with.take(self.choice, stop, node.sets_max);
         let fewer = match &taken {
             Ok(draft) if draft.formed > 0 => draft.formed - 1,
             // Of so many sets none may save anything, and of fewer some.
             Err(because) if !matches!(because.reason, Reason::NoEffect | Reason::UnitsTaken) => 0,
-            Ok(_) | Err(_) => self.choice.sets_at_most(stop, &node) - 1,
+            Ok(_) | Err(_) => self.choice.sets_in(stop, &node.walk, node.sets_max) - 1,
         };
         if fewer > 0 {
-            stack.push(Node { depth: node.depth, walk: node.walk, sets_max: fewer });
+            stack.push(Node { depth: node.depth, walk: node.walk, sets_max: fewer, unhindered });
         } else if stop.step == 0 {
             // A promotion that was begun is run to its end, or the plan is none.
             stack.push(skip(node.walk));
         }
         match taken {
-            Ok(_) => stack.push(skip(with)),
+            Ok(draft) => {
+                let own = self.own.get(node.depth).copied().unwrap_or(0);
+                let alone = if draft.formed > 0 { draft.benefit() } else { own };
+                stack.push(Node { unhindered: unhindered.saturating_add(alone), ..skip(with) });
+            }
             Err(_) => self.spare.push(with),
         }
     }
@@ -219,11 +280,19 @@ impl Search<'_> {
 
 impl Choice<'_> {
     /// How many sets a stop could form at most, as far as numbers of units go; 0 when it forms none.
-    fn sets_at_most(&self, stop: Stop, node: &Node) -> i64 {
+    pub(super) fn sets_in(&self, stop: Stop, walk: &Walk, sets_max: i64) -> i64 {
         let Some((open, step)) = self.step(stop) else { return 0 };
         let Benefit::Set(offer) = &step.benefit else { return 0 };
-        let applying = self.applying(open, stop, step, node.walk.moment(stop.open), node.sets_max);
-        sets_at_most(&applying, offer, node.walk.prices())
+        let applying = self.applying(open, stop, step, walk.moment(stop.open), sets_max);
+        sets_at_most(&applying, offer, walk.prices())
+    }
+
+    /// Whether a promotion keeps others from units that it lowered.
+    fn units_matter(&self) -> bool {
+        self.open
+            .iter()
+            .map(|open| &open.promotion.stacking)
+            .any(|stacking| stacking.closes_units || !stacking.on_discounted || stacking.unit_groups != 0)
     }
 
     /// No plan that goes on from this node has a higher benefit.
@@ -299,34 +368,5 @@ impl Choice<'_> {
             Some(most_worth(&self.applying(open, *stop, step, Moment::default(), i64::MAX), list))
         };
         self.pricing.iter().chain(&self.rewarding).filter_map(worth).fold(0, i64::saturating_add)
-    }
-}
-
-impl AtList {
-    fn of(choice: &Choice<'_>, list: &Prices) -> Self {
-        let walk = Walk::new(list.clone());
-        let own: Vec<i64> = choice.pricing.iter().map(|stop| choice.most(*stop, &walk, i64::MAX)).collect();
-        let mut best_of_group: HashMap<Symbol, i64> = HashMap::new();
-        let (mut sum, mut with_behind, mut behind_if_taken) = (0_i64, Vec::new(), Vec::new());
-        for (stop, own) in choice.pricing.iter().zip(&own).rev() {
-            // A promotion of several steps or several groups is counted beside its groups: that is never less.
-            let of_group = choice.open.get(stop.open).filter(|open| open.promotion.steps.len() == 1);
-            match of_group.map(|open| open.promotion.stacking.order_groups.as_slice()) {
-                Some([group]) => {
-                    let best = best_of_group.entry(*group).or_default();
-                    behind_if_taken.push(sum - *best);
-                    sum = sum.saturating_add((own - *best).max(0));
-                    *best = (*best).max(*own);
-                }
-                _ => {
-                    behind_if_taken.push(sum);
-                    sum = sum.saturating_add(*own);
-                }
-            }
-            with_behind.push(sum);
-        }
-        with_behind.reverse();
-        behind_if_taken.reverse();
-        Self { own, with_behind, behind_if_taken }
     }
 }

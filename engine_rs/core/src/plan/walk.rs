@@ -6,6 +6,7 @@ use crate::apply::{self, Applying, Draft, Picked};
 use crate::condition::{self, View};
 use crate::model::{Benefit, Condition, Phase};
 use crate::reason::{Because, Parameter, Reason};
+use crate::symbols::Symbol;
 use crate::units::{Mark, Prices};
 
 /// What was taken so far, and the prices that it left.
@@ -73,6 +74,21 @@ impl Walk {
     pub(super) fn moment(&self, open: usize) -> Moment {
         let begun = self.promotion == Some(open);
         Moment { phase: self.phase, begun, given: self.given_by(open) }
+    }
+
+    /// Whether an exclusion group was used.
+    pub(super) fn has_used(&self, group: Symbol) -> bool {
+        self.company.is_of_group(group)
+    }
+
+    /// Whether nothing was taken yet that lowers prices.
+    pub(super) fn lowers_nothing(&self) -> bool {
+        self.company.lowers_nothing()
+    }
+
+    /// Whether what was taken stands alone in the order, and was run to its end.
+    pub(super) fn stands_alone(&self) -> bool {
+        self.company.stands_alone() && self.given.is_empty()
     }
 
     /// Whether a promotion lives with what was taken.

@@ -1,0 +1,388 @@
+//! Shadow prices: what the scarce things are worth that promotions compete for. An exclusion group is used by one
+//! promotion, and a unit by one set. At any prices not below 0, no plan has more benefit than all scarce things cost
+//! together, and what each promotion gives above the price of what it uses (Lagrange's bound). Good prices are
+//! found once for a cart; a bound then takes one look at what is left (S-7.3).
+
+use smallvec::SmallVec;
+
+use super::Choice;
+use super::company::Company;
+use super::walk::Walk;
+use crate::model::{Benefit, Exclusive, SetOffer};
+use crate::symbols::Symbol;
+use crate::units::Prices;
+
+/// How often prices are made better. They are good enough long before they are exact.
+const ROUNDS: usize = 60;
+/// After so many rounds that made nothing better, steps are halved.
+const PATIENCE: usize = 4;
+/// Slots of several lines that are told apart; more of them are left out, which only loosens the bound.
+const POOLS_MAX: usize = 16;
+
+/// The bound, as far as it doesn't depend on what was taken.
+pub(super) struct Shadow {
+    /// What the stops give and use, at the prices.
+    gains: Vec<Gain>,
+    /// From each stop on: what stops give above the price of what they use.
+    ahead: Vec<i64>,
+    /// From each stop on: the most that a promotion gives which stands alone in the order.
+    alone: Vec<i64>,
+    /// What an exclusion group costs, by symbol, and the last stop that asks for it.
+    groups: Vec<(Symbol, i64, usize)>,
+    /// By line: what a unit costs that no set has used, and the last stop that asks for it.
+    units: Vec<(i64, usize)>,
+}
+
+/// What a stop gives above the price of what it uses.
+#[derive(Clone, Copy)]
+struct Gain {
+    in_all: i64,
+    of_set: i64,
+    times: i64,
+    /// What its exclusion groups cost.
+    groups: i64,
+    own: i64,
+}
+
+/// How many sets of each stop to take, or whether to take it: a plan that is to be tried.
+pub(super) type Proposal = Vec<i64>;
+
+/// What a stop gives and uses.
+struct Contender {
+    /// The most that it gives in all; 0 when it stands alone in the order.
+    own: i64,
+    /// What it gives when it stands alone in the order.
+    alone: i64,
+    /// The most that one set gives; all, where there are no sets.
+    each: i64,
+    /// How many sets there can be.
+    times: i64,
+    /// What a last, incomplete set gives, which may use nothing that is scarce.
+    incomplete: i64,
+    /// Its exclusion groups.
+    groups: SmallVec<[usize; 2]>,
+    /// How many units of each pool a set uses.
+    units: SmallVec<[(usize, i64); 4]>,
+}
+
+/// Scarce things: exclusion groups first, then pools of units.
+pub(super) struct Market {
+    contenders: Vec<Contender>,
+    /// How much there is of each.
+    supply: Vec<i64>,
+    groups: Vec<Symbol>,
+    /// The lines of each pool.
+    pools: Vec<Vec<usize>>,
+}
+
+impl Market {
+    /// What the promotions of a choice give and use; `own` is the most that each stop gives at list prices.
+    pub(super) fn of(choice: &Choice<'_>, own: &[i64], list: &Prices) -> Self {
+        let mut market =
+            Self { contenders: Vec::new(), supply: Vec::new(), groups: Vec::new(), pools: Vec::new() };
+        for stop in &choice.pricing {
+            let promotion = choice.open.get(stop.open).map(|open| open.promotion);
+            let groups = promotion.filter(|_| stop.step == 0).map(|of| of.stacking.order_groups.as_slice());
+            for group in groups.unwrap_or_default() {
+                if !market.groups.contains(group) {
+                    market.groups.push(*group);
+                }
+            }
+            if let Some((Benefit::Set(offer), pools)) = choice.pools_of(*stop) {
+                for (_, pool) in offer.slots.iter().zip(pools).filter(|(slot, _)| slot.minimum > 0) {
+                    market.add_pool(pool);
+                }
+            }
+        }
+        market.supply = vec![1; market.groups.len()];
+        let quantity = |line: &usize| choice.request.cart.lines.get(*line).map_or(0, |line| line.quantity);
+        market.supply.extend(market.pools.iter().map(|pool| pool.iter().map(quantity).sum::<i64>()));
+        let walk = Walk::new(list.clone());
+        for (stop, own) in choice.pricing.iter().zip(own) {
+            let contender = market.contender(choice, *stop, *own, &walk);
+            market.contenders.push(contender);
+        }
+        market
+    }
+
+    fn add_pool(&mut self, pool: &[usize]) {
+        let several = self.pools.iter().filter(|pool| pool.len() > 1).count();
+        let has_room = pool.len() == 1 || several < POOLS_MAX;
+        if has_room && !self.pools.iter().any(|known| known == pool) {
+            self.pools.push(pool.to_vec());
+        }
+    }
+
+    fn contender(&self, choice: &Choice<'_>, stop: super::Stop, own: i64, walk: &Walk) -> Contender {
+        let plain = |groups| Contender {
+            own,
+            alone: 0,
+            each: own,
+            times: 1,
+            incomplete: 0,
+            groups,
+            units: SmallVec::new(),
+        };
+        let Some(open) = choice.open.get(stop.open) else { return plain(SmallVec::new()) };
+        let own_groups = open.promotion.stacking.order_groups.iter().filter(|_| stop.step == 0);
+        let groups =
+            own_groups.filter_map(|group| self.groups.iter().position(|known| known == group)).collect();
+        if self.is_alone(choice, stop) {
+            return Contender { own: 0, each: 0, alone: own, ..plain(SmallVec::new()) };
+        }
+        let Some((Benefit::Set(offer), pools)) = choice.pools_of(stop) else { return plain(groups) };
+        let times = choice.sets_in(stop, walk, i64::MAX);
+        let each = choice.most(stop, walk, 1);
+        let incomplete = if offer.partial { each } else { 0 };
+        Contender { each, times, incomplete, units: self.units(offer, pools), ..plain(groups) }
+    }
+
+    /// A promotion that stands alone in the order competes with all others, and is looked at apart from them.
+    fn is_alone(&self, choice: &Choice<'_>, stop: super::Stop) -> bool {
+        let promotion = choice.open.get(stop.open).map(|open| open.promotion);
+        promotion.is_some_and(|of| of.stacking.exclusive == Exclusive::Order && of.steps.len() == 1)
+    }
+
+    /// A set uses units of each pool that one of its slots lies in.
+    fn units(&self, offer: &SetOffer, slots: &[Vec<usize>]) -> SmallVec<[(usize, i64); 4]> {
+        let first = self.groups.len();
+        let used = |pool: &Vec<usize>| -> i64 {
+            let lies_in = |slot: &Vec<usize>| slot.iter().all(|line| pool.binary_search(line).is_ok());
+            offer
+                .slots
+                .iter()
+                .zip(slots)
+                .filter(|(_, lines)| lies_in(lines))
+                .map(|(slot, _)| slot.minimum)
+                .sum()
+        };
+        let pools = self.pools.iter().enumerate().map(|(place, pool)| (first + place, used(pool)));
+        pools.filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Prices of nothing: the bound is then what all promotions give together.
+    pub(super) fn free(&self) -> Vec<i64> {
+        vec![0; self.supply.len()]
+    }
+
+    /// Prices at which the bound comes close to the best plan, whose benefit is at least the known one.
+    pub(super) fn prices(&self, known: i64) -> Vec<i64> {
+        let mut prices = self.prices_of_groups();
+        let mut best = (self.bound(&prices), prices.clone());
+        let (mut halvings, mut idle) = (0, 0);
+        for _ in 0..ROUNDS {
+            let over = self.demand_over_supply(&prices);
+            let slope: i128 = over.iter().map(|over| i128::from(*over) * i128::from(*over)).sum();
+            let room = i128::from(self.bound(&prices)) - i128::from(known);
+            if slope == 0 || room <= 0 {
+                break;
+            }
+            for (price, over) in prices.iter_mut().zip(over) {
+                let step = room * i128::from(over) / slope / (1 << halvings);
+                *price = i64::try_from((i128::from(*price) + step).max(0)).unwrap_or(i64::MAX);
+            }
+            let bound = self.bound(&prices);
+            if bound < best.0 {
+                best = (bound, prices.clone());
+                idle = 0;
+            } else {
+                idle += 1;
+            }
+            if idle == PATIENCE {
+                (halvings, idle) = (halvings + 1, 0);
+                prices.clone_from(&best.1);
+            }
+        }
+        best.1
+    }
+
+    /// Each group in turn costs what its two best members have in the middle.
+    fn prices_of_groups(&self) -> Vec<i64> {
+        let mut prices = self.free();
+        for group in 0..self.groups.len() {
+            let (mut first, mut second) = (0, 0);
+            for contender in self.contenders.iter().filter(|contender| contender.groups.contains(&group)) {
+                let gain = contender.gain(&prices);
+                second = second.max(gain.min(first));
+                first = first.max(gain);
+            }
+            if let Some(price) = prices.get_mut(group) {
+                *price = second + (first - second) / 2;
+            }
+        }
+        prices
+    }
+
+    /// No plan has more benefit, promotions that stand alone in the order left aside.
+    pub(super) fn bound(&self, prices: &[i64]) -> i64 {
+        let stock = prices.iter().zip(&self.supply).map(|(price, supply)| price.saturating_mul(*supply));
+        let gains = self.contenders.iter().map(|contender| contender.gain(prices));
+        stock.chain(gains).fold(0, i64::saturating_add)
+    }
+
+    /// How much more of each scarce thing is asked for at some prices than there is, 0 where it costs nothing
+    /// and isn't asked for.
+    fn demand_over_supply(&self, prices: &[i64]) -> Vec<i64> {
+        let mut over: Vec<i64> = self.supply.iter().map(|supply| -supply).collect();
+        let mut ask = |thing: usize, count: i64| {
+            if let Some(over) = over.get_mut(thing) {
+                *over = over.saturating_add(count);
+            }
+        };
+        for contender in self.contenders.iter().filter(|contender| contender.gain(prices) > 0) {
+            contender.groups.iter().for_each(|group| ask(*group, 1));
+            let sets = if contender.gain_of_set(prices) > 0 { contender.times } else { 0 };
+            contender.units.iter().for_each(|(pool, count)| ask(*pool, count.saturating_mul(sets)));
+        }
+        for (over, price) in over.iter_mut().zip(prices) {
+            if *price == 0 {
+                *over = (*over).max(0);
+            }
+        }
+        over
+    }
+
+    /// The promotions that gain most above some prices, one after another, as long as they can be had together.
+    pub(super) fn proposal(&self, choice: &Choice<'_>, prices: &[i64]) -> Proposal {
+        let mut order: Vec<usize> = (0..self.contenders.len()).collect();
+        let gain =
+            |place: &usize| self.contenders.get(*place).map_or(0, |contender| contender.gain_of_set(prices));
+        order.sort_by_key(|place| std::cmp::Reverse(gain(place)));
+        let mut company = Company::default();
+        let mut left = self.supply.clone();
+        let mut proposal = vec![0; self.contenders.len()];
+        for place in order {
+            let (Some(stop), Some(contender)) = (choice.pricing.get(place), self.contenders.get(place))
+            else {
+                continue;
+            };
+            let Some(open) = choice.open.get(stop.open).filter(|_| stop.step == 0) else { continue };
+            let there =
+                contender.units.iter().map(|(pool, count)| left.get(*pool).copied().unwrap_or(0) / count);
+            let sets = there.fold(contender.times, i64::min);
+            if sets > 0 && company.admits(open.promotion) {
+                company.join(open.promotion);
+                for (pool, count) in &contender.units {
+                    if let Some(left) = left.get_mut(*pool) {
+                        *left -= sets * count;
+                    }
+                }
+                if let Some(proposed) = proposal.get_mut(place) {
+                    *proposed = sets;
+                }
+            }
+        }
+        proposal
+    }
+}
+
+impl Gain {
+    fn of_sets(&self, sets: i64) -> i64 {
+        let sets = self.of_set.saturating_mul(sets);
+        sets.min(self.own).saturating_sub(self.groups).max(0)
+    }
+}
+
+impl Contender {
+    fn at(&self, prices: &[i64]) -> Gain {
+        let groups = self.groups.iter().filter_map(|group| prices.get(*group));
+        Gain {
+            in_all: self.gain(prices),
+            of_set: self.gain_of_set(prices).saturating_add(self.incomplete),
+            times: self.times,
+            groups: groups.fold(0, |sum: i64, price| sum.saturating_add(*price)),
+            own: self.own.max(self.alone),
+        }
+    }
+
+    /// What a set gives above the price of its units.
+    fn gain_of_set(&self, prices: &[i64]) -> i64 {
+        let price =
+            |(pool, count): &(usize, i64)| prices.get(*pool).map_or(0, |price| price.saturating_mul(*count));
+        let cost = self.units.iter().map(price).fold(0, i64::saturating_add);
+        self.each.saturating_sub(cost).max(0)
+    }
+
+    /// What it gives in all, above the price of all that it uses.
+    fn gain(&self, prices: &[i64]) -> i64 {
+        let sets = self.gain_of_set(prices).saturating_mul(self.times).saturating_add(self.incomplete);
+        let groups = self.groups.iter().filter_map(|group| prices.get(*group));
+        sets.min(self.own).saturating_sub(groups.fold(0, |sum: i64, price| sum.saturating_add(*price))).max(0)
+    }
+}
+
+impl Shadow {
+    /// The bound at some prices.
+    pub(super) fn at(choice: &Choice<'_>, market: &Market, prices: &[i64]) -> Self {
+        let last = |thing: usize| {
+            let asks = |contender: &Contender| {
+                contender.groups.contains(&thing) || contender.units.iter().any(|(pool, _)| *pool == thing)
+            };
+            market.contenders.iter().rposition(asks).unwrap_or(0)
+        };
+        let price = |thing: usize| prices.get(thing).copied().unwrap_or(0);
+        let groups = market.groups.iter().enumerate();
+        let mut groups: Vec<(Symbol, i64, usize)> =
+            groups.map(|(thing, group)| (*group, price(thing), last(thing))).collect();
+        groups.sort_unstable_by_key(|(group, ..)| *group);
+        let mut units = vec![(0_i64, 0); choice.request.cart.lines.len()];
+        for (place, pool) in market.pools.iter().enumerate() {
+            let thing = market.groups.len() + place;
+            for line in pool {
+                if let Some((unit, until)) = units.get_mut(*line) {
+                    *unit = unit.saturating_add(price(thing));
+                    *until = last(thing).max(*until);
+                }
+            }
+        }
+        let gains: Vec<Gain> = market.contenders.iter().map(|contender| contender.at(prices)).collect();
+        let (mut ahead, mut alone) = (vec![0_i64], vec![0_i64]);
+        for (stop, (gain, contender)) in choice.pricing.iter().zip(gains.iter().zip(&market.contenders)).rev()
+        {
+            let (behind, best_alone) = (ahead.last().copied(), alone.last().copied().unwrap_or(0));
+            ahead.push(behind.unwrap_or(0).saturating_add(gain.in_all));
+            let stands_alone = market.is_alone(choice, *stop);
+            alone.push(if stands_alone { best_alone.max(contender.alone) } else { best_alone });
+        }
+        ahead.reverse();
+        alone.reverse();
+        Self { gains, ahead, alone, groups, units }
+    }
+
+    /// No plan that goes on from a walk has more benefit; of the next stop it has at most so many sets.
+    pub(super) fn bound(&self, walk: &Walk, depth: usize, sets_max: i64) -> i64 {
+        if walk.stands_alone() {
+            return walk.benefit;
+        }
+        let at = |values: &[i64], depth: usize| values.get(depth).copied().unwrap_or(0);
+        let ahead = match self.gains.get(depth) {
+            Some(gain) if gain.times > sets_max => {
+                at(&self.ahead, depth + 1).saturating_add(gain.of_sets(sets_max))
+            }
+            _ => at(&self.ahead, depth),
+        };
+        let together = self.stock(walk, depth).saturating_add(ahead);
+        let alone = if walk.lowers_nothing() { at(&self.alone, depth) } else { 0 };
+        walk.benefit.saturating_add(together.max(alone))
+    }
+
+    /// No plan that goes on from a walk by taking the next stop has more benefit.
+    pub(super) fn bound_with(&self, walk: &Walk, depth: usize) -> i64 {
+        let gain = self.gains.get(depth);
+        let ahead = self.ahead.get(depth + 1).copied().unwrap_or(0);
+        // The groups of the stop are used up then.
+        let taken = gain.map_or(0, |gain| gain.own.saturating_sub(gain.groups));
+        walk.benefit.saturating_add(self.stock(walk, depth).saturating_add(ahead).saturating_add(taken))
+    }
+
+    /// What the scarce things cost that are left and that a stop from here on asks for.
+    fn stock(&self, walk: &Walk, depth: usize) -> i64 {
+        let is_free = |group: &&(Symbol, i64, usize)| group.2 >= depth && !walk.has_used(group.0);
+        let groups = self.groups.iter().filter(is_free).map(|(_, price, _)| *price);
+        let units = walk.prices().runs().iter().filter(|run| !run.used).filter_map(|run| {
+            let (price, until) = self.units.get(run.line)?;
+            (*until >= depth).then(|| price.saturating_mul(run.count))
+        });
+        groups.chain(units).fold(0, i64::saturating_add)
+    }
+}
