@@ -12,11 +12,17 @@ from typing import Any
 
 import pytest
 from dealwright.v1.diagnostic_pb2 import Diagnostics, Severity
-from dealwright.v1.evaluation_service_pb2 import EvaluateRequest
+from dealwright.v1.evaluation_service_pb2 import (
+    CompareRequest,
+    EvaluateRequest,
+    EvaluateResponse,
+    RefundRequest,
+    ReplayRequest,
+)
 from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.ruleset_pb2 import Ruleset as RulesetMessage
 from dealwright_engine import InvalidRequest, InvalidRuleset, Ruleset, reason_codes, validate
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from server.documents import parse_message, read_source
 
@@ -54,6 +60,9 @@ def cases(folder: str, message_type: type[Message]) -> Iterator[Case]:
 
 PROMOTIONS = [*cases(".", Promotion), *cases("rules", Promotion)]
 REQUESTS = list(cases("requests", EvaluateRequest))
+REFUNDS = list(cases("refunds", RefundRequest))
+REPLAYS = list(cases("replays", ReplayRequest))
+COMPARISONS = list(cases("comparisons", CompareRequest))
 RULESETS = list(cases("rulesets", RulesetMessage))
 
 
@@ -68,6 +77,51 @@ def test_a_broken_request_is_refused(case: Case) -> None:
 
     with pytest.raises(InvalidRequest) as refusal:
         ruleset.evaluate(case.data, 0)
+
+    assert_named(case, refusal.value.diagnostics)
+
+
+@pytest.mark.parametrize("case", REFUNDS, ids=str)
+def test_a_broken_refund_is_refused(case: Case) -> None:
+    ruleset = Ruleset.compile(COMPANY.SerializeToString())
+
+    with pytest.raises(InvalidRequest) as refusal:
+        ruleset.refund(with_proof(ruleset, case))
+
+    assert_named(case, refusal.value.diagnostics)
+
+
+def with_proof(ruleset: Ruleset, case: Case) -> bytes:
+    """The request with the hash of its sale, unless it has one or the sale can't be evaluated."""
+    try:
+        sale = RefundRequest.FromString(case.data).sale
+        evaluated = ruleset.evaluate(sale.request.SerializeToString(), 0)
+    except (DecodeError, InvalidRequest):
+        return case.data
+    if sale.WhichOneof("paid") or case.expect["field"] == "sale.paid":
+        return case.data
+    proof = RefundRequest()
+    proof.sale.result_hash = EvaluateResponse.FromString(evaluated).result.result_hash
+    # Behind the document, where protobuf merges it in.
+    return case.data + proof.SerializeToString()
+
+
+@pytest.mark.parametrize("case", REPLAYS, ids=str)
+def test_a_broken_replay_is_refused(case: Case) -> None:
+    ruleset = Ruleset.compile(COMPANY.SerializeToString())
+
+    with pytest.raises(InvalidRequest) as refusal:
+        ruleset.replay(case.data)
+
+    assert_named(case, refusal.value.diagnostics)
+
+
+@pytest.mark.parametrize("case", COMPARISONS, ids=str)
+def test_a_broken_comparison_is_refused(case: Case) -> None:
+    ruleset = Ruleset.compile(COMPANY.SerializeToString())
+
+    with pytest.raises(InvalidRequest) as refusal:
+        ruleset.compare(ruleset, case.data, 0)
 
     assert_named(case, refusal.value.diagnostics)
 
@@ -88,7 +142,9 @@ def test_a_broken_promotion_breaks_no_ruleset(case: Case) -> None:
 
 
 def test_every_code_has_a_file_and_every_file_a_code() -> None:
-    assert {case.path.stem for case in [*PROMOTIONS, *REQUESTS, *RULESETS]} == set(CODES)
+    after_a_sale = [*REFUNDS, *REPLAYS, *COMPARISONS]
+    shown = {case.path.stem for case in [*PROMOTIONS, *REQUESTS, *after_a_sale, *RULESETS]}
+    assert shown == set(CODES)
 
 
 def found_in_ruleset(data: bytes) -> bytes:

@@ -11,8 +11,21 @@ from pathlib import Path
 
 import pytest
 from dealwright.v1.diagnostic_pb2 import Diagnostics
-from dealwright.v1.evaluation_service_pb2 import EvaluateRequest, EvaluateResponse
+from dealwright.v1.evaluation_service_pb2 import (
+    EvaluateOptions,
+    EvaluateRequest,
+    EvaluateResponse,
+    ExplainRequest,
+    ExplainResponse,
+    RefundRequest,
+    RefundResponse,
+    ReplayRequest,
+    ReplayResponse,
+    Sale,
+    VerdictScope,
+)
 from dealwright.v1.promotion_pb2 import Promotion
+from dealwright.v1.refund_pb2 import GiftUnits, ReturnPolicy
 from dealwright.v1.result_pb2 import Reason, Result
 from dealwright_engine import Ruleset
 
@@ -79,6 +92,51 @@ def test_a_cart_is_named_by_its_file_and_fixes_its_instant(demo_cart: DemoCart) 
 def test_a_result_adds_up_and_is_proven_best(demo_cart: DemoCart) -> None:
     assert_adds_up(demo_cart.request.cart, demo_cart.result)
     assert demo_cart.result.selection.gap_minor == 0
+
+
+def test_a_replay_gives_the_same_bytes(demo_cart: DemoCart, demo_ruleset: Ruleset) -> None:
+    asked = ReplayRequest(request=demo_cart.request, result_hash=demo_cart.result.result_hash)
+    answer = demo_ruleset.replay(asked.SerializeToString())
+
+    assert answer == demo_ruleset.evaluate(demo_cart.request.SerializeToString(), 0) + b"\x10\x01"
+
+
+def test_a_result_of_explain_is_replayed_by_its_options(demo_cart: DemoCart, demo_ruleset: Ruleset) -> None:
+    asked = ExplainRequest(cart=demo_cart.request.cart, evaluate_time=demo_cart.request.evaluate_time)
+    if demo_cart.request.HasField("limit_state"):
+        asked.limit_state.CopyFrom(demo_cart.request.limit_state)
+    explained = ExplainResponse.FromString(demo_ruleset.explain(asked.SerializeToString(), 0)).result
+    request = ReplayRequest(request=demo_cart.request, result_hash=explained.result_hash)
+    request.request.options.CopyFrom(
+        EvaluateOptions(
+            verdicts=VerdictScope.VERDICT_SCOPE_ALL, language="en", near_misses_max=5, suggestions_max=5
+        )
+    )
+
+    assert ReplayResponse.FromString(demo_ruleset.replay(request.SerializeToString())).matches
+
+
+@pytest.mark.parametrize("policy", ReturnPolicy.values(), ids=ReturnPolicy.Name)
+def test_all_of_a_cart_refunds_what_was_paid(
+    demo_cart: DemoCart, demo_ruleset: Ruleset, policy: ReturnPolicy.ValueType
+) -> None:
+    result = demo_cart.result
+    request = RefundRequest(
+        sale=Sale(request=demo_cart.request, result_hash=result.result_hash),
+        policy=policy,
+        gifts_returned=[
+            GiftUnits(promotion_id=gift.promotion_id, product_id=gift.product_id, quantity=gift.quantity)
+            for gift in result.gifts
+        ],
+        rewards_reversed=[reward.promotion_id for reward in result.rewards],
+    )
+    for line in demo_cart.request.cart.lines:
+        request.returned.add(line_id=line.id, quantity=line.quantity)
+
+    refund = RefundResponse.FromString(demo_ruleset.refund(request.SerializeToString())).refund
+
+    assert refund.refund.minor == result.totals.payable_minor
+    assert refund.refund.tax_minor == result.totals.payable_tax_minor
 
 
 def test_a_cart_says_why_in_words(demo_cart: DemoCart) -> None:

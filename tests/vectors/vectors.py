@@ -22,7 +22,7 @@ from dealwright.v1.result_pb2 import (
 )
 from dealwright.v1.ruleset_pb2 import Ruleset
 
-from server.documents import parse_value, read_source
+from server.documents import Source, parse_value, read_source
 
 FOLDER = Path(__file__).parent
 INSTANT = "2026-11-21T08:00:00Z"
@@ -53,11 +53,24 @@ def read_vector(path: Path) -> Vector:
     source = read_source(path)
     value: Any = source.value
     assert value.keys() == {"rule", "ruleset", "request", "expect"}, f"{path.name} has other parts"
-    ruleset = parse_value(source, {"company_id": "vectors", **value["ruleset"]}, Ruleset, "ruleset")
+    ruleset, request = read_ruleset(source, "ruleset"), read_request(source)
+    return Vector(path, value["rule"], ruleset, request, value["expect"])
+
+
+def read_ruleset(source: Source, part: str) -> Ruleset:
+    """A ruleset in a part of a vector."""
+    value: Any = source.value
+    ruleset = parse_value(source, {"company_id": "vectors", **value[part]}, Ruleset, part)
     for promotion in ruleset.promotions:
         promotion.rule_language = promotion.rule_language or 1
         if not promotion.name:
             promotion.name.add(language="en", text=promotion.id)
+    return ruleset
+
+
+def read_request(source: Source) -> EvaluateRequest:
+    """The request of a vector."""
+    value: Any = source.value
     request = parse_value(source, value["request"], EvaluateRequest, "request")
     request.cart.currency_code = request.cart.currency_code or "IDR"
     for line in request.cart.lines:
@@ -65,7 +78,7 @@ def read_vector(path: Path) -> Vector:
     if not request.HasField("evaluate_time"):
         request.evaluate_time.FromJsonString(INSTANT)
     request.options.verdicts = request.options.verdicts or VerdictScope.VERDICT_SCOPE_ALL
-    return Vector(path, value["rule"], ruleset, request, value["expect"])
+    return request
 
 
 def lacking(expect: dict[str, Any], result: Result) -> list[str]:

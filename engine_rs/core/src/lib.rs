@@ -15,6 +15,7 @@ pub mod model;
 mod plan;
 pub mod rational;
 pub mod reason;
+pub mod refund;
 pub mod ruleset;
 mod schedule;
 pub mod symbols;

@@ -52,6 +52,24 @@ class Ruleset:
     def explain(self, request: bytes, now_nanos: int) -> bytes:
         """Answers a serialized `ExplainRequest` with an `ExplainResponse`; raises InvalidRequest."""
 
+    def replay(self, request: bytes) -> bytes:
+        """Answers a serialized `ReplayRequest` about this revision with a `ReplayResponse`.
+
+        Raises InvalidRequest.
+        """
+
+    def compare(self, after: Ruleset, request: bytes, now_nanos: int) -> bytes:
+        """Answers a serialized `CompareRequest` from this revision to `after` with a `CompareResponse`.
+
+        Raises InvalidRequest. `now_nanos` counts when the request has no evaluate_time.
+        """
+
+    def refund(self, request: bytes) -> bytes:
+        """Answers a serialized `RefundRequest` about a sale at this revision with a `RefundResponse`.
+
+        Raises InvalidRequest.
+        """
+
     @property
     def company_id(self) -> str:
         """The company whose definitions these are."""

@@ -43,6 +43,28 @@ impl Ruleset {
         answer(python, now_nanos, |now| self.compiled.explain(request, now))
     }
 
+    /// Answers the bytes of a `ReplayRequest` with those of a `ReplayResponse`.
+    fn replay<'py>(&self, python: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        give(python, || self.compiled.replay(request))
+    }
+
+    /// Answers the bytes of a `CompareRequest`, whose earlier revision this is, with those of a
+    /// `CompareResponse`.
+    fn compare<'py>(
+        &self,
+        python: Python<'py>,
+        after: &Self,
+        request: &[u8],
+        now_nanos: i64,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        answer(python, now_nanos, |now| self.compiled.compare(&after.compiled, request, now))
+    }
+
+    /// Answers the bytes of a `RefundRequest` with those of a `RefundResponse`.
+    fn refund<'py>(&self, python: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        give(python, || self.compiled.refund(request))
+    }
+
     #[getter]
     fn company_id(&self) -> &str {
         self.compiled.company_id()
@@ -82,6 +104,13 @@ fn answer<'py>(
 ) -> PyResult<Bound<'py, PyBytes>> {
     let now = dealwright_wire::Timestamp::from_nanosecond(now_nanos.into())
         .map_err(|_| PyValueError::new_err("now_nanos doesn't lie in the years -9999 to 9999"))?;
-    let answered = python.detach(|| ask(now));
+    give(python, || ask(now))
+}
+
+fn give<'py>(
+    python: Python<'py>,
+    ask: impl FnOnce() -> Result<Vec<u8>, Findings> + Send,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let answered = python.detach(ask);
     answered.map(|bytes| PyBytes::new(python, &bytes)).map_err(|findings| invalid_request(python, &findings))
 }

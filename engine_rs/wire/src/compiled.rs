@@ -19,7 +19,7 @@ use crate::{proto, view};
 
 /// A compiled ruleset: immutable, shared between threads, and complete in itself.
 pub struct Compiled {
-    ruleset: Ruleset,
+    pub(crate) ruleset: Ruleset,
     policy_fingerprint: [u8; 32],
     stores: HashMap<String, Store>,
     ancestors: HashMap<Symbol, Vec<Symbol>, FixedState>,

@@ -36,6 +36,14 @@ pub(crate) fn request<'a, V: View<'a>>(bytes: &'a [u8], message: &'static str) -
     })
 }
 
+/// Decodes a request into a message of its own, for what is changed and evaluated again.
+pub(crate) fn owned_request<M: Message + Default>(
+    bytes: &[u8],
+    message: &'static str,
+) -> Result<M, Findings> {
+    decode(bytes, message, REQUEST_BYTES_MAX, &At::ROOT)
+}
+
 /// Decodes a ruleset down to the bytes of its promotions.
 pub(crate) fn ruleset(bytes: &[u8]) -> Result<RawRuleset, Findings> {
     decode(bytes, "Ruleset", RULESET_BYTES_MAX, &At::ROOT)

@@ -77,6 +77,10 @@ catalogue! {
     TierBelowMinimum Error "A tier must end above its minimum."
     ParentUnknown Error "The cart has no other line {value}."
     CategoryCycle Error "The category {value} is its own ancestor."
+    LineUnknown Error "The cart has no line {value}."
+    ParentReturned Error "The line {value}, which this one modifies, comes back whole; this one must come back too."
+    RevisionDiffers Error "These definitions are revision {held}, not {value}."
+    ResultDiffers Error "It isn't what this sale gives: {why}."
     TotalTooLarge Error "The lines are worth more than {limit} minor units together."
 }
 
@@ -192,6 +196,17 @@ impl Findings {
             diagnostic.promotion_id = Value::from(promotion_id).to_string();
             diagnostic
         }));
+    }
+
+    /// The findings about a message, as findings about the field that holds it.
+    pub(crate) fn inside(mut self, at: &At<'_>) -> Self {
+        for diagnostic in &mut self.diagnostics {
+            diagnostic.field = match diagnostic.field.as_str() {
+                "" => at.to_string(),
+                field => format!("{at}.{field}"),
+            };
+        }
+        self
     }
 
     /// Whether it is refused.

@@ -1,12 +1,15 @@
 //! Between bytes and the engine: decoding with limits, checking, lowering, evaluating, encoding.
 //! Everything that enters or leaves the engine is a message of `proto/dealwright/v1`.
 
+mod compare;
 mod compiled;
 mod decode;
 pub mod diagnostics;
 pub mod limits;
 mod lowering;
 mod reader;
+mod refund;
+mod replay;
 mod results;
 mod texts;
 mod unknown;

@@ -157,6 +157,31 @@ pub(crate) fn near_miss(
     }
 }
 
+/// What became of a promotion before and after, in the words of its verdicts.
+pub(crate) fn difference(before: &str, after: &str, language: Language) -> String {
+    match language {
+        Language::English => format!("Before: {before} After: {after}"),
+        Language::Indonesian => format!("Sebelum: {before} Sesudah: {after}"),
+    }
+}
+
+/// What is said of a promotion without a verdict that isn't applied.
+pub(crate) fn not_applied(language: Language) -> &'static str {
+    language.pick("Not applied.", "Tidak dipakai.")
+}
+
+/// By how much more or less is to be paid.
+pub(crate) fn paid_more(currency: Currency, minor: i64, language: Language) -> String {
+    let amount = money(currency, minor.saturating_abs(), language);
+    match (minor, language) {
+        (0, _) => language.pick("As much to pay.", "Yang dibayar sama.").to_owned(),
+        (1.., Language::English) => format!("{amount} more to pay."),
+        (1.., Language::Indonesian) => format!("Yang dibayar bertambah {amount}."),
+        (_, Language::English) => format!("{amount} less to pay."),
+        (_, Language::Indonesian) => format!("Yang dibayar berkurang {amount}."),
+    }
+}
+
 /// How the amount of an application came about.
 pub(crate) struct Trace {
     pub(crate) currency: Currency,
