@@ -8,6 +8,7 @@ import grpc
 import grpc.aio
 from dealwright.v1 import evaluation_service_pb2
 
+from server.evaluation.aftersale import AfterSale
 from server.evaluation.service import Evaluation
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 SERVICE = evaluation_service_pb2.DESCRIPTOR.services_by_name["EvaluationService"].full_name
 
 
-def register(server: ObservedServer, evaluation: Evaluation, intake: Intake) -> None:
+def register(server: ObservedServer, evaluation: Evaluation, after_sale: AfterSale, intake: Intake) -> None:
     """Adds the service to a server."""
 
     async def evaluate(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
@@ -28,8 +29,23 @@ def register(server: ObservedServer, evaluation: Evaluation, intake: Intake) -> 
         intake.take(context)
         return await evaluation.explain(request)
 
+    async def replay(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+        intake.take(context)
+        return await after_sale.replay(request)
+
+    async def compare(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+        intake.take(context)
+        return await after_sale.compare(request)
+
+    async def refund(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+        intake.take(context)
+        return await after_sale.refund(request)
+
     handlers: dict[str, Any] = {
         "Evaluate": grpc.unary_unary_rpc_method_handler(evaluate),
         "Explain": grpc.unary_unary_rpc_method_handler(explain),
+        "Replay": grpc.unary_unary_rpc_method_handler(replay),
+        "Compare": grpc.unary_unary_rpc_method_handler(compare),
+        "Refund": grpc.unary_unary_rpc_method_handler(refund),
     }
     server.add_registered_method_handlers(SERVICE, handlers)

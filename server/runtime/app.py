@@ -15,6 +15,8 @@ from sqlalchemy import Engine
 
 from server.definitions.service import Definitions
 from server.evaluation import rpc as evaluation_rpc
+from server.evaluation.aftersale import AfterSale
+from server.evaluation.revisions import Revisions
 from server.evaluation.service import Evaluation, RulesetHolder
 from server.runtime.intake import Intake
 from server.runtime.metrics import Metrics
@@ -45,7 +47,9 @@ class Application:
         settings.refuse_plaintext()
         self.settings = settings
         self.metrics = Metrics()
-        self.holder = RulesetHolder(Definitions(engine), self.metrics, settings.company)
+        definitions = Definitions(engine)
+        self.holder = RulesetHolder(definitions, self.metrics, settings.company)
+        self.revisions = Revisions(self.holder, definitions)
         self.grpc_address = settings.grpc_address
         self.metrics_address = settings.metrics_address
         self._stopping = False
@@ -105,7 +109,9 @@ class Application:
             ],
         )
         observed: Any = ObservedServer(server, self.metrics)
-        evaluation_rpc.register(observed, Evaluation(self.holder, self.metrics), self._intake)
+        evaluation = Evaluation(self.holder, self.metrics)
+        after_sale = AfterSale(self.revisions, self.metrics)
+        evaluation_rpc.register(observed, evaluation, after_sale, self._intake)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, observed)
         services = (evaluation_rpc.SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]

@@ -13,6 +13,8 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
+from server.db.engine import DatabaseUnavailable
+
 log = structlog.get_logger()
 
 DOMAIN = "dealwright"
@@ -32,6 +34,14 @@ class NotReady(Exception):
 
 class Stopping(Exception):
     """The process ends and takes no more calls."""
+
+
+class RevisionNotFound(LookupError):
+    """A revision that was never published."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"there is no revision {revision}")
+        self.revision = revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,14 @@ def status_of(error: BaseException) -> CallStatus:
         return _try_again("NO_RULESET", "no ruleset is loaded yet")
     if isinstance(error, Stopping):
         return _try_again("STOPPING", "this server is stopping")
+    if isinstance(error, RevisionNotFound):
+        info = ErrorInfo(
+            reason="REVISION_NOT_FOUND", domain=DOMAIN, metadata={"revision": str(error.revision)}
+        )
+        return CallStatus(grpc.StatusCode.NOT_FOUND, str(error), (info,))
+    if isinstance(error, DatabaseUnavailable):
+        log.warning("call_without_database", error=str(error))
+        return _try_again("DATABASE_UNAVAILABLE", "the database of past revisions can't be reached")
     reference = secrets.token_hex(8)
     log.error("call_failed", reference=reference, exc_info=error)
     info = ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"reference": reference})

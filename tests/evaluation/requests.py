@@ -12,6 +12,9 @@ from server.runtime.errors import STATUS_DETAILS_KEY
 
 EVALUATE = "/dealwright.v1.EvaluationService/Evaluate"
 EXPLAIN = "/dealwright.v1.EvaluationService/Explain"
+REPLAY = "/dealwright.v1.EvaluationService/Replay"
+COMPARE = "/dealwright.v1.EvaluationService/Compare"
+REFUND = "/dealwright.v1.EvaluationService/Refund"
 
 CALL_SECONDS = 20.0
 

@@ -115,7 +115,7 @@ async def test_reflection_describes_the_service(application: Application, channe
         for file in described.file_descriptor_response.file_descriptor_proto
     ]
     methods = {method.name for file in files for service in file.service for method in service.method}
-    assert methods == {"Evaluate", "Explain"}
+    assert methods == {"Evaluate", "Explain", "Replay", "Compare", "Refund"}
 
 
 async def test_metrics_have_the_names_that_dashboards_know(

@@ -21,6 +21,8 @@ from server.db.engine import connect
 from server.definitions.service import Definitions
 from server.documents import to_value
 from server.evaluation import rpc
+from server.evaluation.aftersale import AfterSale
+from server.evaluation.revisions import Revisions
 from server.evaluation.service import Active, Evaluation, RulesetHolder
 from server.runtime.intake import Intake
 from server.runtime.metrics import Metrics
@@ -60,9 +62,11 @@ class Server:
 async def server() -> AsyncIterator[Server]:
     metrics = Metrics()
     # Its ruleset is set by hand, so the definitions are never asked and nothing connects.
-    holder = RulesetHolder(Definitions(connect("postgresql+psycopg://127.0.0.1/none")), metrics, None)
+    definitions = Definitions(connect("postgresql+psycopg://127.0.0.1/none"))
+    holder = RulesetHolder(definitions, metrics, None)
     listening = grpc.aio.server()
-    rpc.register(ObservedServer(listening, metrics), Evaluation(holder, metrics), Intake())
+    after_sale = AfterSale(Revisions(holder, definitions), metrics)
+    rpc.register(ObservedServer(listening, metrics), Evaluation(holder, metrics), after_sale, Intake())
     port = listening.add_insecure_port("127.0.0.1:0")
     await listening.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

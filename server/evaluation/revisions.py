@@ -1,0 +1,58 @@
+"""Compiled rulesets by revision: the active one, and a few of the past that were asked for lately."""
+
+import asyncio
+from collections import OrderedDict
+
+import dealwright_engine
+
+from server.definitions.service import Definitions, UnknownRevision
+from server.evaluation.service import Active, RulesetHolder
+from server.runtime.errors import NotReady, RevisionNotFound
+
+PAST_MAX = 4
+"""How many past revisions stay compiled. Returns and disputes ask for few, and each may be as large as the
+active one."""
+
+
+class Revisions:
+    """Finds the ruleset of a revision in memory, or rebuilds it from the database."""
+
+    def __init__(self, holder: RulesetHolder, definitions: Definitions) -> None:
+        self._holder = holder
+        self._definitions = definitions
+        self._past: OrderedDict[tuple[str, int], dealwright_engine.Ruleset] = OrderedDict()
+        # One at a time: rebuilding is heavy, and callers often ask for the same one.
+        self._rebuilding = asyncio.Lock()
+
+    async def ruleset(self, revision: int) -> dealwright_engine.Ruleset:
+        """The ruleset of a revision; raises NotReady, RevisionNotFound or DatabaseUnavailable."""
+        active = self._holder.active
+        if active is None:
+            raise NotReady
+        # 0 is no revision of a database; the engine then says which field lacks one.
+        if revision in (0, active.revision):
+            return active.ruleset
+        return self._remembered(active, revision) or await self._rebuilt(active, revision)
+
+    def _remembered(self, active: Active, revision: int) -> dealwright_engine.Ruleset | None:
+        key = (active.company_id, revision)
+        if key in self._past:
+            self._past.move_to_end(key)
+        return self._past.get(key)
+
+    async def _rebuilt(self, active: Active, revision: int) -> dealwright_engine.Ruleset:
+        async with self._rebuilding:
+            ruleset = self._remembered(active, revision)
+            if ruleset is None:
+                ruleset = await asyncio.to_thread(self._rebuild, active.company_id, revision)
+                self._past[active.company_id, revision] = ruleset
+                while len(self._past) > PAST_MAX:
+                    self._past.popitem(last=False)
+            return ruleset
+
+    def _rebuild(self, company_id: str, revision: int) -> dealwright_engine.Ruleset:
+        try:
+            message = self._definitions.ruleset(company_id, revision)
+        except UnknownRevision as error:
+            raise RevisionNotFound(revision) from error
+        return dealwright_engine.Ruleset.compile(message.SerializeToString(deterministic=True))
