@@ -93,17 +93,18 @@ def _totals(cart: Cart, result: Result) -> Iterator[str]:
 
 def _promises(result: Result) -> Iterator[str]:
     for reward in result.rewards:
-        yield style(f"Reward of {reward.promotion_id}: {_reward(reward, result)}", fg="green")
+        yield style(f"Reward of {reward.promotion_id}: {what(reward, result.currency_code)}", fg="green")
     hints = [near_miss.text for near_miss in result.near_misses]
     hints += [suggestion.text for suggestion in result.suggestions]
     for hint in filter(None, hints):
         yield visible(f"Hint: {hint}")
 
 
-def _reward(reward: RewardGrant, result: Result) -> str:
+def what(reward: RewardGrant, currency_code: str) -> str:
+    """What a reward is, such as 500 points."""
     grant = reward.WhichOneof("grant")
     if grant == "cashback_minor":
-        return f"{amount(reward.cashback_minor, result.currency_code)} cashback"
+        return f"{amount(reward.cashback_minor, currency_code)} cashback"
     if grant == "points":
         return f"{reward.points:,} points"
     if grant == "points_multiplier_ppm":
@@ -147,10 +148,15 @@ def _proof(result: Result) -> str:
 
 
 def _row(label: str, minor: int, result: Result) -> str:
+    return row(label, minor, result.currency_code)
+
+
+def row(label: str, minor: int, currency_code: str) -> str:
+    """A label at the left and an amount at the right."""
     room = WIDTH - _AMOUNT_WIDTH
     label = visible(label)
     text = label if len(label) < room else label[: room - 4] + "..."
-    return f"{text:<{room}}{amount(minor, result.currency_code):>{_AMOUNT_WIDTH}}"
+    return f"{text:<{room}}{amount(minor, currency_code):>{_AMOUNT_WIDTH}}"
 
 
 def _reason(verdict: Verdict | CodeVerdict) -> str:
