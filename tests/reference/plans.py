@@ -99,8 +99,9 @@ def _by_priority(facts: Facts, offers: Sequence[Offer], rewards: Sequence[Offer]
         for offer in offers:
             if offer in removed or conflict(offer, taken):
                 continue
-            outcome = run(facts, [*taken, offer], [], {})
-            if offer.id in outcome.barred or (len(offer.steps) == 1 and offer.id in outcome.refused):
+            outcome = Pipeline(facts, [*taken, offer], [], {}).run()
+            refused = offer.id in outcome.refused or offer.id in outcome.unpaid
+            if offer.id in outcome.barred or (len(offer.steps) == 1 and refused):
                 continue
             taken.append(offer)
         outcome = run(facts, taken, rewards, {})
