@@ -16,12 +16,12 @@ def verdict_on(offer: Offer, choice: Choice, facts: Facts) -> Why:
         given = sum(made.effect.discount for made in choice.outcome.made if made.offer == offer)
         return Why(Reason.REASON_APPLIED, {"discount": Amount(facts.currency, given)})
     rewards = [made.offer for made in choice.outcome.made if made.offer.only_rewards]
-    if offer.only_rewards:
-        unpaid = too_dear(facts, choice.offers, [*rewards, offer], choice.counts, offer)
-        return unpaid or choice.outcome.refused[offer.id]
     why = conflict(offer, [*choice.offers, *rewards])
     if why:
         return why
+    if offer.only_rewards:
+        unpaid = too_dear(facts, choice.offers, [*rewards, offer], choice.counts, offer)
+        return unpaid or choice.outcome.refused[offer.id]
     offers = [*choice.offers, offer]
     beside = run(facts, offers, rewards, choice.counts)
     if offer.id in beside.refused:
