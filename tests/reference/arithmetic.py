@@ -50,11 +50,11 @@ def fill(amount: int, weights: Sequence[int], capacities: Sequence[int]) -> list
     # What has no room left takes no part in the split at all.
     eligible = [part for part, weight in enumerate(weights) if weight > 0 and capacities[part] > 0]
     while eligible:
-        shares = dict(zip(eligible, split(left, [weights[part] for part in eligible]), strict=True))
-        overfull = [part for part in eligible if shares[part] > capacities[part]]
+        total = sum(weights[part] for part in eligible)
+        overfull = [part for part in eligible if left * weights[part] > capacities[part] * total]
         if not overfull:
-            for part in eligible:
-                given[part] = shares[part]
+            for part, share in zip(eligible, split(left, [weights[part] for part in eligible]), strict=True):
+                given[part] = share
             break
         for part in overfull:
             given[part] = capacities[part]
