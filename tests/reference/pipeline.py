@@ -155,8 +155,8 @@ class Pipeline:
     def _barred(self, offer: Offer) -> Why | None:
         """S-4.6, step 8 of S-8.5: the promotion's own questions at the prices that the plan leaves."""
         if offer in self.rewards:
-            beside = [each for each in [*self.chosen, *self.rewards] if self.outcome.applied(each)]
-            why = conflict(offer, beside)
+            rewards = [each for each in self.rewards if self.outcome.applied(each)]
+            why = conflict(offer, [*self.chosen, *rewards])
             if why:
                 return why
         view = self._view(scope(offer, self.facts))
