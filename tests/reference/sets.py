@@ -102,7 +102,7 @@ def _by_unit(formed: list[Group], made: list[Group], cuts: Mapping[Unit, int]) -
     for group in formed:
         for place, taken in group.units.items():
             for unit in taken:
-                alike = (unit.line.index, unit.left, frozenset(unit.lowered_by))
+                alike = (unit.line.index, unit.left)
                 units.setdefault(alike, []).append(unit)
                 if group in made:
                     treatment = Treatment(cuts.get(unit, 0), place.slot.role)

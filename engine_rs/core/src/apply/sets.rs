@@ -1,6 +1,6 @@
 //! `set`: offers on sets of units, with a price for the set or reductions by slot (S-6.3 to S-6.5).
 
-use super::forming::{Formed, Forming, Part};
+use super::forming::{Formed, Forming, Part, Stock};
 use super::reduce::wishes;
 use super::{Applying, Draft, Picked, cut_down, cuts_of, lay_out, lines_of, pick, sum_of};
 use crate::allocate::{Alike, to_units_filling};
@@ -23,6 +23,7 @@ pub(super) fn draft(applying: &Applying<'_>, offer: &SetOffer, prices: &Prices) 
     }
     let formed = sets.iter().map(|set| set.times).sum();
     let picked: Vec<Picked> = forming.stocks.iter().map(|stock| stock.picked).collect();
+    let taken = taken(&forming.stocks);
     let made = if offer.set_price.is_empty() {
         by_slot(applying, offer, &picked, &sets)?
     } else {
@@ -33,7 +34,7 @@ pub(super) fn draft(applying: &Applying<'_>, offer: &SetOffer, prices: &Prices) 
         let wanted = sets.iter().map(|set| (worth(set, &picked) - price) * set.times).sum();
         Made { cuts, exact: Vec::new(), wanted }
     };
-    Ok(Draft { formed, ..finish(applying, made, &sets, prices)? })
+    Ok(Draft { formed, ..finish(applying, made, &taken, &sets, prices)? })
 }
 
 /// The lines of all slots, rising.
@@ -151,11 +152,52 @@ fn by_slot(
     Ok(made)
 }
 
-fn finish(applying: &Applying<'_>, made: Made, sets: &[Formed], prices: &Prices) -> Result<Draft, Because> {
-    let Made { mut cuts, exact: rounded_lines, wanted: rounded } = made;
-    // Among the units of a run those of larger discounts come first, of equals plain ones, rewards last.
-    cuts.sort_by_key(|cut| (cut.run, cut.role == Role::Reward, std::cmp::Reverse(cut.each), cut.role));
-    lay_out(&mut cuts);
+/// How many units of each run the sets took.
+fn taken(stocks: &[Stock]) -> Vec<Picked> {
+    let taken = stocks.iter().map(|stock| Picked { count: stock.picked.count - stock.count, ..stock.picked });
+    taken.filter(|units| units.count > 0).collect()
+}
+
+/// Units of a line at one price are alike: those of larger discounts come first, of equals plain ones,
+/// rewards last, whichever of them a set was formed with (S-6.6).
+fn dealt_out(cuts: Vec<Cut>, taken: &[Picked]) -> Vec<Cut> {
+    let left = |cut: &Cut| {
+        let place = taken.binary_search_by_key(&cut.run, |units| units.run).ok();
+        place.and_then(|place| taken.get(place)).map_or(0, |units| units.left)
+    };
+    let mut by_price: Vec<(i64, Cut)> = cuts.into_iter().map(|cut| (left(&cut), cut)).collect();
+    by_price.sort_by_key(|(left, cut)| {
+        (cut.line, *left, cut.role == Role::Reward, std::cmp::Reverse(cut.each), cut.role)
+    });
+    let mut units = taken.to_vec();
+    units.sort_by_key(|units| (units.line, units.left));
+    let mut units = units.iter_mut().peekable();
+    let mut dealt = Vec::with_capacity(by_price.len());
+    for (left, mut cut) in by_price {
+        while cut.count > 0 {
+            // Runs that are used up, and units of sets that weren't made.
+            let passed = |of: &&mut Picked| of.count == 0 || (of.line, of.left) < (cut.line, left);
+            while units.next_if(passed).is_some() {}
+            let Some(alike) = units.peek_mut() else { break };
+            let count = cut.count.min(alike.count);
+            dealt.push(Cut { run: alike.run, count, ..cut });
+            alike.count -= count;
+            cut.count -= count;
+        }
+    }
+    lay_out(&mut dealt);
+    dealt
+}
+
+fn finish(
+    applying: &Applying<'_>,
+    made: Made,
+    taken: &[Picked],
+    sets: &[Formed],
+    prices: &Prices,
+) -> Result<Draft, Because> {
+    let Made { cuts, exact: rounded_lines, wanted: rounded } = made;
+    let mut cuts = dealt_out(cuts, taken);
     let cap = applying.cap(&applying.step.max_discount);
     if sum_of(&cuts) > cap {
         cuts = cut_down(&cuts, cap);
