@@ -18,7 +18,10 @@ from google.protobuf.message import Message
 from google.protobuf.text_format import MessageToString
 
 from tests.differential.cases import Case
+from tests.reference.advice import Advisor
 from tests.reference.answer import evaluate
+
+ADVICE_MAX = 20
 
 # Which rules say what stands in a part of the result; the most telling parts are compared first.
 RULES = {
@@ -55,6 +58,22 @@ def difference(case: Case) -> Difference | None:
             return Difference(rules, *found)
     found = _first_difference("result", engine, reference)
     return Difference("S-1.3", *found) if found else None
+
+
+def advice_difference(case: Case) -> Difference | None:
+    """The first difference between near misses or suggestions, all that may be asked for."""
+    request = EvaluateRequest()
+    request.CopyFrom(case.request)
+    request.options.near_misses_max = request.options.suggestions_max = ADVICE_MAX
+    compiled = dealwright_engine.Ruleset.compile(case.ruleset.SerializeToString())
+    engine = EvaluateResponse.FromString(compiled.evaluate(request.SerializeToString(), 0)).result
+    for told in (*engine.near_misses, *engine.suggestions):
+        told.ClearField("text")
+    advisor = Advisor(case.ruleset, request)
+    near_misses = _first_difference("near_misses", engine.near_misses, advisor.near_misses(ADVICE_MAX))
+    suggestions = _first_difference("suggestions", engine.suggestions, advisor.suggestions(ADVICE_MAX))
+    found = near_misses or suggestions
+    return Difference("S-10.5, S-10.6", *found) if found else None
 
 
 def refused_definitions(case: Case) -> str:

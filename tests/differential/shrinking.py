@@ -11,9 +11,10 @@ from typing import Any, TypeAlias
 from google.protobuf.message import Message
 
 from tests.differential.cases import Case
-from tests.differential.comparison import difference, refused_definitions
+from tests.differential.comparison import Difference, difference, refused_definitions
 
 Edit: TypeAlias = Callable[[], object]
+Differs: TypeAlias = Callable[[Case], Difference | None]
 
 KEPT = {"id", "company_id", "rule_language", "name", "currency_code"}
 """Fields that say nothing about a difference, and without which a case is none."""
@@ -22,9 +23,9 @@ SECONDS = 20.0
 """After this time a case is small enough."""
 
 
-def shrunk(case: Case) -> Case:
+def shrunk(case: Case, differs: Differs = difference) -> Case:
     """The case without everything that the difference doesn't need, with small numbers."""
-    differs = _what_differs(case)
+    part = _what_differs(case, differs)
     end = time.monotonic() + SECONDS
     smaller = True
     while smaller:
@@ -37,19 +38,19 @@ def shrunk(case: Case) -> Case:
             if edit is None:
                 break
             edit()
-            if _what_differs(attempt) == differs:
+            if _what_differs(attempt, differs) == part:
                 case, smaller = attempt, True
             else:
                 number += 1
     return case
 
 
-def _what_differs(case: Case) -> str | None:
+def _what_differs(case: Case, differs: Differs) -> str | None:
     """The field that differs, when the case is one that a caller could send."""
     if refused_definitions(case):
         return None
     try:
-        found = difference(case)
+        found = differs(case)
     except Exception:  # noqa: BLE001 - whatever an edit has broken, it made no smaller case
         return None
     return re.sub(r"\[\d+\]", "", found.path) if found else None

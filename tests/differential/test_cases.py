@@ -30,7 +30,7 @@ NOT_DRAWN = {
     "Limits.max_uses_per_store",
     # A cart says its own currency.
     "Store.currency_code",
-    # The reference tries every plan, and gives no advice.
+    # The reference tries every plan. All advice is asked for where it is compared.
     "EvaluateOptions.near_misses_max",
     "EvaluateOptions.suggestions_max",
     "Policy.search_nodes_max",

@@ -4,6 +4,8 @@ Written from the rules' text alone and meant to be read beside it: exact fractio
 plan tried. It is the oracle of the engine's differential tests and shares nothing with the engine.
 """
 
+from dataclasses import dataclass
+
 from dealwright.v1.evaluation_service_pb2 import EvaluateRequest, VerdictScope
 from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.result_pb2 import (
@@ -26,11 +28,25 @@ from tests.reference.verdicts import verdict_on
 from tests.reference.why import Why, parameters
 
 
-def evaluate(ruleset: Ruleset, request: EvaluateRequest, now_nanos: int = 0) -> Result:
-    """S-1.1. What names the engine's own work stays empty: fingerprint, hash, texts, nodes."""
+@dataclass(frozen=True)
+class Priced:
+    """What was decided about a cart."""
+
+    facts: Facts
+    promotions: list[Promotion]
+    whys: dict[str, Why]
+    choice: Choice
+
+    def given_by(self, promotion_id: str) -> int:
+        """What a promotion gives, gifts included."""
+        own = [made.effect for made in self.choice.outcome.made if made.offer.id == promotion_id]
+        return sum(effect.discount + effect.gift_value for effect in own)
+
+
+def price(ruleset: Ruleset, request: EvaluateRequest, now_nanos: int = 0) -> Priced:
+    """The plan, and a reason for each promotion, in the order of S-10.3."""
     facts = gather(ruleset, request, now_nanos)
     promotions = sorted(ruleset.promotions, key=_rank)
-    owners = _code_owners(promotions)
     refused = {each.id: refused_before_plan(each, facts) for each in promotions}
     offers = [lower(each, facts.currency) for each in promotions if refused[each.id] is None]
     choice = choose(facts, offers)
@@ -38,6 +54,14 @@ def evaluate(ruleset: Ruleset, request: EvaluateRequest, now_nanos: int = 0) -> 
         each.id: refused[each.id] or verdict_on(next(o for o in offers if o.id == each.id), choice, facts)
         for each in promotions
     }
+    return Priced(facts, promotions, whys, choice)
+
+
+def evaluate(ruleset: Ruleset, request: EvaluateRequest, now_nanos: int = 0) -> Result:
+    """S-1.1. What names the engine's own work stays empty: fingerprint, hash, texts, nodes."""
+    priced = price(ruleset, request, now_nanos)
+    facts, promotions, whys, choice = priced.facts, priced.promotions, priced.whys, priced.choice
+    owners = _code_owners(promotions)
     asked = _asked(request.options.verdicts, promotions, facts)
     result = Result(
         cart_id=request.cart.id,

@@ -158,7 +158,7 @@ impl Attempt<'_> {
         let cart = self.request.cart;
         let like = cart.lines.iter().find(|line| self.counts(line))?;
         let after = |added: i64| {
-            let line = Line { quantity: 1, unit_price: added, floor: 0, ..like.clone() };
+            let line = Line { unit_price: added, floor: 0, ..more_of(like, 1, cart) };
             self.attempts.evaluate(self.ruleset, self.request, line)
         };
         // Less than what is missing is never enough.
@@ -202,15 +202,15 @@ impl Attempt<'_> {
         let slots: Vec<&Selector> =
             self.promotion.steps.iter().flat_map(|step| slots_of(&step.benefit)).collect();
         let picked = |line: &Line| slots.iter().any(|selector| selector.picks(line, cart.currency));
-        let lines: Vec<(usize, &Line)> = cart
-            .lines
-            .iter()
-            .enumerate()
-            .filter(|(place, line)| line.first_alike == *place && picked(line))
-            .collect();
+        let mut lines: Vec<(usize, &Line)> = Vec::new();
+        for (place, line) in cart.lines.iter().enumerate().filter(|(_, line)| picked(line)) {
+            if !lines.iter().any(|(_, tried)| tried.first_alike == line.first_alike) {
+                lines.push((place, line));
+            }
+        }
         (1..=UNITS_TRIED_MAX).find_map(|quantity| {
             let attempt = |(place, line): &(usize, &Line)| {
-                let added = Line { quantity, ..(*line).clone() };
+                let added = more_of(line, quantity, cart);
                 let gain = self.gain(&self.attempts.evaluate(self.ruleset, self.request, added)?)?;
                 let change = Change::BuyMore { line: *place, quantity };
                 Some(NearMiss { promotion: self.place, change, gain })
@@ -262,6 +262,13 @@ fn missing(parameters: &[(&'static str, Parameter)]) -> Option<i64> {
 fn scaled(amount: i64, wanted: i64, counted: i64) -> Option<i64> {
     let exact = i128::from(amount) * i128::from(wanted);
     i64::try_from((exact + i128::from(counted) - 1) / i128::from(counted)).ok()
+}
+
+/// A further line like one of the cart, without what hangs on it.
+fn more_of(like: &Line, quantity: i64, cart: &Cart) -> Line {
+    let unnamed = like.product == Symbol::ABSENT;
+    let first_alike = if unnamed { cart.lines.len() } else { like.first_alike };
+    Line { quantity, first_alike, has_children: false, ..like.clone() }
 }
 
 /// A plain item of the cart's own brand.

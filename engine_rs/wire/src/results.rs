@@ -224,7 +224,7 @@ impl Answer<'_> {
         match near_miss.change {
             Change::SpendMore(currency, minor) => write_money(of::SPEND_MORE, currency, minor, written),
             Change::BuyMore { quantity, .. } => written.message(of::BUY_MORE, |more| {
-                more.present_text(field::buy_more::PRODUCT_IDS, product);
+                more.text(field::buy_more::PRODUCT_IDS, product);
                 more.number(field::buy_more::QUANTITY, quantity);
             }),
         }
