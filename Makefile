@@ -35,7 +35,7 @@ test: setup ## Run every test, or one part of them: make test T=tests/engine
 
 test-fast: setup ## Run the tests that need no database
 	$(CARGO_TEST) --quiet
-	DEALWRIGHT_DIFFERENTIAL_EXAMPLES=1500 $(BIN)/pytest -m "not database" $(T)
+	DEALWRIGHT_DIFFERENTIAL_EXAMPLES=700 $(BIN)/pytest -m "not database" $(T)
 
 soak: setup ## Compare the engine with the reference evaluator on random carts: make soak SEED=1 CASES=100000
 	$(BIN)/python -m tests.differential.soak $(if $(SEED),--seed $(SEED)) $(if $(CASES),--cases $(CASES))
