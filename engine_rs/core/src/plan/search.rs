@@ -4,7 +4,7 @@ use super::shadow::{Market, Proposal, Shadow};
 use super::{Choice, Moment, Plan, Proof, Stop, Walk};
 use crate::apply::{most_worth, sets_at_most};
 use crate::model::Benefit;
-use crate::reason::Reason;
+use crate::reason::{Because, Reason};
 use crate::units::Prices;
 
 /// A part of the search that is still to be looked at: the plans that go on from a walk.
@@ -248,7 +248,7 @@ impl Search<'_> {
         let fewer = match &taken {
             Ok(draft) if draft.formed > 0 => draft.formed - 1,
             // Of so many sets none may save anything, and of fewer some.
-            Err(because) if !matches!(because.reason, Reason::NoEffect | Reason::UnitsTaken) => 0,
+            Err(because) if !asks_for_fewer(because, node.sets_max) => 0,
             Ok(_) | Err(_) => self.choice.sets_in(stop, &node.walk, node.sets_max) - 1,
         };
         if fewer > 0 {
@@ -368,5 +368,15 @@ impl Choice<'_> {
             Some(most_worth(&self.applying(open, *stop, step, Moment::default(), i64::MAX), list))
         };
         self.pricing.iter().chain(&self.rewarding).filter_map(worth).fold(0, i64::saturating_add)
+    }
+}
+
+/// Whether an offer that can't make so many sets could make fewer. A budget has to pay all that could be
+/// formed; where it can, fewer that cost more, since they take more into each, are only passed over (S-9.3).
+fn asks_for_fewer(because: &Because, sets_max: i64) -> bool {
+    match because.reason {
+        Reason::NoEffect | Reason::UnitsTaken => true,
+        Reason::Budget => sets_max < i64::MAX,
+        _ => false,
     }
 }
