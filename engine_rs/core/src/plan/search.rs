@@ -22,14 +22,11 @@ struct Node {
 /// `priority` would take, and of equal plans the one that comes first in the pipeline is met first. A
 /// node is left when even its bound can't beat the best plan found, or doesn't reach one that was proposed.
 pub(super) fn best(choice: &Choice<'_>, list: &Prices) -> Plan {
+    let at_list = Walk::new(list.clone());
     let mut search = Search {
         choice,
         list,
-        own: choice
-            .pricing
-            .iter()
-            .map(|stop| choice.most(*stop, &Walk::new(list.clone()), i64::MAX))
-            .collect(),
+        own: choice.pricing.iter().map(|stop| choice.most(*stop, &at_list, i64::MAX)).collect(),
         units_matter: choice.units_matter(),
         shadow: None,
         best: None,
@@ -212,9 +209,10 @@ impl Search<'_> {
         let known = |search: &Self| search.best.as_ref().map_or(0, |best| search.target(best));
         let mut prices = free;
         if market.bound(&prices) > known(self) {
-            self.propose(&market.proposal(self.choice, &prices));
-            prices = market.prices(known(self));
-            self.propose(&market.proposal(self.choice, &prices));
+            self.propose(&market.dearest(self.choice));
+            let suggested;
+            (prices, suggested) = market.prices(self.choice, known(self));
+            self.propose(&suggested);
         }
         self.shadow = Some(Shadow::at(self.choice, &market, &prices));
     }

@@ -6,9 +6,9 @@
 use smallvec::SmallVec;
 
 use super::Choice;
-use super::company::Company;
+use super::company::exclude_each_other;
 use super::walk::Walk;
-use crate::model::{Benefit, Exclusive, SetOffer};
+use crate::model::{Benefit, Exclusive, Promotion, SetOffer};
 use crate::symbols::Symbol;
 use crate::units::Prices;
 
@@ -16,6 +16,10 @@ use crate::units::Prices;
 const ROUNDS: usize = 60;
 /// After so many rounds that made nothing better, steps are halved.
 const PATIENCE: usize = 4;
+/// So often prices on the way are asked for a plan.
+const ROUNDS_A_SUGGESTION: usize = 4;
+/// How often a proposal is gone through for exchanges.
+const EXCHANGES: usize = 4;
 /// Slots of several lines that are told apart; more of them are left out, which only loosens the bound.
 const POOLS_MAX: usize = 16;
 
@@ -73,13 +77,22 @@ pub(super) struct Market {
     groups: Vec<Symbol>,
     /// The lines of each pool.
     pools: Vec<Vec<usize>>,
+    /// Whether a promotion excludes others by itself, not by a group.
+    some_exclude: bool,
 }
 
 impl Market {
     /// What the promotions of a choice give and use; `own` is the most that each stop gives at list prices.
     pub(super) fn of(choice: &Choice<'_>, own: &[i64], list: &Prices) -> Self {
-        let mut market =
-            Self { contenders: Vec::new(), supply: Vec::new(), groups: Vec::new(), pools: Vec::new() };
+        let excludes = |promotion: &Promotion| promotion.stacking.exclusive != Exclusive::No;
+        let some_exclude = choice.open.iter().any(|open| excludes(open.promotion));
+        let mut market = Self {
+            contenders: Vec::new(),
+            supply: Vec::new(),
+            groups: Vec::new(),
+            pools: Vec::new(),
+            some_exclude,
+        };
         for stop in &choice.pricing {
             let promotion = choice.open.get(stop.open).map(|open| open.promotion);
             let groups = promotion.filter(|_| stop.step == 0).map(|of| of.stacking.order_groups.as_slice());
@@ -165,12 +178,17 @@ impl Market {
         vec![0; self.supply.len()]
     }
 
-    /// Prices at which the bound comes close to the best plan, whose benefit is at least the known one.
-    pub(super) fn prices(&self, known: i64) -> Vec<i64> {
+    /// Prices at which the bound comes close to the best plan, whose benefit is at least the known one; and the
+    /// best plan that prices on the way there suggest.
+    pub(super) fn prices(&self, choice: &Choice<'_>, known: i64) -> (Vec<i64>, Proposal) {
         let mut prices = self.prices_of_groups();
+        if self.bound(&prices) <= known {
+            return (prices, Proposal::new());
+        }
+        let mut suggested = self.basket(choice, &prices);
         let mut best = (self.bound(&prices), prices.clone());
         let (mut halvings, mut idle) = (0, 0);
-        for _ in 0..ROUNDS {
+        for round in 1..=ROUNDS {
             let over = self.demand_over_supply(&prices);
             let slope: i128 = over.iter().map(|over| i128::from(*over) * i128::from(*over)).sum();
             let room = i128::from(self.bound(&prices)) - i128::from(known);
@@ -192,8 +210,13 @@ impl Market {
                 (halvings, idle) = (halvings + 1, 0);
                 prices.clone_from(&best.1);
             }
+            if round % ROUNDS_A_SUGGESTION == 0 {
+                let basket = self.basket(choice, &prices);
+                suggested = if basket.worth > suggested.worth { basket } else { suggested };
+            }
         }
-        best.1
+        suggested.exchange_all();
+        (best.1, suggested.sets)
     }
 
     /// Each group in turn costs what its two best members have in the middle.
@@ -242,37 +265,144 @@ impl Market {
         over
     }
 
+    /// A plan of the promotions that are worth most.
+    pub(super) fn dearest(&self, choice: &Choice<'_>) -> Proposal {
+        self.basket(choice, &self.free()).sets
+    }
+
     /// The promotions that gain most above some prices, one after another, as long as they can be had together.
-    pub(super) fn proposal(&self, choice: &Choice<'_>, prices: &[i64]) -> Proposal {
-        let mut order: Vec<usize> = (0..self.contenders.len()).collect();
-        let gain =
-            |place: &usize| self.contenders.get(*place).map_or(0, |contender| contender.gain_of_set(prices));
-        order.sort_by_key(|place| std::cmp::Reverse(gain(place)));
-        let mut company = Company::default();
-        let mut left = self.supply.clone();
-        let mut proposal = vec![0; self.contenders.len()];
-        for place in order {
-            let (Some(stop), Some(contender)) = (choice.pricing.get(place), self.contenders.get(place))
-            else {
-                continue;
-            };
-            let Some(open) = choice.open.get(stop.open).filter(|_| stop.step == 0) else { continue };
-            let there =
-                contender.units.iter().map(|(pool, count)| left.get(*pool).copied().unwrap_or(0) / count);
-            let sets = there.fold(contender.times, i64::min);
-            if sets > 0 && company.admits(open.promotion) {
-                company.join(open.promotion);
-                for (pool, count) in &contender.units {
-                    if let Some(left) = left.get_mut(*pool) {
-                        *left -= sets * count;
-                    }
-                }
-                if let Some(proposed) = proposal.get_mut(place) {
-                    *proposed = sets;
-                }
+    fn basket<'a>(&'a self, choice: &'a Choice<'a>, prices: &[i64]) -> Basket<'a> {
+        let gain = |(place, of): (usize, &Contender)| (std::cmp::Reverse(of.gain(prices)), place);
+        let mut order: Vec<_> = self.contenders.iter().enumerate().map(gain).collect();
+        order.sort_unstable();
+        let mut basket = Basket::new(choice, self);
+        order.iter().for_each(|(_, place)| basket.fill(*place));
+        basket
+    }
+}
+
+/// What was chosen on a market.
+struct Basket<'a> {
+    choice: &'a Choice<'a>,
+    market: &'a Market,
+    /// By stop: how many sets, or whether.
+    sets: Vec<i64>,
+    /// What is left of each scarce thing.
+    left: Vec<i64>,
+    /// By group: the stop that has it.
+    holders: Vec<Option<usize>>,
+    /// What it gives, were no promotion in another's way.
+    worth: i64,
+}
+
+impl<'a> Basket<'a> {
+    fn new(choice: &'a Choice<'a>, market: &'a Market) -> Self {
+        let sets = vec![0; market.contenders.len()];
+        let holders = vec![None; market.groups.len()];
+        Self { choice, market, sets, left: market.supply.clone(), holders, worth: 0 }
+    }
+
+    fn has(&self, place: usize) -> i64 {
+        self.sets.get(place).copied().unwrap_or(0)
+    }
+
+    /// Puts in as many sets as there is room for.
+    fn fill(&mut self, place: usize) {
+        let Some(contender) = self.market.contenders.get(place) else { return };
+        let left = |thing: &usize| self.left.get(*thing).copied().unwrap_or(0);
+        let is_in = self.has(place) > 0;
+        if !is_in && contender.groups.iter().any(|group| left(group) < 1) || !self.admits(place) {
+            return;
+        }
+        let room = contender.units.iter().map(|(pool, count)| left(pool) / count);
+        let sets = room.fold(contender.times - self.has(place), i64::min);
+        if sets > 0 && contender.each > 0 {
+            self.add(place, sets);
+        }
+    }
+
+    /// Exchanges what is in for something else, as long as that gains.
+    fn exchange_all(&mut self) {
+        for _ in 0..EXCHANGES {
+            let before = self.worth;
+            (0..self.sets.len()).for_each(|place| self.exchange(place));
+            (0..self.sets.len()).for_each(|place| self.fill(place));
+            if self.worth == before {
+                break;
             }
         }
-        proposal
+    }
+
+    /// Puts in as many sets as there are of a stop in place of others, when that gains.
+    fn exchange(&mut self, place: usize) {
+        let Some(contender) = self.market.contenders.get(place) else { return };
+        if self.has(place) > 0 || contender.times < 1 || !self.admits(place) {
+            return;
+        }
+        let holder = |group: &usize| self.holders.get(*group).copied().flatten();
+        let holders: SmallVec<[usize; 2]> = contender.groups.iter().filter_map(holder).collect();
+        let held =
+            |place: &usize| self.market.contenders.get(*place).map_or(0, |of| of.each * self.has(*place));
+        if holders.iter().any(|place| held(place) >= contender.each.saturating_mul(contender.times)) {
+            return;
+        }
+        let before = (self.sets.clone(), self.left.clone(), self.holders.clone(), self.worth);
+        for place in holders {
+            self.add(place, -self.has(place));
+        }
+        for (pool, count) in &contender.units {
+            while self.left.get(*pool).is_some_and(|left| left < count) {
+                let uses = |other: &Contender| other.units.iter().any(|(used, _)| used == pool);
+                let Some(holder) = self.cheapest(uses) else { break };
+                self.add(holder, -1);
+            }
+        }
+        self.fill(place);
+        if self.worth <= before.3 {
+            (self.sets, self.left, self.holders, self.worth) = before;
+        }
+    }
+
+    /// The stop in the basket that gives least for a set, of those that meet a test.
+    fn cheapest(&self, meets: impl Fn(&Contender) -> bool) -> Option<usize> {
+        let inside = self.market.contenders.iter().enumerate().filter(|(place, _)| self.has(*place) > 0);
+        inside.filter(|(_, of)| meets(of)).min_by_key(|(_, of)| of.each).map(|(place, _)| place)
+    }
+
+    fn add(&mut self, place: usize, sets: i64) {
+        let Some(contender) = self.market.contenders.get(place) else { return };
+        let before = self.has(place);
+        if let Some(of) = self.sets.get_mut(place) {
+            *of += sets;
+        }
+        let used = i64::from(before + sets > 0) - i64::from(before > 0);
+        for group in &contender.groups {
+            if let Some(holder) = self.holders.get_mut(*group) {
+                *holder = (before + sets > 0).then_some(place);
+            }
+        }
+        let groups = contender.groups.iter().map(|group| (*group, used));
+        let units = contender.units.iter().map(|(pool, count)| (*pool, count * sets));
+        for (thing, count) in groups.chain(units) {
+            if let Some(left) = self.left.get_mut(thing) {
+                *left -= count;
+            }
+        }
+        self.worth = self.worth.saturating_add(contender.each.saturating_mul(sets));
+    }
+
+    /// Whether the stop begins a promotion that lives with those in the basket; groups left aside.
+    fn admits(&self, place: usize) -> bool {
+        let promotion = |place: usize| {
+            let stop = self.choice.pricing.get(place).filter(|stop| stop.step == 0)?;
+            self.choice.open.get(stop.open).map(|open| open.promotion)
+        };
+        if !self.market.some_exclude {
+            return promotion(place).is_some();
+        }
+        let Some(own) = promotion(place) else { return false };
+        let inside = (0..self.sets.len()).filter(|other| *other != place && self.has(*other) > 0);
+        !inside.filter_map(promotion).any(|other| exclude_each_other(own, other))
     }
 }
 
