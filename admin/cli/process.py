@@ -8,17 +8,9 @@ import typer
 from admin.cli.findings import of_engine, report
 from admin.cli.output import ExitCode, plain_findings, say, visible
 from server.db.engine import DatabaseUnavailable
-from server.definitions.service import DefinitionsRefused, UnknownRevision
 from server.runtime.app import AddressTaken
-from server.runtime.settings import Settings, SettingsError, unknown_variables
-
-
-def read_settings() -> Settings:
-    """The settings of the environment; what looks like one and is none is told."""
-    settings = Settings.from_environment()
-    for remark in unknown_variables():
-        say(remark)
-    return settings
+from server.runtime.errors import DefinitionsRefused, Refusal
+from server.runtime.settings import SettingsError
 
 
 @contextmanager
@@ -33,6 +25,9 @@ def plain_failures() -> Iterator[None]:
     except SettingsError as error:
         say(visible(f"Settings: {error}"))
         raise typer.Exit(ExitCode.USAGE) from error
-    except (DatabaseUnavailable, AddressTaken, UnknownRevision) as error:
-        say(visible(str(error)))
+    except Refusal as error:
+        say(str(error))
+        raise typer.Exit(ExitCode.FINDINGS) from error
+    except (DatabaseUnavailable, AddressTaken) as error:
+        say(str(error))
         raise typer.Exit(ExitCode.FAILED) from error

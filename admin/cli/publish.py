@@ -8,15 +8,19 @@ import typer
 
 from admin.cli.findings import Finding, of_definitions, report
 from admin.cli.output import ExitCode, JsonOption, emit, emit_json, say
-from admin.cli.process import plain_failures, read_settings
-from admin.cli.validate import FilesArgument
+from admin.cli.process import plain_failures
+from server.definitions.differences import sentences
 from server.definitions.service import Definitions, DefinitionsRefused, Publication, Published
 from server.documents import DocumentError, Problem, read_definitions
 from server.runtime.settings import COMPANY_ID, COMPANY_ID_NEEDS
 
+FilesArgument = Annotated[
+    list[Path] | None, typer.Argument(metavar="FILE...", help="Files or folders; - is standard input.")
+]
+
 
 def publish(
-    files: FilesArgument,
+    files: FilesArgument = None,
     company: Annotated[
         str | None,
         typer.Option(help="Whose promotions they are. Default: the company_id of a ruleset among the files."),
@@ -28,25 +32,42 @@ def publish(
     delete: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="Delete this promotion. May be repeated.")
     ] = None,
+    comment: Annotated[str, typer.Option(help="Why; kept with the revision.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Publish promotions and settings as one new revision; all of it or nothing."""
+    """Publish promotions and settings as one new revision; all of it or nothing.
+
+    There is no review: whoever may use the database publishes directly, and the audit log says so.
+    """
     from server.db.database import database
     from server.db.migrate import upgrade
     from server.runtime import logs
 
+    if not (files or delete):
+        raise typer.BadParameter("give files to publish, or --delete ID")
     with plain_failures():
         settings = read_settings()
         logs.configure(settings.log_format, "warning")
         with database(settings) as engine:
             upgrade(engine)
             published, remarks = publish_files(
-                Definitions(engine), files, company, complete=complete, delete=delete or []
+                Definitions(engine),
+                files or [],
+                company,
+                complete=complete,
+                delete=delete or [],
+                comment=comment,
+                dry_run=dry_run,
             )
     report(remarks)
     if as_json:
         emit_json(summary(published))
     else:
+        for line in sentences(published.differences) if dry_run else ():
+            emit(line)
         emit(sentence(published))
 
 
@@ -57,17 +78,17 @@ def publish_files(
     *,
     complete: bool = False,
     delete: list[str] | None = None,
+    comment: str = "",
+    dry_run: bool = False,
 ) -> tuple[Published, list[Finding]]:
     """Publishes what files define. What is remarked, or why it is refused, has its place in the files."""
     found = read_definitions(files)
     company_id = company or (found.settings.company_id if found.settings else "")
     if not company_id:
         raise typer.BadParameter("give --company, or a file with a company_id")
-    if not COMPANY_ID.fullmatch(company_id):
-        if company:
-            raise typer.BadParameter(f"it needs {COMPANY_ID_NEEDS}", param_hint="--company")
-        raise DocumentError([Problem(f"it needs {COMPANY_ID_NEEDS}", field="company_id")])
-    publication = Publication(found.promotions, delete or [], found.settings, complete)
+    publication = Publication(
+        found.promotions, delete or [], found.settings, complete, comment=comment, dry_run=dry_run
+    )
     try:
         published = definitions.publish(company_id, publication)
     except DefinitionsRefused as error:
@@ -91,12 +112,16 @@ def sentence(published: Published) -> str:
     if not published.changed:
         return f"{published.company_id}: nothing changed, revision {published.revision} stays"
     parts = [
-        f"{len(published.written)} written",
+        f"{len(published.written)} written{_paused(published)}",
         f"{len(published.unchanged)} unchanged",
         f"{len(published.deleted)} deleted",
     ]
     settings = ", settings changed" if published.settings_changed else ""
     return f"{published.company_id}: revision {published.revision}, promotions {', '.join(parts)}{settings}"
+
+
+def _paused(published: Published) -> str:
+    return f" ({len(published.paused)} of them stay paused)" if published.paused else ""
 
 
 def summary(published: Published) -> dict[str, object]:
@@ -107,5 +132,6 @@ def summary(published: Published) -> dict[str, object]:
         "written": list(published.written),
         "unchanged": list(published.unchanged),
         "deleted": list(published.deleted),
+        "paused": list(published.paused),
         "settings_changed": published.settings_changed,
     }

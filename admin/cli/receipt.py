@@ -7,8 +7,8 @@ from dealwright.v1.cart_pb2 import Cart, PriceMode
 from dealwright.v1.evaluation_service_pb2 import ApplicationTrace
 from dealwright.v1.result_pb2 import CodeOutcome, CodeVerdict, Proof, Reason, Result, RewardGrant, Verdict
 
-from admin.cli.money import amount
-from admin.cli.output import style, visible
+from admin.cli.output import style
+from server.documents.money import amount
 
 WIDTH = 78
 _AMOUNT_WIDTH = 20

@@ -1,6 +1,9 @@
 """What all tables share."""
 
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, String
+
+IDENTIFIER = String(64, collation="C")
+"""Ids sort by code point, on every machine alike."""
 
 metadata = MetaData(
     naming_convention={

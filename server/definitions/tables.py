@@ -1,12 +1,16 @@
 """The tables of definitions, as the migrations make them.
 
-A promotion's definition is protojson; the columns beside it are projections that SQL filters and sorts by,
-and check constraints keep them from saying anything else. Versions, settings and the change log only grow.
+Definitions and reference data are protojson; the columns beside them are projections that SQL filters and
+sorts by, and check constraints keep them from saying anything else. All but `company`, `revision_head` and
+`promotion` only grow.
 """
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
+    Computed,
+    Date,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
@@ -14,19 +18,33 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    false,
     func,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
-from server.db.base import metadata
+from server.db.base import IDENTIFIER, metadata
 
-IDENTIFIER = String(64, collation="C")
+TEXTS = "jsonb_to_tsvector('simple', jsonb_path_query_array(definition, '$.{}[*].text'), '[\"string\"]')"
+SEARCHED = " || ".join(
+    [
+        "to_tsvector('simple', promotion_id || ' ' || code)",
+        *(TEXTS.format(part) for part in ("name", "description", "labels")),
+    ]
+)
+"""The words of a definition that a text search looks at."""
+
+
+def _time(name: str) -> Column[object]:
+    return Column(name, DateTime(timezone=True), server_default=func.now(), nullable=False)
+
 
 company = Table(
     "company",
     metadata,
     Column("id", IDENTIFIER, primary_key=True),
-    Column("create_time", DateTime(timezone=True), server_default=func.now(), nullable=False),
+    Column("self_approval", Boolean, server_default=false(), nullable=False),
+    _time("create_time"),
 )
 
 revision_head = Table(
@@ -34,6 +52,17 @@ revision_head = Table(
     metadata,
     Column("company_id", IDENTIFIER, ForeignKey("company.id"), primary_key=True),
     Column("revision", BigInteger, server_default="0", nullable=False),
+)
+
+revision = Table(
+    "revision",
+    metadata,
+    Column("company_id", IDENTIFIER, ForeignKey("company.id"), primary_key=True),
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("action", String, nullable=False),
+    Column("author", String, nullable=False),
+    Column("comment", String, nullable=False),
+    _time("publish_time"),
 )
 
 promotion_version = Table(
@@ -49,19 +78,67 @@ promotion_version = Table(
     Column("rule_language", Integer, nullable=False),
     Column("start_time", DateTime(timezone=True)),
     Column("end_time", DateTime(timezone=True)),
-    Column("create_time", DateTime(timezone=True), server_default=func.now(), nullable=False),
+    Column("start_date", Date),
+    Column("end_date", Date),
+    Column("time_zone", String),
+    Column("author", String, nullable=False),
+    Column("comment", String, nullable=False),
+    _time("create_time"),
+    Column("search", TSVECTOR, Computed(SEARCHED, persisted=True)),
+    Index("ix_promotion_version_search", "search", postgresql_using="gin"),
+)
+
+promotion = Table(
+    "promotion",
+    metadata,
+    Column("company_id", IDENTIFIER, ForeignKey("company.id"), primary_key=True),
+    Column("promotion_id", IDENTIFIER, primary_key=True),
+    Column("version", BigInteger, nullable=False, comment="The newest version"),
+    Column("review", String, nullable=False, comment="Where the newest version stands"),
+    Column("published_version", BigInteger, comment="The version published last; NULL when none is"),
+    Column("standing", String, nullable=False, comment="Where the published version stands"),
+    Column(
+        "audit_number", BigInteger, nullable=False, comment="The audit entry of its last change: the etag"
+    ),
+    ForeignKeyConstraint(
+        ["company_id", "promotion_id", "version"],
+        ["promotion_version.company_id", "promotion_version.promotion_id", "promotion_version.version"],
+        name="fk_promotion_version",
+    ),
+    ForeignKeyConstraint(
+        ["company_id", "promotion_id", "published_version"],
+        ["promotion_version.company_id", "promotion_version.promotion_id", "promotion_version.version"],
+        name="fk_promotion_published_version",
+    ),
 )
 
 settings_version = Table(
     "settings_version",
     metadata,
-    Column("company_id", IDENTIFIER, ForeignKey("company.id"), primary_key=True),
+    Column("company_id", IDENTIFIER, primary_key=True),
     Column("revision", BigInteger, primary_key=True, autoincrement=False),
     Column("policy", JSONB, nullable=False),
-    Column("stores", JSONB, nullable=False),
-    Column("categories", JSONB, nullable=False),
-    Column("holiday_calendars", JSONB, nullable=False),
-    Column("create_time", DateTime(timezone=True), server_default=func.now(), nullable=False),
+    ForeignKeyConstraint(
+        ["company_id", "revision"],
+        ["revision.company_id", "revision.revision"],
+        name="fk_settings_version_company_id_revision",
+    ),
+)
+
+reference_version = Table(
+    "reference_version",
+    metadata,
+    Column("company_id", IDENTIFIER, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("id", IDENTIFIER, primary_key=True),
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("definition", JSONB(none_as_null=True), comment="NULL is a tombstone: gone from this revision on"),
+    Column("name", String, comment="What people call it"),
+    ForeignKeyConstraint(
+        ["company_id", "revision"],
+        ["revision.company_id", "revision.revision"],
+        name="fk_reference_version_company_id_revision",
+    ),
 )
 
 change_log = Table(
@@ -70,12 +147,17 @@ change_log = Table(
     Column("company_id", IDENTIFIER, ForeignKey("company.id"), primary_key=True),
     Column("promotion_id", IDENTIFIER, primary_key=True),
     Column("revision", BigInteger, primary_key=True, autoincrement=False),
-    Column("version", BigInteger, comment="NULL is a tombstone: deleted from this revision on"),
-    Column("publish_time", DateTime(timezone=True), server_default=func.now(), nullable=False),
+    Column("change", String, nullable=False),
+    Column("version", BigInteger, comment="NULL is a tombstone: gone from this revision on"),
     ForeignKeyConstraint(
         ["company_id", "promotion_id", "version"],
         ["promotion_version.company_id", "promotion_version.promotion_id", "promotion_version.version"],
         name="fk_change_log_company_id_promotion_id_version",
+    ),
+    ForeignKeyConstraint(
+        ["company_id", "revision"],
+        ["revision.company_id", "revision.revision"],
+        name="fk_change_log_company_id_revision",
     ),
     Index("ix_change_log_company_id_revision", "company_id", "revision"),
 )

@@ -1,12 +1,13 @@
-"""The one place where exceptions become gRPC statuses. Only the engine's diagnostics leave."""
+"""The one place where exceptions become gRPC statuses. Only diagnostics and refusals leave."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dealwright_engine
 import grpc
 import structlog
-from dealwright.v1.diagnostic_pb2 import Diagnostics
+from dealwright.v1.diagnostic_pb2 import Diagnostic, Diagnostics
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -22,8 +23,8 @@ DOMAIN = "dealwright"
 DETAILS_BYTES_MAX = 4096
 """Details stop here, in bytes: they travel as a header, and clients refuse headers above 8 KiB."""
 
-RETRY_SECONDS = 1
-"""When a caller may try again that was told to."""
+MESSAGE_LENGTH_MAX = 512
+"""Longest message of a status, for the same reason."""
 
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
@@ -32,16 +33,60 @@ class NotReady(Exception):
     """No ruleset has been loaded yet."""
 
 
-class Stopping(Exception):
-    """The process ends and takes no more calls."""
+class Refusal(Exception):
+    """A call that is refused. The caller sees its sentence, its stable reason and its parameters."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+    def __init__(self, reason: str, message: str, *, field: str = "", **parameters: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.field = field
+        self.parameters = parameters
 
 
-class RevisionNotFound(LookupError):
-    """A revision that was never published."""
+class Invalid(Refusal):
+    """What was asked for makes no sense, whatever the state of things."""
 
-    def __init__(self, revision: int) -> None:
-        super().__init__(f"there is no revision {revision}")
-        self.revision = revision
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class Unknown(Refusal):
+    """What was asked for doesn't exist."""
+
+    code = grpc.StatusCode.NOT_FOUND
+
+
+class AlreadyThere(Refusal):
+    """What was to be made exists."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+
+
+class Stale(Refusal):
+    """Somebody else was quicker; read again and decide anew."""
+
+    code = grpc.StatusCode.ABORTED
+
+
+class Denied(Refusal):
+    """Whoever calls may not do this."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+
+
+class Unauthenticated(Refusal):
+    """Nobody knows who calls."""
+
+    code = grpc.StatusCode.UNAUTHENTICATED
+
+
+class DefinitionsRefused(Exception):
+    """Definitions that can't be saved or published; `diagnostics` says everything that is wrong with them."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        super().__init__("; ".join(f"{d.promotion_id} {d.field}: {d.message}".strip() for d in diagnostics))
+        self.diagnostics = tuple(diagnostics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +109,16 @@ class CallStatus:
 
 def status_of(error: BaseException) -> CallStatus:
     """The status that a caller sees for an exception."""
-    if isinstance(error, dealwright_engine.InvalidRequest):
+    if isinstance(error, dealwright_engine.EngineError):
+        return _invalid(Diagnostics.FromString(error.diagnostics).diagnostics)
+    if isinstance(error, DefinitionsRefused):
         return _invalid(error.diagnostics)
+    if isinstance(error, Refusal):
+        return _refused(error)
+    if isinstance(error, DatabaseUnavailable):
+        log.error("database_unavailable", error=str(error))
+        info = ErrorInfo(reason="DATABASE_UNAVAILABLE", domain=DOMAIN)
+        return CallStatus(grpc.StatusCode.UNAVAILABLE, "the database is away; try again", (info,))
     if isinstance(error, NotReady):
         return _try_again("NO_RULESET", "no ruleset is loaded yet")
     if isinstance(error, Stopping):
@@ -84,15 +137,19 @@ def status_of(error: BaseException) -> CallStatus:
     return CallStatus(grpc.StatusCode.INTERNAL, f"internal error, reference {reference}", (info,))
 
 
-def _try_again(reason: str, message: str) -> CallStatus:
-    retry = RetryInfo(retry_delay=Duration(seconds=RETRY_SECONDS))
-    info = ErrorInfo(reason=reason, domain=DOMAIN)
-    return CallStatus(grpc.StatusCode.UNAVAILABLE, f"{message}; try again", (info, retry))
+def _refused(refusal: Refusal) -> CallStatus:
+    info = ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=refusal.parameters)
+    details: tuple[Message, ...] = (info,)
+    if refusal.field:
+        violation = BadRequest.FieldViolation(
+            field=refusal.field, description=str(refusal), reason=refusal.reason
+        )
+        details = (info, BadRequest(field_violations=[violation]))
+    return CallStatus(refusal.code, str(refusal)[:MESSAGE_LENGTH_MAX], details)
 
 
-def _invalid(encoded: bytes) -> CallStatus:
+def _invalid(diagnostics: Sequence[Diagnostic]) -> CallStatus:
     """The first diagnostic is the status's reason and message; all that fit are field violations."""
-    diagnostics = Diagnostics.FromString(encoded).diagnostics
     violations = BadRequest()
     room = DETAILS_BYTES_MAX
     for diagnostic in diagnostics:
@@ -106,4 +163,4 @@ def _invalid(encoded: bytes) -> CallStatus:
     first = diagnostics[0]
     message = f"{first.field}: {first.message}" if first.field else first.message
     info = ErrorInfo(reason=first.code.upper(), domain=DOMAIN)
-    return CallStatus(grpc.StatusCode.INVALID_ARGUMENT, message[:512], (info, violations))
+    return CallStatus(grpc.StatusCode.INVALID_ARGUMENT, message[:MESSAGE_LENGTH_MAX], (info, violations))

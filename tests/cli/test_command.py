@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from admin.cli.main import COMMANDS, app
-from admin.cli.money import amount
+from server.documents.money import amount
 
 CARTS = Path(__file__).parents[2] / "examples" / "demo" / "carts"
 DEALWRIGHT = Path(sys.executable).with_name("dealwright")

@@ -115,7 +115,8 @@ def test_publish_makes_one_revision_of_all_files(tmp_path: Path, database: Engin
         "written": ["a", "b"],
         "unchanged": [],
         "deleted": [],
-        "settings_changed": True,
+        "paused": [],
+        "settings_changed": False,
     }
     assert again.stdout == "kopi: nothing changed, revision 1 stays\n"
     assert json.loads(complete.stdout)["deleted"] == ["b"]
@@ -157,3 +158,43 @@ def test_publish_needs_a_company(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(to_json(percent_off("a", 10)))
 
     assert CliRunner().invoke(app, ["publish", str(tmp_path)]).exit_code == 2
+
+
+@pytest.mark.usefixtures("used_database")
+def test_deleting_needs_no_file(tmp_path: Path, database: Engine) -> None:
+    (tmp_path / "a.yaml").write_text(to_json(percent_off("a", 10)))
+    CliRunner().invoke(app, ["publish", str(tmp_path), "--company", "kopi"])
+
+    unknown = CliRunner().invoke(app, ["publish", "--delete", "b", "--company", "kopi"])
+    dry = CliRunner().invoke(app, ["publish", "--delete", "a", "--company", "kopi", "--dry-run"])
+    done = CliRunner().invoke(app, ["publish", "--delete", "a", "--company", "kopi"])
+
+    assert (unknown.exit_code, unknown.stdout) == (1, "")
+    assert "there is no promotion b [error promotion_unknown]" in unknown.stderr
+    assert dry.stdout.splitlines()[0] == "promotion a is removed"
+    assert done.stdout.startswith("kopi: revision 2, promotions 0 written, 0 unchanged, 1 deleted")
+    assert Definitions(database).head_revision("kopi") == 2
+
+
+@pytest.mark.usefixtures("used_database")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--company", "kopi toko"], "`kopi toko` is no id of a company"),
+        (["--company", "kopi"], "the document is that of roti, and is to be published for kopi"),
+    ],
+)
+def test_publish_refuses_a_company_that_cannot_be_meant(
+    tmp_path: Path, database: Engine, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "company.yaml").write_text("company_id: roti")
+
+    done = CliRunner().invoke(app, ["publish", str(tmp_path), *arguments])
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert message in done.stderr
+    assert Definitions(database).companies() == []
+
+
+def test_publish_needs_something_to_do() -> None:
+    assert CliRunner().invoke(app, ["publish", "--company", "kopi"]).exit_code == 2

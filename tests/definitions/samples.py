@@ -29,7 +29,7 @@ def jakarta_settings() -> Ruleset:
             """
             policy: {selection: SELECTION_BEST, time_zone: Asia/Jakarta}
             stores: [{id: menteng, name: Menteng, time_zone: Asia/Jakarta, currency_code: IDR}]
-            categories: [{id: drinks}, {id: coffee, parent_id: drinks}]
+            categories: [{id: coffee, parent_id: drinks}, {id: drinks}]
             holiday_calendars: [{id: id-public, dates: ["2026-12-25"]}]
             """,
             "settings",

@@ -1,16 +1,20 @@
 """Publishing: all or nothing, one revision at a time, and nothing ever lost."""
 
+import getpass
 import threading
 
 import pytest
 import sqlalchemy
 from dealwright.v1.promotion_pb2 import Promotion
+from dealwright.v1.ruleset_pb2 import Ruleset, Store
 from dealwright.v1.stacking_pb2 import Limits
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from server.db.engine import connect
+from server.definitions.differences import sentences
 from server.definitions.service import Definitions, DefinitionsRefused, Publication, UnknownRevision
+from server.runtime.errors import Invalid
 from tests.definitions.samples import jakarta_settings, percent_off
 
 
@@ -70,7 +74,7 @@ def test_every_revision_is_rebuilt_to_the_byte(definitions: Definitions) -> None
 def test_deleting_writes_a_tombstone_and_keeps_the_past(definitions: Definitions, database: Engine) -> None:
     definitions.publish("kopi", Publication([percent_off("a", 10), percent_off("b", 20)]))
 
-    published = definitions.publish("kopi", Publication(deleted_ids=["a", "never-there"]))
+    published = definitions.publish("kopi", Publication(deleted_ids=["a"]))
 
     assert (published.revision, published.deleted) == (2, ("a",))
     assert ids(definitions) == ["b"]
@@ -80,6 +84,84 @@ def test_deleting_writes_a_tombstone_and_keeps_the_past(definitions: Definitions
             text("SELECT promotion_id, version FROM change_log WHERE revision = 2")
         ).all()
     assert [tuple(row) for row in rows] == [("a", None)]
+
+
+def test_an_unknown_id_to_delete_is_refused_by_name(definitions: Definitions) -> None:
+    definitions.publish("kopi", Publication([percent_off("a", 10)]))
+
+    with pytest.raises(DefinitionsRefused, match="there is no promotion never-there"):
+        definitions.publish("kopi", Publication([percent_off("b", 10)], deleted_ids=["a", "never-there"]))
+
+    assert ids(definitions) == ["a"]
+
+
+def test_what_is_deleted_cannot_be_published_at_once(definitions: Definitions) -> None:
+    definitions.publish("kopi", Publication([percent_off("a", 10)]))
+    with pytest.raises(DefinitionsRefused, match="a is to be deleted and published at once"):
+        definitions.publish("kopi", Publication([percent_off("a", 20)], deleted_ids=["a"]))
+
+
+def test_another_companys_document_is_refused(definitions: Definitions) -> None:
+    settings = jakarta_settings()
+    settings.company_id = "roti"
+
+    with pytest.raises(DefinitionsRefused, match="that of roti, and is to be published for kopi"):
+        definitions.publish("kopi", Publication([percent_off("a", 10)], settings=settings))
+
+    assert definitions.companies() == []
+
+
+@pytest.mark.parametrize("company_id", ["", "kopi toko", "../kopi", "k" * 65, "kopi\n", "café"])
+def test_a_company_needs_a_proper_id(definitions: Definitions, company_id: str) -> None:
+    with pytest.raises(Invalid, match="is no id of a company"):
+        definitions.publish(company_id, Publication([percent_off("a", 10)]))
+    assert definitions.companies() == []
+
+
+def test_settings_keep_what_a_document_does_not_have(definitions: Definitions) -> None:
+    definitions.publish("kopi", Publication(settings=jakarta_settings()))
+    stores = Ruleset(stores=[Store(id="kemang", time_zone="Asia/Jakarta")])
+
+    published = definitions.publish("kopi", Publication([percent_off("a", 10)], settings=stores))
+    again = definitions.publish("kopi", Publication(settings=Ruleset(company_id="kopi")))
+
+    ruleset = definitions.ruleset("kopi")
+    assert (published.settings_changed, again.settings_changed, again.revision) == (True, False, 2)
+    assert ruleset.policy == jakarta_settings().policy
+    assert list(ruleset.stores) == list(stores.stores)
+    assert ruleset.categories == jakarta_settings().categories
+    assert definitions.ruleset("kopi", 1).stores == jakarta_settings().stores
+
+
+def test_a_dry_run_says_what_would_come_and_changes_nothing(definitions: Definitions) -> None:
+    definitions.publish("kopi", Publication([percent_off("a", 10), percent_off("b", 10)]))
+
+    dry = definitions.publish(
+        "kopi", Publication([percent_off("a", 20), percent_off("c", 10)], complete=True, dry_run=True)
+    )
+
+    assert (dry.revision, dry.written, dry.deleted) == (2, ("a", "c"), ("b",))
+    assert sentences(dry.differences) == [
+        "promotion a: name (en): 10 % off becomes 20 % off",
+        "promotion a: percent discount, percent off: 10 % becomes 20 %",
+        "promotion b is removed",
+        "promotion c is added",
+    ]
+    assert (definitions.head_revision("kopi"), ids(definitions)) == (1, ["a", "b"])
+    assert definitions.publish("roti", Publication([percent_off("a", 1)], dry_run=True)).revision == 1
+    assert definitions.companies() == ["kopi"]
+
+
+def test_a_revision_knows_who_made_it_when_and_why(definitions: Definitions) -> None:
+    definitions.publish("kopi", Publication([percent_off("a", 10)], comment="opening"))
+    definitions.publish("kopi", Publication([percent_off("a", 20)]))
+
+    newest, first = definitions.revisions("kopi")
+
+    assert (newest.revision, first.revision, first.comment) == (2, 1, "opening")
+    assert (first.author, first.action) == (getpass.getuser(), "publish_directly")
+    assert newest.publish_time > first.publish_time
+    assert definitions.revisions("kopi", below=2) == [first]
 
 
 def test_a_complete_publication_deletes_the_rest(definitions: Definitions) -> None:
@@ -193,18 +275,30 @@ def test_history_is_append_only_in_the_database_too(definitions: Definitions, da
         "DELETE FROM promotion_version",
         "UPDATE change_log SET version = NULL",
         "DELETE FROM settings_version",
+        "UPDATE reference_version SET definition = NULL",
+        "DELETE FROM revision",
+        "TRUNCATE change_log",
     ):
         with pytest.raises(DBAPIError, match="never changed or deleted"), database.begin() as connection:
             connection.execute(text(statement))
 
 
-@pytest.mark.parametrize("column", ["type = 'combo'", "code = 'OTHER'", "priority = 7", "start_time = now()"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        *("type = 'combo'", "code = 'OTHER'", "priority = 7", "start_time = now()"),
+        *("start_date = '2026-11-21'", "time_zone = 'UTC'"),
+    ],
+)
 def test_a_projected_column_cannot_contradict_its_definition(
     definitions: Definitions, database: Engine, column: str
 ) -> None:
     definitions.publish("kopi", Publication([percent_off("a", 10)]))
     name, value = column.split(" = ")
-    names = "company_id, promotion_id, version, definition, type, code, priority, rule_language, start_time"
+    names = (
+        "company_id, promotion_id, version, definition, type, code, priority, rule_language, start_time,"
+        " start_date, time_zone, author, comment"
+    )
     changed = names.replace("version", "version + 1").replace(name, value)
     with (
         pytest.raises(sqlalchemy.exc.IntegrityError, match=f"ck_promotion_version_{name}"),
@@ -223,16 +317,24 @@ def test_a_definition_of_a_newer_program_is_never_read_in_part(
         connection.execute(
             text(
                 "INSERT INTO promotion_version"
-                " (company_id, promotion_id, version, definition, type, code, priority, rule_language)"
+                " (company_id, promotion_id, version, definition, type, code, priority, rule_language,"
+                " author, comment)"
                 " SELECT company_id, promotion_id, 2, definition || '{\"only_on_mars\": true}',"
-                " type, code, priority, rule_language FROM promotion_version WHERE promotion_id = 'a'"
+                " type, code, priority, rule_language, author, comment"
+                " FROM promotion_version WHERE promotion_id = 'a'"
             )
         )
         connection.execute(text("UPDATE revision_head SET revision = 2"))
         connection.execute(
             text(
-                "INSERT INTO change_log (company_id, promotion_id, revision, version)"
-                " VALUES ('kopi', 'a', 2, 2)"
+                "INSERT INTO revision (company_id, revision, action, author, comment)"
+                " VALUES ('kopi', 2, 'publish', 'a newer program', '')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO change_log (company_id, promotion_id, revision, change, version)"
+                " VALUES ('kopi', 'a', 2, 'publish', 2)"
             )
         )
 

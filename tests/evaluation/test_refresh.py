@@ -118,9 +118,14 @@ async def test_a_ruleset_that_does_not_compile_leaves_the_old_one(
         connection.execute(text("UPDATE revision_head SET revision = 2"))
         connection.execute(
             text(
-                "INSERT INTO settings_version "
-                " (company_id, revision, policy, stores, categories, holiday_calendars)"
-                """ VALUES ('kopi', 2, '{"time_zone": "Mars/Base"}', '[]', '[]', '[]')"""
+                "INSERT INTO revision (company_id, revision, action, author, comment)"
+                " VALUES ('kopi', 2, 'publish', 'somebody', '')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO settings_version (company_id, revision, policy)"
+                """ VALUES ('kopi', 2, '{"time_zone": "Mars/Base"}')"""
             )
         )
 
