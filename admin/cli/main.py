@@ -31,6 +31,7 @@ COMMANDS = {
     "compare": "compare",
     "validate": "validate",
     "publish": "publish",
+    "audit": "audit",
     "doctor": "doctor",
     "version": "version",
 }
@@ -59,6 +60,9 @@ class _LazyGroup(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"admin.cli.{COMMANDS[cmd_name]}")
+        group = getattr(module, "group", None)
+        if group is not None:
+            return typer.main.get_command(group)
         single = typer.Typer(add_completion=False)
         single.command(name=cmd_name, epilog=EXIT_CODES)(getattr(module, cmd_name))
         return typer.main.get_command(single)

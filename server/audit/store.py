@@ -60,8 +60,11 @@ def move_head(connection: Connection, company_id: str, number: int, digest: byte
 def rows(connection: Connection, company_id: str) -> Iterator[Json]:
     """Every entry of a company in its order, without holding all of them."""
     query = select(audit_entry).where(audit_entry.c.company_id == company_id).order_by(audit_entry.c.number)
-    for row in connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query):
-        yield dict(row._mapping)
+    page = query.limit(ROWS_AT_ONCE)
+    while found := connection.execute(page).all():
+        for row in found:
+            yield dict(row._mapping)
+        page = query.where(audit_entry.c.number > found[-1].number).limit(ROWS_AT_ONCE)
 
 
 def newest(connection: Connection, company_id: str, count: int | None) -> list[Json]:
