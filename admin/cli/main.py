@@ -31,6 +31,7 @@ COMMANDS = {
     "compare": "compare",
     "validate": "validate",
     "publish": "publish",
+    "reference": "reference",
     "audit": "audit",
     "doctor": "doctor",
     "version": "version",

@@ -10,7 +10,7 @@ from dealwright.v1.ruleset_pb2 import Ruleset
 
 from server.runtime.errors import DefinitionsRefused, Invalid
 
-_COMPANY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def validate(promotion: Promotion) -> list[Diagnostic]:
@@ -49,7 +49,7 @@ def require_compiling(ruleset: Ruleset) -> list[Diagnostic]:
 
 def require_company_id(company_id: str) -> None:
     """Refuses what can't be the id of a company, before anything of that name comes to be."""
-    if not _COMPANY_ID.fullmatch(company_id):
+    if not IDENTIFIER.fullmatch(company_id):
         raise Invalid(
             "COMPANY_ID_INVALID",
             f"`{company_id}` is no id of a company: 1 to 64 characters of a-z, A-Z, 0-9, '.', '_' and '-'",

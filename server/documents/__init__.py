@@ -10,6 +10,7 @@ from server.documents.files import (
     read_definitions,
 )
 from server.documents.protojson import parse_message, parse_value, to_json, to_value
+from server.documents.rows import Row, read_rows, write_csv
 from server.documents.source import DocumentError, Problem, Source, Value, parse_json, parse_yaml, read_source
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "DocumentError",
     "Item",
     "Problem",
+    "Row",
     "Source",
     "Value",
     "parse_cart",
@@ -28,7 +30,9 @@ __all__ = [
     "parse_yaml",
     "read_cart",
     "read_definitions",
+    "read_rows",
     "read_source",
     "to_json",
     "to_value",
+    "write_csv",
 ]

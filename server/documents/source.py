@@ -74,14 +74,20 @@ class Source:
 
 def read_source(path: Path | str) -> Source:
     """Reads a file: JSON by its ending, else YAML. `-` is standard input."""
+    name, text = read_text(path)
+    return parse_json(text, name) if name.endswith(".json") else parse_yaml(text, name)
+
+
+def read_text(path: Path | str) -> tuple[str, str]:
+    """The name of a file and its text. `-` is standard input."""
     name = "standard input" if str(path) == "-" else str(path)
     try:
-        text = (sys.stdin.buffer.read() if str(path) == "-" else _file_bytes(Path(path))).decode()
+        text = (sys.stdin.buffer.read() if str(path) == "-" else _file_bytes(Path(path))).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DocumentError([Problem("is no UTF-8 text", name)]) from error
     except OSError as error:
         raise DocumentError([Problem(f"can't be read: {error.strerror}", name)]) from error
-    return parse_json(text, name) if name.endswith(".json") else parse_yaml(text, name)
+    return name, text
 
 
 def _file_bytes(path: Path) -> bytes:
