@@ -8,13 +8,17 @@ import structlog
 from dealwright.v1.ruleset_pb2 import Ruleset
 from sqlalchemy import Connection, Engine
 
-from server.access.actor import local_actor
+from server.access.actor import Actor, local_actor
+from server.audit import service as audit
+from server.audit.service import Event
 from server.db.engine import plain_errors
 from server.definitions.contents import RULESET_FIELDS, Contents, contents_at
 from server.definitions.differences import Difference, between
 from server.definitions.publishing import Publication, Published, publish_directly
+from server.definitions.rollback import roll_back
 from server.definitions.store import revisions as store
 from server.definitions.store.revisions import Revision
+from server.definitions.transitions import Done
 from server.definitions.validation import fault, require_company_id, require_valid
 from server.runtime.errors import DefinitionsRefused, Unknown
 
@@ -83,6 +87,37 @@ class Definitions:
         if not publication.dry_run:
             log.info("published", company=company_id, revision=published.revision, changed=published.changed)
         return replace(published, warnings=tuple(warnings))
+
+    def roll_back(self, actor: Actor, revision: int, *, comment: str = "", dry_run: bool = False) -> Done:
+        """Makes a new revision that holds exactly what an earlier one held."""
+        with writing(self._engine, actor.company_id, dry_run=dry_run) as connection:
+            require_revision(connection, actor.company_id, revision)
+            done = roll_back(connection, actor, revision, comment)
+        if not dry_run:
+            log.info("rolled_back", company=actor.company_id, revision=done.revision, to=revision)
+        return done
+
+    def set_self_approval(self, actor: Actor, *, allowed: bool) -> None:
+        """Says whether people of the company may approve what they wrote: for shops of one person."""
+        require_company_id(actor.company_id)
+        with writing(self._engine, actor.company_id) as connection:
+            before = store.self_approval(connection, actor.company_id)
+            if before == allowed:
+                return
+            audit.append(
+                connection,
+                actor,
+                [
+                    Event(
+                        "change",
+                        "company",
+                        actor.company_id,
+                        before={"self_approval": before},
+                        after={"self_approval": allowed},
+                    )
+                ],
+            )
+            store.set_self_approval(connection, actor.company_id, allowed)
 
 
 @contextmanager

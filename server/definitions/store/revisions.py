@@ -82,6 +82,20 @@ def head_revision(connection: Connection, company_id: str) -> int | None:
 
 def promotions_at(connection: Connection, company_id: str, number: int) -> list[StoredPromotion]:
     """The promotions in force at a revision, by id."""
+    return _changed_last(connection, company_id, number, IN_FORCE)
+
+
+def paused_at(connection: Connection, company_id: str, number: int) -> dict[str, StoredPromotion]:
+    """The promotions that were paused at a revision, by id."""
+    return {
+        stored.promotion_id: stored for stored in _changed_last(connection, company_id, number, ("pause",))
+    }
+
+
+def _changed_last(
+    connection: Connection, company_id: str, number: int, changes: Sequence[str]
+) -> list[StoredPromotion]:
+    """The promotions of which the newest entry at a revision is one of some changes."""
     log = change_log.c
     newest = (
         select(log.promotion_id, log.version, log.change)
@@ -96,7 +110,7 @@ def promotions_at(connection: Connection, company_id: str, number: int) -> list[
         .join(
             newest, (versions.promotion_id == newest.c.promotion_id) & (versions.version == newest.c.version)
         )
-        .where(versions.company_id == company_id, newest.c.change.in_(IN_FORCE))
+        .where(versions.company_id == company_id, newest.c.change.in_(changes))
         .order_by(versions.promotion_id)
     )
     return [StoredPromotion(*row) for row in rows]

@@ -1,0 +1,178 @@
+"""Use cases of single promotions: write, review, publish, pause, find, preview, and look back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from dealwright.v1.diagnostic_pb2 import Diagnostic
+from dealwright.v1.evaluation_service_pb2 import ExplainRequest, ExplainResponse
+from dealwright.v1.promotion_pb2 import Promotion
+from sqlalchemy import Connection, Engine
+
+from server.access.actor import Actor
+from server.audit import service as audit
+from server.audit.service import Entry
+from server.db.engine import plain_errors
+from server.definitions import preview, validation
+from server.definitions.differences import Difference, of_one
+from server.definitions.drafts import Draft, Saved, save, unknown_promotion
+from server.definitions.lifecycle import Action
+from server.definitions.service import snapshot, writing
+from server.definitions.store import promotions as store
+from server.definitions.store import revisions as revision_store
+from server.definitions.store.promotions import Filter, Head, Version
+from server.definitions.transitions import Done, Target, act
+from server.runtime.errors import Invalid, Unknown
+
+log = structlog.get_logger()
+
+PAGE_SIZE = 50
+"""How many promotions a page has when nothing is said."""
+
+PAGE_SIZE_MAX = 500
+"""How many promotions a page has at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A promotion as it is kept: one of its versions, and where it stands."""
+
+    head: Head
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some promotions by id. `after` continues behind them; empty at the end."""
+
+    records: tuple[Record, ...]
+    after: str
+
+
+class Promotions:
+    """The promotions of all companies in one database. The company is always the actor's own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def get(self, actor: Actor, promotion_id: str, version: int | None = None) -> Record:
+        """A promotion with one of its versions, the newest by default."""
+        with snapshot(self._engine) as connection:
+            head = self._heads(connection, actor, [promotion_id]).get(promotion_id)
+            if head is None:
+                raise unknown_promotion(promotion_id)
+            return Record(head, _version(connection, actor, head, version))
+
+    def page(
+        self, actor: Actor, wanted: Filter | None = None, after: str = "", size: int = PAGE_SIZE
+    ) -> Page:
+        """Promotions with their newest versions, by id."""
+        if not 1 <= size <= PAGE_SIZE_MAX:
+            raise Invalid(
+                "OUT_OF_RANGE", f"a page has 1 to {PAGE_SIZE_MAX} promotions, not {size}", field="page_size"
+            )
+        with snapshot(self._engine) as connection:
+            now = revision_store.database_time(connection)
+            found = store.page(connection, actor.company_id, now, wanted or Filter(), after, size + 1)
+        records = tuple(Record(head, version) for head, version in found[:size])
+        return Page(records, records[-1].head.promotion_id if len(found) > size else "")
+
+    def validate(self, promotion: Promotion) -> list[Diagnostic]:
+        """Everything that the validator has to say."""
+        return validation.validate(promotion)
+
+    def save(
+        self, actor: Actor, drafts: Sequence[Draft], *, comment: str = "", dry_run: bool = False
+    ) -> Saved:
+        """Saves drafts in one transaction, or refuses all of them."""
+        warnings = validation.require_valid(draft.promotion for draft in drafts)
+        validation.require_company_id(actor.company_id)
+        with writing(self._engine, actor.company_id, dry_run=dry_run) as connection:
+            heads = self._heads(connection, actor, [draft.promotion.id for draft in drafts])
+            return save(connection, actor, heads, drafts, comment, warnings)
+
+    def act(
+        self,
+        actor: Actor,
+        action: Action,
+        targets: Sequence[Target],
+        *,
+        comment: str = "",
+        dry_run: bool = False,
+    ) -> Done:
+        """Does something with promotions in one transaction, with all of them or none."""
+        with writing(self._engine, actor.company_id, dry_run=dry_run) as connection:
+            heads = self._heads(connection, actor, [target.promotion_id for target in targets])
+            done = act(connection, actor, action, targets, heads, comment)
+        if not dry_run:
+            log.info(
+                action.value,
+                company=actor.company_id,
+                revision=done.revision,
+                promotions=len(targets),
+                actor=actor.name,
+            )
+        return done
+
+    def preview(
+        self,
+        actor: Actor,
+        request: ExplainRequest,
+        *,
+        promotion_ids: Sequence[str] = (),
+        promotions: Sequence[Promotion] = (),
+        alone: bool = False,
+    ) -> ExplainResponse:
+        """Prices a cart as if the newest versions of some promotions, or unsaved ones, were in force."""
+        validation.require_valid(promotions)
+        with snapshot(self._engine) as connection:
+            heads = self._heads(connection, actor, promotion_ids)
+            drafts = [_version(connection, actor, _known(heads, key), None) for key in promotion_ids]
+            ruleset = preview.ruleset(connection, actor.company_id, drafts, promotions, alone=alone)
+        return preview.explain(ruleset, request)
+
+    def history(
+        self, actor: Actor, promotion_id: str, below: int | None = None, count: int = 50
+    ) -> list[Entry]:
+        """What was done with a promotion, the newest entries or the newest below a number, oldest first."""
+        with plain_errors(self._engine), self._engine.connect() as connection:
+            entries = audit.entries_about(
+                connection, actor.company_id, "promotion", promotion_id, before=below, count=count
+            )
+        if not entries and below is None:
+            raise unknown_promotion(promotion_id)
+        return entries
+
+    def differences(self, actor: Actor, promotion_id: str, older: int, newer: int | None) -> list[Difference]:
+        """What differs between two versions of a promotion; the newer one is the newest by default."""
+        before = self.get(actor, promotion_id, older).version
+        after = self.get(actor, promotion_id, newer).version
+        difference = of_one("promotion", promotion_id, before.definition, after.definition)
+        return [difference] if difference else []
+
+    def _heads(self, connection: Connection, actor: Actor, ids: Sequence[str]) -> dict[str, Head]:
+        return store.heads(connection, actor.company_id, _now(connection), ids)
+
+
+def _now(connection: Connection) -> datetime:
+    return revision_store.database_time(connection)
+
+
+def _known(heads: dict[str, Head], promotion_id: str) -> Head:
+    head = heads.get(promotion_id)
+    if head is None:
+        raise unknown_promotion(promotion_id)
+    return head
+
+
+def _version(connection: Connection, actor: Actor, head: Head, version: int | None) -> Version:
+    wanted = (head.promotion_id, head.version if version is None else version)
+    found = store.versions(connection, actor.company_id, [wanted]).get(wanted)
+    if found is None:
+        raise Unknown(
+            "VERSION_UNKNOWN",
+            f"{head.promotion_id} has versions up to {head.version}, not {version}",
+            promotion_id=head.promotion_id,
+        )
+    return found
