@@ -20,6 +20,7 @@ from admin.cli.process import plain_failures, read_settings
 from admin.cli.publish import publish_demo
 from admin.cli.receipt import receipt
 from admin.cli.serve import addresses
+from admin.cli.token import tell_first_token
 from admin.cli.up import EXAMPLES, ExamplesOption
 from server.db.database import database
 from server.db.migrate import upgrade
@@ -53,6 +54,7 @@ def demo(
         with database(settings) as engine:
             upgrade(engine)
             published = publish_demo(Definitions(engine), examples)
+            tell_first_token(engine, published.company_id)
             settings = replace(
                 settings,
                 company=published.company_id,

@@ -32,6 +32,8 @@ COMMANDS = {
     "validate": "validate",
     "publish": "publish",
     "reference": "reference",
+    "company": "company",
+    "token": "token",
     "audit": "audit",
     "doctor": "doctor",
     "version": "version",

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import typer
 
 from admin.cli.findings import of_engine, report
-from admin.cli.output import ExitCode, plain_findings, say, visible
-from server.db.engine import DatabaseUnavailable
+from admin.cli.output import ExitCode, plain_findings, say
+from server.db.engine import DatabaseUnavailable, Unstorable
 from server.runtime.app import AddressTaken
 from server.runtime.errors import DefinitionsRefused, Refusal
 from server.runtime.settings import SettingsError
@@ -25,7 +25,7 @@ def plain_failures() -> Iterator[None]:
     except SettingsError as error:
         say(visible(f"Settings: {error}"))
         raise typer.Exit(ExitCode.USAGE) from error
-    except Refusal as error:
+    except (Refusal, Unstorable) as error:
         say(str(error))
         raise typer.Exit(ExitCode.FINDINGS) from error
     except (DatabaseUnavailable, AddressTaken) as error:

@@ -10,7 +10,7 @@ from admin.cli.groups import command_group
 from admin.cli.local import CompanyOption, local_database, only_company
 from admin.cli.output import EXIT_CODES, ExitCode, JsonOption, emit, emit_json
 from admin.cli.process import plain_failures
-from server.access.actor import local_actor
+from server.actors import local_actor
 from server.definitions.contents import KINDS, read_reference
 from server.definitions.differences import sentences
 from server.definitions.references import RowsRefused, import_references

@@ -11,6 +11,7 @@ from admin.cli.output import JsonOption, say
 from admin.cli.process import plain_failures, read_settings
 from admin.cli.publish import publish_demo
 from admin.cli.serve import announcement
+from admin.cli.token import tell_first_token
 from server.db.database import database
 from server.db.migrate import upgrade
 from server.definitions.service import Definitions
@@ -36,8 +37,9 @@ def up(
         settings.refuse_plaintext()
         logs.configure(settings.log_format, settings.log_level)
         say("Starting PostgreSQL" if settings.database_url is None else "Connecting to the database")
-        engine = resources.enter_context(database(settings))
-        upgrade(engine)
-        if demo:
-            publish_demo(Definitions(engine), examples)
-        asyncio.run(run(Application(settings, engine), announcement(as_json=as_json), resources.close))
+        with database(settings) as engine:
+            upgrade(engine)
+            if demo:
+                published = publish_demo(Definitions(engine), examples)
+                tell_first_token(engine, published.company_id)
+            asyncio.run(run(Application(settings, engine), announcement(as_json=as_json)))

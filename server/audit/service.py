@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from server.access.actor import Actor
+from server.actors import Actor
 from server.audit import store
 from server.audit.chain import FIRST_HASH, chained
 from server.db.engine import plain_errors

@@ -7,7 +7,7 @@ import psycopg
 import sqlalchemy
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 
 CONNECT_SECONDS = 5
 """How long a connection attempt may take."""
@@ -20,8 +20,8 @@ class DatabaseUnavailable(Exception):
     """The database can't be reached or used; the text names the place, never a password."""
 
 
-class UnusableUrl(DatabaseUnavailable):
-    """A database URL with which no connection can even be tried."""
+class Unstorable(Exception):
+    """A value that the database has no place for, such as a text with the character U+0000."""
 
 
 def connect(url: str, *, application: str = "dealwright") -> Engine:
@@ -49,9 +49,13 @@ def connect(url: str, *, application: str = "dealwright") -> Engine:
 
 @contextmanager
 def plain_errors(engine: Engine) -> Iterator[None]:
-    """Turns a lost or refused connection into DatabaseUnavailable; other errors pass."""
+    """Turns a lost connection into DatabaseUnavailable, a value without a place into Unstorable."""
     try:
         yield
+    except DataError as error:
+        raise Unstorable(
+            "a value can't be stored: a number is too large, or a text has the character U+0000"
+        ) from error
     except DBAPIError as error:
         if not (isinstance(error, sqlalchemy.exc.OperationalError) or error.connection_invalidated):
             raise

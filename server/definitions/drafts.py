@@ -8,7 +8,7 @@ from dealwright.v1.diagnostic_pb2 import Diagnostic
 from dealwright.v1.promotion_pb2 import Promotion
 from sqlalchemy import Connection
 
-from server.access.actor import Actor
+from server.actors import Actor
 from server.audit import service as audit
 from server.audit.service import Event
 from server.definitions.conflicts import require_fresh

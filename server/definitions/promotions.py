@@ -10,7 +10,7 @@ from dealwright.v1.evaluation_service_pb2 import ExplainRequest, ExplainResponse
 from dealwright.v1.promotion_pb2 import Promotion
 from sqlalchemy import Connection, Engine
 
-from server.access.actor import Actor
+from server.actors import Actor
 from server.audit import service as audit
 from server.audit.service import Entry
 from server.db.engine import plain_errors

@@ -9,7 +9,7 @@ from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.ruleset_pb2 import Ruleset
 from sqlalchemy import Connection
 
-from server.access.actor import Actor
+from server.actors import Actor
 from server.audit import service as audit
 from server.audit.service import Event
 from server.definitions.contents import RULESET_FIELDS, Contents, contents_at

@@ -10,7 +10,7 @@ from dealwright.v1.ruleset_pb2 import Ruleset
 from google.protobuf.message import Message
 from sqlalchemy import Engine
 
-from server.access.actor import Actor
+from server.actors import Actor
 from server.audit import service as audit
 from server.definitions.contents import RULESET_FIELDS, Contents
 from server.definitions.differences import Difference

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from server.access.actor import Actor
+from server.actors import Actor
 from server.audit import service as audit
 from server.audit.service import Event
 from server.definitions.contents import Contents, contents_at

@@ -8,7 +8,7 @@ import structlog
 from dealwright.v1.ruleset_pb2 import Ruleset
 from sqlalchemy import Connection, Engine
 
-from server.access.actor import Actor, local_actor
+from server.actors import Actor, local_actor
 from server.audit import service as audit
 from server.audit.service import Event
 from server.db.engine import plain_errors
@@ -87,6 +87,12 @@ class Definitions:
         if not publication.dry_run:
             log.info("published", company=company_id, revision=published.revision, changed=published.changed)
         return replace(published, warnings=tuple(warnings))
+
+    def create_company(self, actor: Actor) -> None:
+        """Makes sure that the actor's company exists."""
+        require_company_id(actor.company_id)
+        with writing(self._engine, actor.company_id):
+            pass
 
     def roll_back(self, actor: Actor, revision: int, *, comment: str = "", dry_run: bool = False) -> Done:
         """Makes a new revision that holds exactly what an earlier one held."""

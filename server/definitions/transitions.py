@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from dealwright.v1.diagnostic_pb2 import Diagnostic
 from sqlalchemy import Connection
 
-from server.access.actor import Actor
+from server.actors import Actor
 from server.audit import service as audit
 from server.audit.service import Event
 from server.definitions.conflicts import require_fresh

@@ -182,6 +182,8 @@ def _text(value: Value) -> str:
     if not isinstance(value, str):
         hint = "; write it in quotes" if isinstance(value, bool | int | Decimal) else ""
         raise _Refused(f"expected a text, got {_described(value)}{hint}")
+    if "\0" in value:
+        raise _Refused("is a text with the character U+0000")
     try:
         value.encode()
     except UnicodeEncodeError as error:

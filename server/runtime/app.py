@@ -13,6 +13,11 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from sqlalchemy import Engine
 
+from server.access.grants import Grants
+from server.access.rpc import GuardedServer
+from server.access.service import Access
+from server.definitions import rpc as definitions_rpc
+from server.definitions.promotions import Promotions
 from server.definitions.service import Definitions
 from server.evaluation import rpc as evaluation_rpc
 from server.evaluation.aftersale import AfterSale
@@ -45,11 +50,13 @@ class Application:
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         settings.refuse_plaintext()
+        settings.refuse_open_access()
         self.settings = settings
         self.metrics = Metrics()
-        definitions = Definitions(engine)
-        self.holder = RulesetHolder(definitions, self.metrics, settings.company)
-        self.revisions = Revisions(self.holder, definitions)
+        self.grants = Grants(Access(engine))
+        self.promotions = Promotions(engine)
+        self.definitions = Definitions(engine)
+        self.holder = RulesetHolder(self.definitions, self.metrics, settings.company)
         self.grpc_address = settings.grpc_address
         self.metrics_address = settings.metrics_address
         self._stopping = False
@@ -71,11 +78,13 @@ class Application:
         self.metrics_address = self._monitoring.address
         self._monitoring.start()
         await self._report_health()
+        await self.grants.refresh()
         await self.holder.refresh()
         await self._report_health()
         await self._server.start()
         self._tasks = [
             asyncio.create_task(self.holder.keep_fresh(self.settings.refresh_seconds)),
+            asyncio.create_task(self.grants.keep_fresh(self.settings.refresh_seconds)),
             asyncio.create_task(self._follow_health()),
         ]
         log.info("serving", grpc=str(self.grpc_address), metrics=str(self.metrics_address), ready=self.ready)
@@ -96,7 +105,9 @@ class Application:
         """Drains and closes everything, for a process that goes on."""
         await self.drain()
         if self._server is not None:
-            await self._server.stop(STREAM_SECONDS)
+            await self._server.stop(self.settings.drain_seconds)
+        with contextlib.suppress(Exception):
+            await self.grants.note_use()
         if self._monitoring is not None:
             await asyncio.to_thread(self._monitoring.stop)
 
@@ -108,14 +119,23 @@ class Application:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        observed: Any = ObservedServer(server, self.metrics)
-        evaluation = Evaluation(self.holder, self.metrics)
-        after_sale = AfterSale(self.revisions, self.metrics)
-        evaluation_rpc.register(observed, evaluation, after_sale, self._intake)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, observed)
-        services = (evaluation_rpc.SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        guarded: Any = GuardedServer(
+            ObservedServer(server, self.metrics),
+            self.grants,
+            open_pricing=self.settings.open_pricing,
+            served_company=lambda: self.holder.active.company_id if self.holder.active else None,
+        )
+        evaluation_rpc.register(guarded, Evaluation(self.holder, self.metrics))
+        definitions_rpc.register(guarded, self.promotions, self.definitions)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, guarded)
+        services = (
+            evaluation_rpc.SERVICE,
+            definitions_rpc.SERVICE,
+            health.SERVICE_NAME,
+            reflection.SERVICE_NAME,
+        )
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
-            reflection.aio.ReflectionServicer(services), observed
+            reflection.aio.ReflectionServicer(services), guarded
         )
         return server
 

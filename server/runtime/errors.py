@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
-from server.db.engine import DatabaseUnavailable
+from server.db.engine import DatabaseUnavailable, Unstorable
 
 log = structlog.get_logger()
 
@@ -115,6 +115,9 @@ def status_of(error: BaseException) -> CallStatus:
         return _invalid(error.diagnostics)
     if isinstance(error, Refusal):
         return _refused(error)
+    if isinstance(error, Unstorable):
+        info = ErrorInfo(reason="VALUE_UNSTORABLE", domain=DOMAIN)
+        return CallStatus(grpc.StatusCode.INVALID_ARGUMENT, str(error), (info,))
     if isinstance(error, DatabaseUnavailable):
         log.error("database_unavailable", error=str(error))
         info = ErrorInfo(reason="DATABASE_UNAVAILABLE", domain=DOMAIN)

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-PREFIX = "DEALWRIGHT_"
-
+ACCESS = ("auto", "open", "tokens")
 LOG_FORMATS = ("auto", "console", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -64,6 +63,9 @@ class Settings:
     """DEALWRIGHT_METRICS_ADDRESS: host:port of /metrics, /healthz and /readyz."""
     allow_plaintext: bool = False
     """DEALWRIGHT_ALLOW_PLAINTEXT: 1 lets gRPC listen without TLS where other machines can reach it."""
+    access: str = "auto"
+    """DEALWRIGHT_ACCESS: tokens asks for a token on every call; open lets carts be priced without one, on a
+    loopback address only; auto is open on loopback. Definitions always need a token."""
     refresh_seconds: float = 2.0
     """DEALWRIGHT_REFRESH_SECONDS: how often the database is asked for a new revision."""
     drain_seconds: float = 10.0
@@ -85,6 +87,7 @@ class Settings:
             grpc_address=reader.address("DEALWRIGHT_GRPC_ADDRESS", default.grpc_address),
             metrics_address=reader.address("DEALWRIGHT_METRICS_ADDRESS", default.metrics_address),
             allow_plaintext=reader.choice("DEALWRIGHT_ALLOW_PLAINTEXT", ("0", "1"), "0") == "1",
+            access=reader.choice("DEALWRIGHT_ACCESS", ACCESS, default.access),
             refresh_seconds=reader.seconds("DEALWRIGHT_REFRESH_SECONDS", default.refresh_seconds),
             drain_seconds=reader.seconds("DEALWRIGHT_DRAIN_SECONDS", default.drain_seconds),
             log_format=reader.choice("DEALWRIGHT_LOG_FORMAT", LOG_FORMATS, default.log_format),
@@ -100,6 +103,20 @@ class Settings:
             raise SettingsError(
                 f"DEALWRIGHT_GRPC_ADDRESS={self.grpc_address} is reachable from other machines without TLS; "
                 "use a loopback address, or set DEALWRIGHT_ALLOW_PLAINTEXT=1 behind a proxy that adds it"
+            )
+
+    @property
+    def open_pricing(self) -> bool:
+        """Whether carts are priced without a token."""
+        return self.access == "open" or (self.access == "auto" and self.grpc_address.loopback)
+
+    def refuse_open_access(self) -> None:
+        """Without tokens, only this machine may call."""
+        if self.access == "open" and not self.grpc_address.loopback:
+            raise SettingsError(
+                f"DEALWRIGHT_ACCESS=open with DEALWRIGHT_GRPC_ADDRESS={self.grpc_address} would let anybody"
+                " call; use a loopback address, or leave DEALWRIGHT_ACCESS unset and make tokens with"
+                " `dealwright token create`"
             )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner
 
 from admin.cli.main import app
-from server.access.actor import Actor, Role
+from server.actors import Actor, Role
 from server.audit.service import Audit
 from server.definitions.service import Definitions, DefinitionsRefused, Publication
 from tests.definitions.samples import jakarta_settings, percent_off

@@ -2,7 +2,7 @@
 
 from dealwright.v1.promotion_pb2 import Promotion
 
-from server.access.actor import Actor, Role
+from server.actors import Actor, Role
 from server.definitions.drafts import Draft
 from server.definitions.lifecycle import Action, State
 from server.definitions.promotions import Promotions

@@ -7,8 +7,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 
+import server.access.tables
 import server.audit.tables
-import server.definitions.tables  # noqa: F401 - both fill the metadata
+import server.definitions.tables  # noqa: F401 - they fill the metadata
 from server.db.base import metadata
 from server.db.embedded import EmbeddedPostgres
 from server.db.engine import DatabaseUnavailable, connect, plain_errors

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from server.access.actor import Role
+from server.actors import Role
 from server.audit.service import Audit
 from server.definitions.drafts import Draft
 from server.definitions.lifecycle import TRANSITIONS, Action, Review, Standing, State, words

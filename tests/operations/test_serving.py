@@ -107,6 +107,7 @@ async def test_reflection_describes_the_service(application: Application, channe
 
     assert {service.name for service in listed.list_services_response.service} == {
         EVALUATION_SERVICE,
+        "dealwright.v1.DefinitionService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }

@@ -1,0 +1,119 @@
+"""Before every gRPC call: who is it, and may they? Each method is wrapped once, when it is registered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+from dealwright.v1.evaluation_service_pb2 import EvaluateRequest
+from google.protobuf.message import DecodeError
+
+from server.access.grants import Grant, Grants
+from server.access.rules import RULES, Rule, require_role
+from server.actors import Actor
+from server.runtime.errors import Denied, Invalid, Unauthenticated
+
+if TYPE_CHECKING:
+    from server.runtime.observation import ObservedServer
+
+    Handler = grpc.RpcMethodHandler[Any, Any]
+
+HEADER = "authorization"
+SCHEME = "Bearer "
+
+_grant: ContextVar[Grant] = ContextVar("grant")
+
+
+def actor_of(context: grpc.aio.ServicerContext[Any, Any]) -> Actor:
+    """Who makes the call that is being answered."""
+    return _grant.get().actor(f"gRPC {context.peer()}")
+
+
+class GuardedServer:
+    """A gRPC server as services see it when they register: nobody gets past who may not.
+
+    `open_pricing` lets carts be priced without a token; `served_company` is whose promotions are priced with.
+    """
+
+    def __init__(
+        self,
+        server: ObservedServer,
+        grants: Grants,
+        *,
+        open_pricing: bool,
+        served_company: Callable[[], str | None],
+    ) -> None:
+        self._server = server
+        self._grants = grants
+        self._open_pricing = open_pricing
+        self._served_company = served_company
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
+        guarded = {name: self._guard(handler, f"/{service}/{name}") for name, handler in handlers.items()}
+        self._server.add_registered_method_handlers(service, guarded)
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """Generated code offers every method this way too; the registered ones are enough."""
+
+    def _guard(self, handler: Handler, method: str) -> Handler:
+        rule = RULES.get(method, Rule())
+        if rule.public or (rule.pricing and self._open_pricing):
+            return handler
+        if handler.unary_unary is None:
+            raise NotImplementedError(f"{method} streams, and only public methods may so far")
+        make = grpc.unary_unary_rpc_method_handler
+        wrap = self._price if rule.pricing else self._call
+        return make(
+            wrap(handler.unary_unary, method), handler.request_deserializer, handler.response_serializer
+        )
+
+    def _call(self, behaviour: Any, method: str) -> Any:
+        async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            _grant.set(self._admit(context, method))
+            return await behaviour(request, context)
+
+        return call
+
+    def _price(self, behaviour: Any, method: str) -> Any:
+        async def call(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            grant = self._admit(context, method)
+            served = self._served_company()
+            if served is not None and grant.company_id != served:
+                raise Denied("OTHER_COMPANY", "the token is of another company than the one served here")
+            if grant.store_ids:
+                _require_store(grant, request)
+            return await behaviour(request, context)
+
+        return call
+
+    def _admit(self, context: grpc.aio.ServicerContext[Any, Any], method: str) -> Grant:
+        grant = self._grants.grant(_token(context))
+        require_role(method, grant.roles)
+        return grant
+
+
+def _token(context: grpc.aio.ServicerContext[Any, Any]) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == HEADER and isinstance(value, str) and value.startswith(SCHEME):
+            return value[len(SCHEME) :]
+    raise Unauthenticated("TOKEN_REQUIRED", "send a token as metadata `authorization: Bearer TOKEN`")
+
+
+def _require_store(grant: Grant, request: bytes) -> None:
+    """A token for some stores prices their carts alone. All pricing requests have the cart in one place."""
+    try:
+        store_id = EvaluateRequest.FromString(request).cart.store_id
+    except DecodeError as error:
+        # Not left to the engine: what only it can read would get past this check.
+        raise Invalid("NOT_A_MESSAGE", "the bytes are no request") from error
+    if store_id not in grant.store_ids:
+        raise Denied(
+            "OTHER_STORE",
+            f"the token is for other stores than {store_id}"
+            if store_id
+            else "the cart has to name its store",
+            store_id=store_id,
+        )

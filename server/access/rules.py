@@ -1,0 +1,78 @@
+"""Who may call what: one table of every method. What isn't in it is denied to everybody."""
+
+from dataclasses import dataclass
+
+from server.actors import Role
+from server.runtime.errors import Denied
+
+READERS = frozenset(set(Role) - {Role.DEVICE})
+PRICING = READERS | {Role.DEVICE}
+ADMIN = frozenset({Role.ADMIN})
+AUTHORS = ADMIN | {Role.AUTHOR}
+APPROVERS = ADMIN | {Role.APPROVER}
+PUBLISHERS = ADMIN | {Role.PUBLISHER}
+OPERATORS = PUBLISHERS | {Role.OPERATOR}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may call a method."""
+
+    roles: frozenset[Role] = frozenset()
+    public: bool = False
+    """Anybody may, without a token."""
+    pricing: bool = False
+    """It prices a cart: a token for some stores prices carts of those alone, and where access is open, which
+    is possible on this machine only, no token is needed."""
+
+
+PUBLIC = Rule(public=True)
+
+_SERVICES: dict[str, dict[str, Rule]] = {
+    "dealwright.v1.EvaluationService": {
+        "Evaluate": Rule(PRICING, pricing=True),
+        "Explain": Rule(PRICING, pricing=True),
+    },
+    "dealwright.v1.DefinitionService": {
+        "GetPromotion": Rule(READERS),
+        "ListPromotions": Rule(READERS),
+        "ListHistory": Rule(READERS),
+        "ListRevisions": Rule(READERS),
+        "Diff": Rule(READERS),
+        "ValidatePromotion": Rule(READERS),
+        "Preview": Rule(READERS),
+        "CreatePromotion": Rule(AUTHORS),
+        "UpdatePromotion": Rule(AUTHORS),
+        "SubmitPromotions": Rule(AUTHORS),
+        "RestorePromotions": Rule(AUTHORS),
+        "ApprovePromotions": Rule(APPROVERS),
+        "RejectPromotions": Rule(APPROVERS),
+        "RequestChanges": Rule(APPROVERS),
+        "PublishPromotions": Rule(PUBLISHERS),
+        "ArchivePromotions": Rule(PUBLISHERS),
+        "Rollback": Rule(PUBLISHERS),
+        "PausePromotions": Rule(OPERATORS),
+        "ResumePromotions": Rule(OPERATORS),
+    },
+    "grpc.health.v1.Health": {"Check": PUBLIC, "List": PUBLIC, "Watch": PUBLIC},
+    # The schema is no secret.
+    "grpc.reflection.v1alpha.ServerReflection": {"ServerReflectionInfo": PUBLIC},
+}
+
+RULES = {
+    f"/{service}/{method}": rule for service, methods in _SERVICES.items() for method, rule in methods.items()
+}
+"""The rule of each method, by its path."""
+
+
+def require_role(method: str, roles: frozenset[Role]) -> None:
+    """Refuses roles of which none may call a method."""
+    rule = RULES.get(method, Rule())
+    if rule.public or rule.roles & roles:
+        return
+    needed = " or ".join(sorted(rule.roles)) or "nobody"
+    raise Denied(
+        "ROLE_MISSING",
+        f"{method.rpartition('/')[2]} is for {needed}",
+        needed=",".join(sorted(rule.roles)),
+    )

@@ -1,0 +1,91 @@
+"""What use cases give back, as messages of the schema. One vocabulary for every door."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from dealwright.v1 import lifecycle_pb2 as schema
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from server.audit.service import Entry
+from server.definitions.conflicts import changed
+from server.definitions.contents import read_promotion
+from server.definitions.differences import Difference
+from server.definitions.lifecycle import Review, State
+from server.definitions.promotions import Record
+from server.definitions.store.revisions import Revision, StoredPromotion
+
+STATES = {state: schema.PromotionState.Value(f"PROMOTION_STATE_{state.name}") for state in State}
+"""The values of the schema, by state."""
+
+REVIEWS = {review: schema.ReviewState.Value(f"REVIEW_STATE_{review.name}") for review in Review}
+"""The values of the schema, by review."""
+
+
+def record(found: Record) -> schema.PromotionRecord:
+    head, version = found.head, found.version
+    stored = StoredPromotion(version.promotion_id, version.version, version.definition)
+    return schema.PromotionRecord(
+        promotion=read_promotion(stored),
+        version=version.version,
+        author=version.author,
+        comment=version.comment,
+        create_time=timestamp(version.create_time),
+        state=STATES[head.state],
+        review=REVIEWS[head.review],
+        newest_version=head.version,
+        published_version=head.published_version,
+        etag=str(head.audit_number),
+    )
+
+
+def history_entry(entry: Entry) -> schema.HistoryEntry:
+    return schema.HistoryEntry(
+        number=entry.number,
+        time=timestamp(entry.time),
+        actor=entry.actor,
+        source=entry.source,
+        action=entry.action,
+        version=entry.version or 0,
+        revision=entry.revision,
+        comment=entry.comment,
+        changes=changed(entry),
+    )
+
+
+def revision(found: Revision) -> schema.Revision:
+    return schema.Revision(
+        revision=found.revision,
+        action=found.action,
+        author=found.author,
+        comment=found.comment,
+        publish_time=timestamp(found.publish_time),
+    )
+
+
+def difference(found: Difference) -> schema.Difference:
+    return schema.Difference(
+        subject=found.subject,
+        subject_id=found.subject_id,
+        kind=schema.DifferenceKind.Value(f"DIFFERENCE_KIND_{found.kind.name}"),
+        fields=[
+            schema.FieldDifference(
+                path=field.path,
+                before=_protojson(field.before),
+                after=_protojson(field.after),
+                text=field.text,
+            )
+            for field in found.fields
+        ],
+        sentences=found.sentences(),
+    )
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message
+
+
+def _protojson(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,220 @@
+"""DefinitionService over gRPC: requests to use cases, and what they give back to responses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+from dealwright.v1 import definition_service_pb2 as schema
+from dealwright.v1.evaluation_service_pb2 import ExplainRequest
+from google.protobuf.message import Message
+
+from server.access.rpc import actor_of
+from server.actors import Actor
+from server.definitions import messages
+from server.definitions.drafts import Draft
+from server.definitions.lifecycle import Action, Review, State
+from server.definitions.promotions import PAGE_SIZE, PAGE_SIZE_MAX, Promotions
+from server.definitions.service import Definitions
+from server.definitions.store.promotions import Filter
+from server.definitions.transitions import Done, Target
+from server.runtime.errors import Invalid
+
+if TYPE_CHECKING:
+    from server.access.rpc import GuardedServer
+
+_SERVICE = schema.DESCRIPTOR.services_by_name["DefinitionService"]
+SERVICE = _SERVICE.full_name
+
+ACTIONS = {
+    "SubmitPromotions": Action.SUBMIT,
+    "ApprovePromotions": Action.APPROVE,
+    "RejectPromotions": Action.REJECT,
+    "RequestChanges": Action.REQUEST_CHANGES,
+    "PublishPromotions": Action.PUBLISH,
+    "PausePromotions": Action.PAUSE,
+    "ResumePromotions": Action.RESUME,
+    "ArchivePromotions": Action.ARCHIVE,
+    "RestorePromotions": Action.RESTORE,
+}
+"""The methods that do something with promotions."""
+
+_NUMBER_DIGITS_MAX = 18
+
+UseCase = Callable[[Actor, Any], Message]
+
+
+def register(server: GuardedServer, promotions: Promotions, definitions: Definitions) -> None:
+    """Adds the service to a server."""
+    calls = DefinitionCalls(promotions, definitions)
+    use_cases: dict[str, UseCase] = {
+        "CreatePromotion": calls.create,
+        "UpdatePromotion": calls.update,
+        "GetPromotion": calls.get,
+        "ListPromotions": calls.list,
+        "ValidatePromotion": calls.validate,
+        "Preview": calls.preview,
+        "Rollback": calls.roll_back,
+        "Diff": calls.diff,
+        "ListHistory": calls.history,
+        "ListRevisions": calls.revisions,
+        **{name: calls.doing(name, action) for name, action in ACTIONS.items()},
+    }
+    server.add_registered_method_handlers(
+        SERVICE, {name: _handler(name, use_case) for name, use_case in use_cases.items()}
+    )
+
+
+def _handler(name: str, use_case: UseCase) -> Any:
+    """Runs a use case in a thread, since it waits for the database."""
+
+    async def call(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+        return await asyncio.to_thread(use_case, actor_of(context), request)
+
+    request = getattr(schema, _SERVICE.methods_by_name[name].input_type.name)
+    return grpc.unary_unary_rpc_method_handler(
+        call,
+        request_deserializer=request.FromString,
+        response_serializer=lambda response: response.SerializeToString(),
+    )
+
+
+class DefinitionCalls:
+    """What each method does."""
+
+    def __init__(self, promotions: Promotions, definitions: Definitions) -> None:
+        self._promotions = promotions
+        self._definitions = definitions
+
+    def create(self, actor: Actor, request: schema.CreatePromotionRequest) -> Message:
+        draft = Draft(request.promotion, new=True)
+        saved = self._promotions.save(actor, [draft], comment=request.comment)
+        found = self._promotions.get(actor, request.promotion.id)
+        return schema.CreatePromotionResponse(record=messages.record(found), warnings=saved.warnings)
+
+    def update(self, actor: Actor, request: schema.UpdatePromotionRequest) -> Message:
+        if not request.etag:
+            raise Invalid("REQUIRED", "send the etag of what was read before the edit", field="etag")
+        draft = Draft(request.promotion, new=False, etag=_etag(request.etag))
+        saved = self._promotions.save(actor, [draft], comment=request.comment)
+        found = self._promotions.get(actor, request.promotion.id)
+        return schema.UpdatePromotionResponse(
+            record=messages.record(found),
+            warnings=saved.warnings,
+            differences=map(messages.difference, saved.differences),
+        )
+
+    def get(self, actor: Actor, request: schema.GetPromotionRequest) -> Message:
+        version = request.version if request.HasField("version") else None
+        found = self._promotions.get(actor, request.promotion_id, version)
+        return schema.GetPromotionResponse(record=messages.record(found))
+
+    def list(self, actor: Actor, request: schema.ListPromotionsRequest) -> Message:
+        states = {value: state for state, value in messages.STATES.items()}
+        reviews = {value: review for review, value in messages.REVIEWS.items()}
+        wanted = Filter(
+            [_named(states, value, "states") for value in request.states],
+            [_named(reviews, value, "reviews") for value in request.reviews],
+            tuple(request.types),
+            request.search,
+            dict(request.labels),
+        )
+        page = self._promotions.page(actor, wanted, request.page_token, _size(request.page_size))
+        return schema.ListPromotionsResponse(
+            records=map(messages.record, page.records), next_page_token=page.after
+        )
+
+    def validate(self, actor: Actor, request: schema.ValidatePromotionRequest) -> Message:
+        return schema.ValidatePromotionResponse(diagnostics=self._promotions.validate(request.promotion))
+
+    def preview(self, actor: Actor, request: schema.PreviewRequest) -> Message:
+        asked = ExplainRequest(cart=request.cart, language=request.language)
+        if request.HasField("evaluate_time"):
+            asked.evaluate_time.CopyFrom(request.evaluate_time)
+        if request.HasField("limit_state"):
+            asked.limit_state.CopyFrom(request.limit_state)
+        explained = self._promotions.preview(
+            actor,
+            asked,
+            promotion_ids=request.promotion_ids,
+            promotions=request.promotions,
+            alone=request.alone,
+        )
+        return schema.PreviewResponse(result=explained.result, traces=explained.traces)
+
+    def doing(self, name: str, action: Action) -> UseCase:
+        """What a method does with promotions."""
+        response = getattr(schema, f"{name}Response")
+
+        def do(actor: Actor, request: Any) -> Message:
+            targets = [Target(target.promotion_id, _etag(target.etag)) for target in request.promotions]
+            done = self._promotions.act(
+                actor, action, targets, comment=request.comment, dry_run=request.dry_run
+            )
+            return _done(done, response)
+
+        return do
+
+    def roll_back(self, actor: Actor, request: schema.RollbackRequest) -> Message:
+        done = self._definitions.roll_back(
+            actor, request.revision, comment=request.comment, dry_run=request.dry_run
+        )
+        return _done(done, schema.RollbackResponse)
+
+    def diff(self, actor: Actor, request: schema.DiffRequest) -> Message:
+        newer = request.newer if request.HasField("newer") else None
+        if request.promotion_id:
+            found = self._promotions.differences(actor, request.promotion_id, request.older, newer)
+        else:
+            found = self._definitions.differences(actor.company_id, request.older, newer)
+        return schema.DiffResponse(differences=map(messages.difference, found))
+
+    def history(self, actor: Actor, request: schema.ListHistoryRequest) -> Message:
+        size = _size(request.page_size)
+        entries = self._promotions.history(
+            actor, request.promotion_id, _number(request.page_token, "page_token"), size
+        )
+        more = str(entries[0].number) if len(entries) == size and entries[0].number > 1 else ""
+        return schema.ListHistoryResponse(entries=map(messages.history_entry, entries), next_page_token=more)
+
+    def revisions(self, actor: Actor, request: schema.ListRevisionsRequest) -> Message:
+        size = _size(request.page_size)
+        found = self._definitions.revisions(actor.company_id, _number(request.page_token, "page_token"), size)
+        more = str(found[-1].revision) if found and found[-1].revision > 1 else ""
+        return schema.ListRevisionsResponse(revisions=map(messages.revision, found), next_page_token=more)
+
+
+def _done(done: Done, response: type[Message]) -> Message:
+    return response(
+        revision=done.revision,
+        differences=map(messages.difference, done.differences),
+        warnings=done.warnings,
+    )
+
+
+def _etag(text: str) -> int | None:
+    return _number(text, "etag")
+
+
+def _number(text: str, field: str) -> int | None:
+    """A number that was given out as a text; None for an empty one."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= _NUMBER_DIGITS_MAX):
+        raise Invalid("NOT_GIVEN_OUT", f"send the {field} as it was received", field=field)
+    return int(text)
+
+
+def _named(known: dict[Any, State] | dict[Any, Review], value: int, field: str) -> Any:
+    if value not in known:
+        raise Invalid("ENUM_UNKNOWN", f"{value} is no value that this version knows", field=field)
+    return known[value]
+
+
+def _size(asked: int) -> int:
+    if not 0 <= asked <= PAGE_SIZE_MAX:
+        raise Invalid("OUT_OF_RANGE", f"a page has 1 to {PAGE_SIZE_MAX} items", field="page_size")
+    return asked or PAGE_SIZE
