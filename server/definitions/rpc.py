@@ -21,6 +21,7 @@ from server.definitions.promotions import PAGE_SIZE, PAGE_SIZE_MAX, Promotions
 from server.definitions.service import Definitions
 from server.definitions.store.promotions import Filter
 from server.definitions.transitions import Done, Target
+from server.documents import to_value
 from server.runtime.errors import Invalid
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class DefinitionCalls:
             [_named(reviews, value, "reviews") for value in request.reviews],
             tuple(request.types),
             request.search,
-            dict(request.labels),
+            [to_value(label) for label in request.labels],
         )
         page = self._promotions.page(actor, wanted, request.page_token, _size(request.page_size))
         return schema.ListPromotionsResponse(

@@ -61,7 +61,8 @@ class Filter:
     reviews: Collection[Review] = ()
     types: Collection[str] = ()
     words: str = ""
-    labels: Mapping[str, str] | None = None
+    labels: Sequence[Json] = ()
+    """Labels as protojson, all of which are wanted."""
 
 
 def heads(
@@ -101,8 +102,8 @@ def page(
         query = query.where(column.type.in_(wanted.types))
     if wanted.words:
         query = query.where(column.search.op("@@")(_all_words(wanted.words)))
-    for name, text in (wanted.labels or {}).items():
-        query = query.where(column.definition["labels"].contains([{"name": name, "text": text}]))
+    for label in wanted.labels:
+        query = query.where(column.definition["labels"].contains([label]))
     found = connection.execute(query.order_by(promotion.c.promotion_id).limit(count))
     return [
         (
