@@ -62,7 +62,8 @@ revision = Table(
     Column("action", String, nullable=False),
     Column("author", String, nullable=False),
     Column("comment", String, nullable=False),
-    _time("publish_time"),
+    # Not the transaction's time: a publisher who had to wait would be dated before an earlier revision.
+    Column("publish_time", DateTime(timezone=True), server_default=func.clock_timestamp(), nullable=False),
 )
 
 promotion_version = Table(

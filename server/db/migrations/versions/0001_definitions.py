@@ -63,7 +63,13 @@ def upgrade() -> None:
         sa.Column("action", sa.String(), nullable=False),
         sa.Column("author", sa.String(), nullable=False),
         sa.Column("comment", sa.String(), nullable=False),
-        sa.Column("publish_time", sa.DateTime(timezone=True), server_default=NOW, nullable=False),
+        # Not the transaction's time: a publisher who had to wait would be dated before an earlier revision.
+        sa.Column(
+            "publish_time",
+            sa.DateTime(timezone=True),
+            server_default=sa.func.clock_timestamp(),
+            nullable=False,
+        ),
         sa.PrimaryKeyConstraint("company_id", "revision", name="pk_revision"),
         sa.ForeignKeyConstraint(["company_id"], ["company.id"], name="fk_revision_company_id"),
     )
