@@ -31,6 +31,7 @@ COMMANDS = {
     "compare": "compare",
     "validate": "validate",
     "publish": "publish",
+    "promotions": "promotions",
     "reference": "reference",
     "company": "company",
     "token": "token",

@@ -110,7 +110,7 @@ def _require_possible(connection: Connection, actor: Actor, draft: Draft, head: 
         archived = "; restore it first" if head.standing is Standing.ARCHIVED else ""
         raise AlreadyThere(
             "PROMOTION_EXISTS",
-            f"there is a promotion {key}{archived}",
+            f"there is a promotion {key} already{archived}",
             field="promotion.id",
             promotion_id=key,
         )

@@ -110,7 +110,7 @@ TRANSITIONS = {
             (Review.APPROVED,),
             Review.PUBLISHED,
             Standing.PUBLISHED,
-            "put it into the next revision; one that is paused stays paused",
+            "put it into the next revision, in force unless somebody paused it",
         ),
         Transition(
             Action.PAUSE,
@@ -125,7 +125,7 @@ TRANSITIONS = {
             (State.DRAFT, State.REJECTED, State.APPROVED, State.SCHEDULED, State.PAUSED, State.ENDED),
             None,
             Standing.ARCHIVED,
-            "put it away; one that is active is paused first",
+            "put it away; an active one has to be paused before",
         ),
         Transition(
             Action.RESTORE,

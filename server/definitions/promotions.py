@@ -1,6 +1,6 @@
 """Use cases of single promotions: write, review, publish, pause, find, preview, and look back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,13 +17,15 @@ from server.db.engine import plain_errors
 from server.definitions import preview, validation
 from server.definitions.differences import Difference, of_one
 from server.definitions.drafts import Draft, Saved, save, unknown_promotion
-from server.definitions.lifecycle import Action
+from server.definitions.lifecycle import Action, Standing
 from server.definitions.service import snapshot, writing
 from server.definitions.store import promotions as store
 from server.definitions.store import revisions as revision_store
 from server.definitions.store.promotions import Filter, Head, Version
 from server.definitions.transitions import Done, Target, act
 from server.runtime.errors import Invalid, Unknown
+
+__all__ = ["Applied", "Filter", "Page", "Promotions", "Record"]
 
 log = structlog.get_logger()
 
@@ -40,6 +42,14 @@ class Record:
 
     head: Head
     version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What applying files did."""
+
+    saved: Saved
+    archived: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,16 @@ class Promotions:
         records = tuple(Record(head, version) for head, version in found[:size])
         return Page(records, records[-1].head.promotion_id if len(found) > size else "")
 
+    def all(self, actor: Actor, wanted: Filter | None = None) -> Iterator[Record]:
+        """Every promotion that is wanted, by id, page after page."""
+        after = ""
+        while True:
+            page = self.page(actor, wanted, after, PAGE_SIZE_MAX)
+            yield from page.records
+            if not page.after:
+                return
+            after = page.after
+
     def validate(self, promotion: Promotion) -> list[Diagnostic]:
         """Everything that the validator has to say."""
         return validation.validate(promotion)
@@ -91,6 +111,35 @@ class Promotions:
         with writing(self._engine, actor.company_id, dry_run=dry_run) as connection:
             heads = self._heads(connection, actor, [draft.promotion.id for draft in drafts])
             return save(connection, actor, heads, drafts, comment, warnings)
+
+    def apply(
+        self,
+        actor: Actor,
+        promotions: Sequence[Promotion],
+        *,
+        prune: bool = False,
+        comment: str = "",
+        dry_run: bool = False,
+    ) -> Applied:
+        """Makes drafts of what files say, new ones or new versions, in one transaction.
+
+        Pruning archives what the files don't have, as far as its state allows that.
+        """
+        warnings = validation.require_valid(promotions)
+        validation.require_company_id(actor.company_id)
+        with writing(self._engine, actor.company_id, dry_run=dry_run) as connection:
+            heads = self._heads(connection, actor, None)
+            drafts = [Draft(promotion) for promotion in promotions]
+            saved = save(connection, actor, heads, drafts, comment, warnings)
+            given = {promotion.id for promotion in promotions}
+            gone = [
+                key
+                for key, head in heads.items()
+                if prune and key not in given and head.standing is not Standing.ARCHIVED
+            ]
+            if gone:
+                act(connection, actor, Action.ARCHIVE, [Target(key) for key in gone], heads, comment)
+        return Applied(saved, tuple(gone))
 
     def act(
         self,
@@ -151,7 +200,7 @@ class Promotions:
         difference = of_one("promotion", promotion_id, before.definition, after.definition)
         return [difference] if difference else []
 
-    def _heads(self, connection: Connection, actor: Actor, ids: Sequence[str]) -> dict[str, Head]:
+    def _heads(self, connection: Connection, actor: Actor, ids: Sequence[str] | None) -> dict[str, Head]:
         return store.heads(connection, actor.company_id, _now(connection), ids)
 
 

@@ -12,6 +12,7 @@ from server.documents.files import (
 from server.documents.protojson import parse_message, parse_value, to_json, to_value
 from server.documents.rows import Row, read_rows, write_csv
 from server.documents.source import DocumentError, Problem, Source, Value, parse_json, parse_yaml, read_source
+from server.documents.yaml_text import to_yaml
 
 __all__ = [
     "CartDocument",
@@ -34,5 +35,6 @@ __all__ = [
     "read_source",
     "to_json",
     "to_value",
+    "to_yaml",
     "write_csv",
 ]

@@ -198,6 +198,11 @@ class _YamlReader:
         return DocumentError([Problem(message, self.name, event.start_mark.line + 1)])
 
 
+def reads_as_text(text: str) -> bool:
+    """Whether a scalar without quotes is read as the text that it is."""
+    return isinstance(_scalar(text), str)
+
+
 def _scalar(text: str) -> Value:
     if text in _NULLS:
         return None

@@ -1,0 +1,195 @@
+"""Promotions between files and the database: create, import, apply, diff, export."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from dealwright.v1.promotion_pb2 import Promotion
+
+from admin.cli.acting import acting
+from admin.cli.findings import of_definitions, report
+from admin.cli.local import CompanyOption
+from admin.cli.output import EXIT_CODES, ExitCode, emit, plain_findings, say
+from server.definitions import messages
+from server.definitions.differences import sentences
+from server.definitions.drafts import Draft
+from server.definitions.lifecycle import State
+from server.definitions.promotions import Applied, Filter, Promotions
+from server.definitions.service import Definitions, DefinitionsRefused
+from server.documents import Definitions as Documents
+from server.documents import read_definitions, to_yaml
+
+FilesArgument = Annotated[
+    list[Path], typer.Argument(metavar="FILE...", help="Files or folders; - is standard input.")
+]
+CommentOption = Annotated[str, typer.Option(help="Why; kept with the versions.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Adds the commands to a group."""
+    for name, command in (
+        ("create", create),
+        ("import", import_files),
+        ("apply", apply),
+        ("diff", diff),
+        ("export", export),
+    ):
+        group.command(name, epilog=EXIT_CODES)(command)
+
+
+def create(
+    files: FilesArgument,
+    comment: CommentOption = "",
+    dry_run: DryRunOption = False,
+    company: CompanyOption = None,
+) -> None:
+    """Save new promotions as drafts. Each id has to be new; all are saved or none."""
+    _save(files, comment, company, new=True, dry_run=dry_run)
+
+
+def import_files(
+    files: FilesArgument,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Make new versions of those that are there already.")
+    ] = False,
+    comment: CommentOption = "",
+    dry_run: DryRunOption = False,
+    company: CompanyOption = None,
+) -> None:
+    """Take in what another company or an earlier day exported, as drafts; all or nothing."""
+    new = None if replace else True
+    _save(files, comment, company, new=new, dry_run=dry_run)
+
+
+def apply(
+    files: FilesArgument,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="The files are all that there is: archive every other promotion.")
+    ] = False,
+    comment: CommentOption = "",
+    dry_run: DryRunOption = False,
+    company: CompanyOption = None,
+) -> None:
+    """Make drafts of what the files say: new promotions, and new versions of those that differ.
+
+    What says the same stays as it is, in every state. Nothing is published.
+    """
+    with plain_findings():
+        found = _read(files)
+    methods = ["CreatePromotion", "UpdatePromotion", *(["ArchivePromotions"] if prune else [])]
+    with acting(*methods, company=company) as (engine, actor), _placed(found):
+        applied = Promotions(engine).apply(
+            actor, found.promotions, prune=prune, comment=comment, dry_run=dry_run
+        )
+    _tell(applied, found, dry_run=dry_run)
+
+
+def diff(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE...", help="Compared with the newest versions.")
+    ] = None,
+    older: Annotated[
+        int | None, typer.Option("--from", metavar="REVISION", help="Compare this revision instead of files.")
+    ] = None,
+    newer: Annotated[
+        int | None, typer.Option("--to", metavar="REVISION", help="With this one. Default: the last.")
+    ] = None,
+    company: CompanyOption = None,
+) -> None:
+    """Say in words what differs: between the newest versions and files, or between two revisions."""
+    if (older is None) == (not files):
+        raise typer.BadParameter("give files, or --from REVISION")
+    if older is not None:
+        with acting("Diff", company=company) as (engine, actor):
+            found = Definitions(engine).differences(actor.company_id, older, newer)
+        lines = sentences(found)
+    else:
+        with plain_findings():
+            documents = _read(files or [])
+        with acting("Diff", company=company) as (engine, actor), _placed(documents):
+            applied = Promotions(engine).apply(actor, documents.promotions, dry_run=True)
+        lines = sentences(applied.saved.differences)
+    for line in lines:
+        emit(line)
+    if not lines:
+        say("Nothing differs.")
+
+
+def export(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="ID...", help="Which. Default: all that aren't archived.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A file for each, instead of standard output.")
+    ] = None,
+    revision: Annotated[
+        int | None, typer.Option(help="What was in force at this revision. Default: the newest versions.")
+    ] = None,
+    company: CompanyOption = None,
+) -> None:
+    """Write promotions as YAML that apply and publish read back to the same."""
+    with acting("ListPromotions", company=company) as (engine, actor):
+        if revision is not None:
+            published = Definitions(engine).ruleset(actor.company_id, revision).promotions
+            found = [promotion for promotion in published if not ids or promotion.id in ids]
+        elif ids:
+            found = [messages.record(Promotions(engine).get(actor, key)).promotion for key in ids]
+        else:
+            kept = Filter([state for state in State if state is not State.ARCHIVED])
+            found = [messages.record(record).promotion for record in Promotions(engine).all(actor, kept)]
+    _write(found, to)
+
+
+def _write(promotions: list[Promotion], to: Path | None) -> None:
+    if to is None:
+        emit(to_yaml(list(promotions)).rstrip("\n"))
+        return
+    to.mkdir(parents=True, exist_ok=True)
+    for promotion in promotions:
+        (to / f"{promotion.id}.yaml").write_text(to_yaml(promotion))
+    say(f"{len(promotions)} promotions in {to}")
+
+
+def _save(files: list[Path], comment: str, company: str | None, *, new: bool | None, dry_run: bool) -> None:
+    with plain_findings():
+        found = _read(files)
+    drafts = [Draft(promotion, new=new) for promotion in found.promotions]
+    with acting("CreatePromotion", "UpdatePromotion", company=company) as (engine, actor), _placed(found):
+        saved = Promotions(engine).save(actor, drafts, comment=comment, dry_run=dry_run)
+    _tell(Applied(saved, ()), found, dry_run=dry_run)
+
+
+def _read(files: list[Path]) -> Documents:
+    found = read_definitions(files)
+    if found.settings is not None:
+        say("The settings in the files are left alone; `dealwright publish` publishes them.")
+    return found
+
+
+@contextmanager
+def _placed(found: Documents) -> Iterator[None]:
+    """Tells why promotions are refused, each at its place in the files."""
+    try:
+        yield
+    except DefinitionsRefused as error:
+        report(of_definitions(error.diagnostics, found))
+        raise typer.Exit(ExitCode.FINDINGS) from error
+
+
+def _tell(applied: Applied, found: Documents, *, dry_run: bool) -> None:
+    saved = applied.saved
+    report(of_definitions(saved.warnings, found))
+    for line in sentences(saved.differences):
+        emit(line)
+    for key in applied.archived:
+        emit(f"promotion {key} is archived")
+    counts = [
+        f"{len(saved.created)} created",
+        f"{len(saved.updated)} updated",
+        f"{len(saved.unchanged)} unchanged",
+        *([f"{len(applied.archived)} archived"] if applied.archived else []),
+    ]
+    say(f"{'Would be: ' if dry_run else ''}{', '.join(counts)}")

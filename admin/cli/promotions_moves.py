@@ -1,0 +1,76 @@
+"""Moving promotions through their life: submit, approve, publish, pause and the rest, and going back."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from admin.cli.acting import acting
+from admin.cli.findings import of_engine, report
+from admin.cli.local import CompanyOption
+from admin.cli.output import EXIT_CODES, JsonOption, emit, emit_json
+from server.actors import Actor
+from server.definitions.differences import sentences
+from server.definitions.lifecycle import TRANSITIONS, Action
+from server.definitions.promotions import Promotions
+from server.definitions.rpc import ACTIONS
+from server.definitions.service import Definitions
+from server.definitions.transitions import Done, Target
+
+IdsArgument = Annotated[list[str], typer.Argument(metavar="ID...", help="All of them, or none.")]
+CommentOption = Annotated[str, typer.Option(help="Why; kept in the history.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Adds a command for each action that has a method, and going back."""
+    for method, action in ACTIONS.items():
+        meaning = TRANSITIONS[action].meaning
+        group.command(
+            action.value.replace("_", "-"),
+            help=f"{meaning[0].upper()}{meaning[1:]}.",
+            epilog=EXIT_CODES,
+        )(_doing(method, action))
+    group.command("rollback", epilog=EXIT_CODES)(rollback)
+
+
+def _doing(method: str, action: Action) -> Callable[..., None]:
+    """The command of an action."""
+
+    def do(
+        ids: IdsArgument,
+        comment: CommentOption = "",
+        dry_run: DryRunOption = False,
+        company: CompanyOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        with acting(method, company=company) as (engine, actor):
+            targets = [Target(key) for key in ids]
+            done = Promotions(engine).act(actor, action, targets, comment=comment, dry_run=dry_run)
+        _tell(actor, done, as_json=as_json)
+
+    return do
+
+
+def rollback(
+    revision: Annotated[int, typer.Argument(help="The revision to go back to.")],
+    comment: CommentOption = "",
+    dry_run: DryRunOption = False,
+    company: CompanyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new revision that holds exactly what an earlier one held; later drafts stay."""
+    with acting("Rollback", company=company) as (engine, actor):
+        done = Definitions(engine).roll_back(actor, revision, comment=comment, dry_run=dry_run)
+    _tell(actor, done, as_json=as_json)
+
+
+def _tell(actor: Actor, done: Done, *, as_json: bool) -> None:
+    report(of_engine(done.warnings))
+    lines = sentences(done.differences)
+    if as_json:
+        emit_json({"company_id": actor.company_id, "revision": done.revision, "differences": lines})
+        return
+    for line in lines:
+        emit(line)
+    emit(f"{actor.company_id}: revision {done.revision}")
