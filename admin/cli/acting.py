@@ -8,10 +8,9 @@ from sqlalchemy import Engine
 
 from admin.cli.local import local_database, only_company
 from admin.cli.process import plain_failures
-from server.access.rules import require_role
+from server.access.rules import DEFINITION_SERVICE, require_role
 from server.access.service import Access
 from server.actors import Actor, Role, local_actor
-from server.definitions.rpc import SERVICE
 from server.runtime.errors import Denied, Unauthenticated
 
 TOKEN_VARIABLE = "DEALWRIGHT_TOKEN"  # noqa: S105 - the name of a variable
@@ -23,7 +22,7 @@ def acting(*methods: str, company: str | None) -> Iterator[tuple[Engine, Actor]]
     with plain_failures(), local_database() as engine:
         actor = _actor(engine, company)
         for method in methods:
-            require_role(f"/{SERVICE}/{method}", actor.roles)
+            require_role(f"/{DEFINITION_SERVICE}/{method}", actor.roles)
         yield engine, actor
 
 

@@ -11,9 +11,8 @@ from admin.cli.local import CompanyOption
 from admin.cli.output import EXIT_CODES, JsonOption, emit, emit_json
 from server.actors import Actor
 from server.definitions.differences import sentences
-from server.definitions.lifecycle import TRANSITIONS, Action
+from server.definitions.lifecycle import TRANSITIONS, Action, Transition
 from server.definitions.promotions import Promotions
-from server.definitions.rpc import ACTIONS
 from server.definitions.service import Definitions
 from server.definitions.transitions import Done, Target
 
@@ -24,18 +23,21 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would ch
 
 def register(group: typer.Typer) -> None:
     """Adds a command for each action that has a method, and going back."""
-    for method, action in ACTIONS.items():
-        meaning = TRANSITIONS[action].meaning
+    for action, transition in TRANSITIONS.items():
+        if action is Action.UPDATE:
+            continue  # the commands about files do that
+        meaning = transition.meaning
         group.command(
             action.value.replace("_", "-"),
             help=f"{meaning[0].upper()}{meaning[1:]}.",
             epilog=EXIT_CODES,
-        )(_doing(method, action))
+        )(_doing(transition))
     group.command("rollback", epilog=EXIT_CODES)(rollback)
 
 
-def _doing(method: str, action: Action) -> Callable[..., None]:
-    """The command of an action."""
+def _doing(transition: Transition) -> Callable[..., None]:
+    """The command that does it."""
+    action, method = transition.action, transition.method
 
     def do(
         ids: IdsArgument,

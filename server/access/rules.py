@@ -28,12 +28,14 @@ class Rule:
 
 PUBLIC = Rule(public=True)
 
+DEFINITION_SERVICE = "dealwright.v1.DefinitionService"
+
 _SERVICES: dict[str, dict[str, Rule]] = {
     "dealwright.v1.EvaluationService": {
         "Evaluate": Rule(PRICING, pricing=True),
         "Explain": Rule(PRICING, pricing=True),
     },
-    "dealwright.v1.DefinitionService": {
+    DEFINITION_SERVICE: {
         "GetPromotion": Rule(READERS),
         "ListPromotions": Rule(READERS),
         "ListHistory": Rule(READERS),

@@ -82,14 +82,8 @@ def save(
             for key, definition in written.items()
         ],
     )
-    store.put_places(
-        connection,
-        actor.company_id,
-        [
-            _place(key, numbers[key], heads.get(key), entry)
-            for key, entry in zip(written, entries, strict=True)
-        ],
-    )
+    places = [_place(key, numbers[key], heads.get(key)) for key in written]
+    store.put_places(connection, actor.company_id, places, entries)
     differences = (of_one("promotion", key, known.get(key), value) for key, value in written.items())
     return Saved(
         tuple(key for key in written if key not in heads),
@@ -128,8 +122,8 @@ def _differs(definition: Json, known: Json | None, head: Head | None) -> bool:
     return definition != known or (head is not None and head.standing is Standing.ARCHIVED)
 
 
-def _place(key: str, version: int, head: Head | None, entry: int) -> Place:
+def _place(key: str, version: int, head: Head | None) -> Place:
     """Where a promotion stands after a save. What is published stays so; what was archived is taken up."""
     if head is None or head.standing is Standing.ARCHIVED:
-        return Place(key, version, Review.DRAFT, None, Standing.UNPUBLISHED, entry)
-    return Place(key, version, Review.DRAFT, head.published_version, head.standing, entry)
+        return Place(key, version, Review.DRAFT, None, Standing.UNPUBLISHED)
+    return Place(key, version, Review.DRAFT, head.published_version, head.standing)

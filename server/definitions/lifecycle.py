@@ -64,6 +64,8 @@ class Transition:
     """One way from some states to another. Those of the review don't touch what is published."""
 
     action: Action
+    method: str
+    """The method of DefinitionService that does it."""
     sources: tuple[Review, ...] | tuple[State, ...]
     review: Review | None
     standing: Standing | None
@@ -86,20 +88,34 @@ TRANSITIONS = {
     for transition in (
         Transition(
             Action.UPDATE,
+            "UpdatePromotion",
             EVERY_REVIEW,
             Review.DRAFT,
             None,
             "save a new version; a review or an approval of the one before is void",
         ),
-        Transition(Action.SUBMIT, (Review.DRAFT,), Review.IN_REVIEW, None, "ask for approval"),
         Transition(
-            Action.REQUEST_CHANGES, (Review.IN_REVIEW,), Review.DRAFT, None, "send it back to its author"
+            Action.SUBMIT, "SubmitPromotions", (Review.DRAFT,), Review.IN_REVIEW, None, "ask for approval"
         ),
         Transition(
-            Action.REJECT, (Review.IN_REVIEW,), Review.REJECTED, None, "refuse it; only an edit goes on"
+            Action.REQUEST_CHANGES,
+            "RequestChanges",
+            (Review.IN_REVIEW,),
+            Review.DRAFT,
+            None,
+            "send it back to its author",
+        ),
+        Transition(
+            Action.REJECT,
+            "RejectPromotions",
+            (Review.IN_REVIEW,),
+            Review.REJECTED,
+            None,
+            "refuse it; only an edit goes on",
         ),
         Transition(
             Action.APPROVE,
+            "ApprovePromotions",
             (Review.IN_REVIEW,),
             Review.APPROVED,
             None,
@@ -107,6 +123,7 @@ TRANSITIONS = {
         ),
         Transition(
             Action.PUBLISH,
+            "PublishPromotions",
             (Review.APPROVED,),
             Review.PUBLISHED,
             Standing.PUBLISHED,
@@ -114,14 +131,23 @@ TRANSITIONS = {
         ),
         Transition(
             Action.PAUSE,
+            "PausePromotions",
             (State.SCHEDULED, State.ACTIVE),
             None,
             Standing.PAUSED,
             "take it out of force until it is resumed",
         ),
-        Transition(Action.RESUME, (State.PAUSED,), None, Standing.PUBLISHED, "put it back into force"),
+        Transition(
+            Action.RESUME,
+            "ResumePromotions",
+            (State.PAUSED,),
+            None,
+            Standing.PUBLISHED,
+            "put it back into force",
+        ),
         Transition(
             Action.ARCHIVE,
+            "ArchivePromotions",
             (State.DRAFT, State.REJECTED, State.APPROVED, State.SCHEDULED, State.PAUSED, State.ENDED),
             None,
             Standing.ARCHIVED,
@@ -129,6 +155,7 @@ TRANSITIONS = {
         ),
         Transition(
             Action.RESTORE,
+            "RestorePromotions",
             (State.ARCHIVED,),
             Review.DRAFT,
             Standing.UNPUBLISHED,

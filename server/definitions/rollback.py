@@ -56,11 +56,7 @@ def roll_back(connection: Connection, actor: Actor, revision: int, comment: str)
             *settings_events(before, step),
         ],
     )
-    numbered = [
-        Place(place.promotion_id, place.version, place.review, place.published_version, place.standing, entry)
-        for place, entry in zip(places, entries, strict=False)
-    ]
-    promotion_store.put_places(connection, actor.company_id, numbered)
+    promotion_store.put_places(connection, actor.company_id, places, entries)
     for place in places:
         stored = target.promotions.get(place.promotion_id) or paused.get(place.promotion_id)
         if place.standing is Standing.PUBLISHED and stored is not None:
@@ -103,7 +99,7 @@ def _places(
             continue
         if stored is None and head.published_version is None:
             continue
-        places.append(Place(key, head.version, _review(head, version), version, standing, head.audit_number))
+        places.append(Place(key, head.version, _review(head, version), version, standing))
     return places
 
 

@@ -16,7 +16,7 @@ from server.access.rpc import actor_of
 from server.actors import Actor
 from server.definitions import messages
 from server.definitions.drafts import Draft
-from server.definitions.lifecycle import Action, Review, State
+from server.definitions.lifecycle import TRANSITIONS, Action, Review, State
 from server.definitions.promotions import PAGE_SIZE, PAGE_SIZE_MAX, Promotions
 from server.definitions.service import Definitions
 from server.definitions.store.promotions import Filter
@@ -31,15 +31,7 @@ _SERVICE = schema.DESCRIPTOR.services_by_name["DefinitionService"]
 SERVICE = _SERVICE.full_name
 
 ACTIONS = {
-    "SubmitPromotions": Action.SUBMIT,
-    "ApprovePromotions": Action.APPROVE,
-    "RejectPromotions": Action.REJECT,
-    "RequestChanges": Action.REQUEST_CHANGES,
-    "PublishPromotions": Action.PUBLISH,
-    "PausePromotions": Action.PAUSE,
-    "ResumePromotions": Action.RESUME,
-    "ArchivePromotions": Action.ARCHIVE,
-    "RestorePromotions": Action.RESTORE,
+    transition.method: action for action, transition in TRANSITIONS.items() if action is not Action.UPDATE
 }
 """The methods that do something with promotions."""
 

@@ -14,7 +14,7 @@ from server.audit.service import Event
 from server.db.engine import plain_errors
 from server.definitions.contents import RULESET_FIELDS, Contents, contents_at
 from server.definitions.differences import Difference, between
-from server.definitions.publishing import Publication, Published, publish_directly
+from server.definitions.direct import Publication, Published, publish_directly
 from server.definitions.rollback import roll_back
 from server.definitions.store import revisions as store
 from server.definitions.store.revisions import Revision

@@ -1,7 +1,7 @@
 """Moving promotions through their life, one or many at once; what is published makes one revision."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dealwright.v1.diagnostic_pb2 import Diagnostic
 from sqlalchemy import Connection
@@ -73,8 +73,7 @@ def act(
             for place in places
         ],
     )
-    numbered = [replace(place, audit_number=entry) for place, entry in zip(places, entries, strict=True)]
-    store.put_places(connection, actor.company_id, numbered)
+    store.put_places(connection, actor.company_id, places, entries)
     if not step:
         return Done(before.revision)
     revised = revise(connection, actor, before, step)
@@ -127,7 +126,7 @@ def _after(action: Action, head: Head, transition: Transition) -> Place:
         standing = Standing.PAUSED if head.standing is Standing.PAUSED else standing
     elif standing in (Standing.ARCHIVED, Standing.UNPUBLISHED):
         published = None
-    return Place(head.promotion_id, head.version, review, published, standing, head.audit_number)
+    return Place(head.promotion_id, head.version, review, published, standing)
 
 
 def _step(

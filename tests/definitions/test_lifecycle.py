@@ -6,10 +6,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from server.access.rules import DEFINITION_SERVICE, RULES
 from server.actors import Role
 from server.audit.service import Audit
 from server.definitions.drafts import Draft
-from server.definitions.lifecycle import TRANSITIONS, Action, Review, Standing, State, words
+from server.definitions.lifecycle import (
+    TRANSITIONS,
+    Action,
+    Review,
+    Standing,
+    State,
+    Transition,
+    words,
+)
 from server.definitions.promotions import Promotions
 from server.definitions.service import Definitions, DefinitionsRefused, Publication
 from server.definitions.transitions import Target
@@ -290,6 +299,22 @@ def test_a_pause_outlives_publications_of_the_promotion(
     assert promotion.percent_discount.percent_off_ppm == 300_000
 
 
+def test_deleting_a_mere_draft_makes_no_revision(
+    promotions: Promotions, definitions: Definitions, database: Engine
+) -> None:
+    bring_to(promotions, State.DRAFT)
+    bring_to(promotions, State.PAUSED, "b")
+
+    gone = definitions.publish("kopi", Publication(deleted_ids=["a"]))
+    both = definitions.publish("kopi", Publication([percent_off("b", 20)]))
+
+    assert (gone.deleted, gone.revision, both.revision) == (("a",), 2, 3)
+    assert state(promotions) is State.ARCHIVED
+    archive, change = Audit(database).entries("kopi", 2)
+    assert (archive.action, archive.revision, archive.before) == ("archive", None, None)
+    assert change.before == promotions.get(ANN, "b", 1).version.definition
+
+
 def test_a_direct_publication_leaves_a_draft_behind_it(
     promotions: Promotions, definitions: Definitions
 ) -> None:
@@ -396,20 +421,27 @@ def test_companies_do_not_see_each_others_promotions(promotions: Promotions) -> 
 
 
 def test_the_page_about_the_life_of_a_promotion_is_the_table() -> None:
-    rows = [
-        f"| {words(transition.action)} | {', '.join(words(source) for source in transition.sources)}"
-        f" | {_target(transition.review, transition.standing)} | {transition.meaning} |"
-        for transition in TRANSITIONS.values()
-    ]
+    rows = [f"| {' | '.join(_cells(transition))} |" for transition in TRANSITIONS.values()]
     begin, end = "<!-- transitions -->\n", "<!-- end -->"
     page = PAGE.read_text()
     head, _, rest = page.partition(begin)
     _, _, tail = rest.partition(end)
-    table = "\n".join(["| what | from | to | meaning |", "|---|---|---|---|", *rows, ""])
+    table = "\n".join(["| what | who | from | to | meaning |", "|---|---|---|---|---|", *rows, ""])
     wanted = f"{head}{begin}{table}{end}{tail}"
     if os.environ.get("UPDATE_GOLDEN"):
         PAGE.write_text(wanted)
     assert page == wanted
+
+
+def _cells(transition: Transition) -> list[str]:
+    sources = ", ".join(words(source) for source in transition.sources)
+    target = _target(transition.review, transition.standing)
+    return [words(transition.action), _who(transition.method), sources, target, transition.meaning]
+
+
+def _who(method: str) -> str:
+    roles = RULES[f"/{DEFINITION_SERVICE}/{method}"].roles - {Role.ADMIN}
+    return ", ".join(sorted(roles))
 
 
 def _target(review: Review | None, standing: Standing | None) -> str:

@@ -31,13 +31,14 @@ class Place:
     review: Review
     published_version: int | None
     standing: Standing
-    audit_number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Head(Place):
     """Where a promotion stands at an instant."""
 
+    audit_number: int
+    """The number of its last audit entry, which people get as its etag."""
     state: State
 
 
@@ -175,24 +176,27 @@ def insert_versions(
     return numbers
 
 
-def put_places(connection: Connection, company_id: str, rows: Sequence[Place]) -> None:
-    """Writes where promotions stand now."""
-    if not rows:
+def put_places(
+    connection: Connection, company_id: str, places: Sequence[Place], entries: Sequence[int]
+) -> None:
+    """Writes where promotions stand now. The audit entries that say so come first among `entries`."""
+    if not places:
         return
     statement = upsert(promotion)
-    changed = ("version", "review", "published_version", "standing", "audit_number")
+    changed = ("version", "review", "published_version", "standing")
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["company_id", "promotion_id"],
-            set_={name: statement.excluded[name] for name in changed},
+            set_={name: statement.excluded[name] for name in (*changed, "audit_number")},
         ),
         [
             {
                 "company_id": company_id,
-                "promotion_id": row.promotion_id,
-                **{name: getattr(row, name) for name in changed},
+                "promotion_id": place.promotion_id,
+                "audit_number": entry,
+                **{name: getattr(place, name) for name in changed},
             }
-            for row in rows
+            for place, entry in zip(places, entries, strict=False)
         ],
     )
 
