@@ -70,7 +70,7 @@ async def serve() -> None:
         engine = connect(embedded.url())
         upgrade(engine)
         found = read_definitions([DEMO / "company.yaml", DEMO / "promotions"])
-        Definitions(engine).publish("demo", Publication(found.promotions, settings=found.settings))
+        Definitions(engine).publish("sinar-rasa", Publication(found.promotions, settings=found.settings))
         any_port = Address("127.0.0.1", 0)
         application = Application(Settings(grpc_address=any_port, metrics_address=any_port), engine)
         await application.start()

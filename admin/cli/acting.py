@@ -1,6 +1,5 @@
 """Who runs a command: the owner of DEALWRIGHT_TOKEN, else whoever has the database at hand."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,8 +11,7 @@ from server.access.rules import DEFINITION_SERVICE, require_role
 from server.access.service import Access
 from server.actors import Actor, Role, local_actor
 from server.runtime.errors import Denied, Unauthenticated
-
-TOKEN_VARIABLE = "DEALWRIGHT_TOKEN"  # noqa: S105 - the name of a variable
+from server.runtime.settings import Settings
 
 
 @contextmanager
@@ -27,14 +25,14 @@ def acting(*methods: str, company: str | None) -> Iterator[tuple[Engine, Actor]]
 
 
 def _actor(engine: Engine, company: str | None) -> Actor:
-    token = os.environ.get(TOKEN_VARIABLE)
-    if not token:
+    token = Settings.from_environment().token
+    if token is None:
         return local_actor(company or only_company(engine))
     found = Access(engine).find(token)
     if found is None:
-        raise Unauthenticated("TOKEN_UNKNOWN", f"{TOKEN_VARIABLE} is unknown, expired or revoked")
+        raise Unauthenticated("TOKEN_UNKNOWN", "DEALWRIGHT_TOKEN is unknown, expired or revoked")
     if company not in (None, found.company_id):
-        raise Denied("OTHER_COMPANY", f"{TOKEN_VARIABLE} is of {found.company_id}, not of {company}")
+        raise Denied("OTHER_COMPANY", f"DEALWRIGHT_TOKEN is of {found.company_id}, not of {company}")
     roles = frozenset(role for role in Role if role.value in found.roles)
     source = local_actor(found.company_id).source
     return Actor(found.name, found.company_id, roles, source, found.id, frozenset(found.store_ids))

@@ -67,7 +67,7 @@ def compare(
 
 def differences(response: "CompareResponse") -> str:
     """What differs, in words."""
-    from admin.cli.money import amount
+    from server.documents.money import amount
 
     comparison, currency = response.comparison, response.before.currency_code
 

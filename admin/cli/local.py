@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Engine
 
+from admin.cli.process import read_settings
 from server.db.database import database
 from server.db.migrate import upgrade
 from server.definitions.service import Definitions
@@ -21,7 +22,7 @@ CompanyOption = Annotated[
 @contextmanager
 def local_database() -> Iterator[Engine]:
     """The database of the settings, brought to the schema of this program."""
-    settings = Settings.from_environment()
+    settings = read_settings()
     logs.configure(settings.log_format, "warning")
     with database(settings) as engine:
         upgrade(engine)

@@ -6,11 +6,19 @@ from contextlib import contextmanager
 import typer
 
 from admin.cli.findings import of_engine, report
-from admin.cli.output import ExitCode, plain_findings, say
+from admin.cli.output import ExitCode, plain_findings, say, visible
 from server.db.engine import DatabaseUnavailable, Unstorable
 from server.runtime.app import AddressTaken
 from server.runtime.errors import DefinitionsRefused, Refusal
-from server.runtime.settings import SettingsError
+from server.runtime.settings import Settings, SettingsError, unknown_variables
+
+
+def read_settings() -> Settings:
+    """The settings of the environment; what looks like one and is none is told."""
+    settings = Settings.from_environment()
+    for remark in unknown_variables():
+        say(remark)
+    return settings
 
 
 @contextmanager
@@ -26,8 +34,8 @@ def plain_failures() -> Iterator[None]:
         say(visible(f"Settings: {error}"))
         raise typer.Exit(ExitCode.USAGE) from error
     except (Refusal, Unstorable) as error:
-        say(str(error))
+        say(visible(str(error)))
         raise typer.Exit(ExitCode.FINDINGS) from error
     except (DatabaseUnavailable, AddressTaken) as error:
-        say(str(error))
+        say(visible(str(error)))
         raise typer.Exit(ExitCode.FAILED) from error

@@ -8,7 +8,7 @@ import typer
 
 from admin.cli.findings import Finding, of_definitions, report
 from admin.cli.output import ExitCode, JsonOption, emit, emit_json, say
-from admin.cli.process import plain_failures
+from admin.cli.process import plain_failures, read_settings
 from server.definitions.differences import sentences
 from server.definitions.service import Definitions, DefinitionsRefused, Publication, Published
 from server.documents import DocumentError, Problem, read_definitions
@@ -86,6 +86,10 @@ def publish_files(
     company_id = company or (found.settings.company_id if found.settings else "")
     if not company_id:
         raise typer.BadParameter("give --company, or a file with a company_id")
+    if not COMPANY_ID.fullmatch(company_id):
+        if company:
+            raise typer.BadParameter(f"it needs {COMPANY_ID_NEEDS}", param_hint="--company")
+        raise DocumentError([Problem(f"it needs {COMPANY_ID_NEEDS}", field="company_id")])
     publication = Publication(
         found.promotions, delete or [], found.settings, complete, comment=comment, dry_run=dry_run
     )

@@ -7,7 +7,7 @@ from dealwright.v1.cart_pb2 import Cart, PriceMode
 from dealwright.v1.evaluation_service_pb2 import ApplicationTrace
 from dealwright.v1.result_pb2 import CodeOutcome, CodeVerdict, Proof, Reason, Result, RewardGrant, Verdict
 
-from admin.cli.output import style
+from admin.cli.output import style, visible
 from server.documents.money import amount
 
 WIDTH = 78

@@ -37,9 +37,9 @@ def up(
         settings.refuse_plaintext()
         logs.configure(settings.log_format, settings.log_level)
         say("Starting PostgreSQL" if settings.database_url is None else "Connecting to the database")
-        with database(settings) as engine:
-            upgrade(engine)
-            if demo:
-                published = publish_demo(Definitions(engine), examples)
-                tell_first_token(engine, published.company_id)
-            asyncio.run(run(Application(settings, engine), announcement(as_json=as_json)))
+        engine = resources.enter_context(database(settings))
+        upgrade(engine)
+        if demo:
+            published = publish_demo(Definitions(engine), examples)
+            tell_first_token(engine, published.company_id)
+        asyncio.run(run(Application(settings, engine), announcement(as_json=as_json), resources.close))

@@ -1,6 +1,7 @@
 """The tokens in memory: a call costs one look-up, and no SQL."""
 
 import asyncio
+import contextlib
 import random
 import time
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import structlog
 from server.access.service import Access, Token
 from server.access.tokens import digest
 from server.actors import Actor, Role
+from server.db.engine import DatabaseUnavailable
 from server.runtime.errors import Unauthenticated
 
 log = structlog.get_logger()
@@ -19,6 +21,10 @@ REFRESH_JITTER = 0.3
 
 NOTE_USE_SECONDS = 60.0
 """How often it is written down which tokens were used."""
+
+
+CLOSE_SECONDS = 2.0
+"""How long an ending server waits for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,11 @@ class Grants:
             log.info("tokens_refresh_recovered")
             self._failing = False
         self._by_digest = {secret_hash: _grant(token) for secret_hash, token in usable.items()}
+
+    async def close(self) -> None:
+        """Writes down the last uses, if the database is there."""
+        with contextlib.suppress(DatabaseUnavailable, TimeoutError):
+            await asyncio.wait_for(self.note_use(), CLOSE_SECONDS)
 
     async def note_use(self) -> None:
         """Writes down which tokens were used since the last time."""

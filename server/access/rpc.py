@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
-from dealwright.v1.evaluation_service_pb2 import EvaluateRequest
+from dealwright.v1.evaluation_service_pb2 import (
+    CompareRequest,
+    EvaluateRequest,
+    ExplainRequest,
+    RefundRequest,
+    ReplayRequest,
+)
 from google.protobuf.message import DecodeError
 
 from server.access.grants import Grant, Grants
@@ -23,6 +29,15 @@ if TYPE_CHECKING:
 
 HEADER = "authorization"
 SCHEME = "Bearer "
+
+_STORE: dict[str, Callable[[bytes], str]] = {
+    "Evaluate": lambda request: EvaluateRequest.FromString(request).cart.store_id,
+    "Explain": lambda request: ExplainRequest.FromString(request).cart.store_id,
+    "Replay": lambda request: ReplayRequest.FromString(request).request.cart.store_id,
+    "Compare": lambda request: CompareRequest.FromString(request).request.cart.store_id,
+    "Refund": lambda request: RefundRequest.FromString(request).sale.request.cart.store_id,
+}
+"""The store that a pricing request is about, by method."""
 
 _grant: ContextVar[Grant] = ContextVar("grant")
 
@@ -78,13 +93,15 @@ class GuardedServer:
         return call
 
     def _price(self, behaviour: Any, method: str) -> Any:
+        store_of = _STORE[method.rpartition("/")[2]]
+
         async def call(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             grant = self._admit(context, method)
             served = self._served_company()
             if served is not None and grant.company_id != served:
                 raise Denied("OTHER_COMPANY", "the token is of another company than the one served here")
             if grant.store_ids:
-                _require_store(grant, request)
+                _require_store(grant, store_of, request)
             return await behaviour(request, context)
 
         return call
@@ -102,10 +119,10 @@ def _token(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     raise Unauthenticated("TOKEN_REQUIRED", "send a token as metadata `authorization: Bearer TOKEN`")
 
 
-def _require_store(grant: Grant, request: bytes) -> None:
-    """A token for some stores prices their carts alone. All pricing requests have the cart in one place."""
+def _require_store(grant: Grant, store_of: Callable[[bytes], str], request: bytes) -> None:
+    """A token for some stores prices their carts alone."""
     try:
-        store_id = EvaluateRequest.FromString(request).cart.store_id
+        store_id = store_of(request)
     except DecodeError as error:
         # Not left to the engine: what only it can read would get past this check.
         raise Invalid("NOT_A_MESSAGE", "the bytes are no request") from error

@@ -34,6 +34,9 @@ _SERVICES: dict[str, dict[str, Rule]] = {
     "dealwright.v1.EvaluationService": {
         "Evaluate": Rule(PRICING, pricing=True),
         "Explain": Rule(PRICING, pricing=True),
+        "Replay": Rule(PRICING, pricing=True),
+        "Compare": Rule(PRICING, pricing=True),
+        "Refund": Rule(PRICING, pricing=True),
     },
     DEFINITION_SERVICE: {
         "GetPromotion": Rule(READERS),

@@ -24,6 +24,10 @@ class Unstorable(Exception):
     """A value that the database has no place for, such as a text with the character U+0000."""
 
 
+class UnusableUrl(DatabaseUnavailable):
+    """A database URL with which no connection can even be tried."""
+
+
 def connect(url: str, *, application: str = "dealwright") -> Engine:
     """An engine for a URL such as postgresql://user:password@host/database. Connects when first used."""
     try:

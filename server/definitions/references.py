@@ -22,8 +22,9 @@ from server.definitions.publishing import (
     settings_events,
 )
 from server.definitions.service import writing
-from server.definitions.validation import IDENTIFIER, require_company_id
+from server.definitions.validation import require_company_id
 from server.documents import to_value
+from server.runtime.settings import COMPANY_ID, COMPANY_ID_NEEDS
 
 Json = dict[str, Any]
 
@@ -102,8 +103,8 @@ def _faults_alone(kind: str, messages: Sequence[Message]) -> Iterator[RowFault]:
     seen: dict[str, int] = {}
     for index, message in enumerate(messages):
         key = getattr(message, "id", "")
-        if not IDENTIFIER.fullmatch(key):
-            yield RowFault(index, "id", "an id has 1 to 64 characters of a-z, A-Z, 0-9, '.', '_' and '-'")
+        if not COMPANY_ID.fullmatch(key):
+            yield RowFault(index, "id", f"it needs {COMPANY_ID_NEEDS}")
         elif key in seen:
             yield RowFault(index, "id", f"{key} stands in row {seen[key] + 1} already")
         seen.setdefault(key, index)

@@ -26,6 +26,7 @@ from server.runtime.errors import Invalid
 
 if TYPE_CHECKING:
     from server.access.rpc import GuardedServer
+    from server.runtime.intake import Intake
 
 _SERVICE = schema.DESCRIPTOR.services_by_name["DefinitionService"]
 SERVICE = _SERVICE.full_name
@@ -40,7 +41,7 @@ _NUMBER_DIGITS_MAX = 18
 UseCase = Callable[[Actor, Any], Message]
 
 
-def register(server: GuardedServer, promotions: Promotions, definitions: Definitions) -> None:
+def register(server: GuardedServer, promotions: Promotions, definitions: Definitions, intake: Intake) -> None:
     """Adds the service to a server."""
     calls = DefinitionCalls(promotions, definitions)
     use_cases: dict[str, UseCase] = {
@@ -57,14 +58,15 @@ def register(server: GuardedServer, promotions: Promotions, definitions: Definit
         **{name: calls.doing(name, action) for name, action in ACTIONS.items()},
     }
     server.add_registered_method_handlers(
-        SERVICE, {name: _handler(name, use_case) for name, use_case in use_cases.items()}
+        SERVICE, {name: _handler(name, use_case, intake) for name, use_case in use_cases.items()}
     )
 
 
-def _handler(name: str, use_case: UseCase) -> Any:
+def _handler(name: str, use_case: UseCase, intake: Intake) -> Any:
     """Runs a use case in a thread, since it waits for the database."""
 
     async def call(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+        intake.take(context)
         return await asyncio.to_thread(use_case, actor_of(context), request)
 
     request = getattr(schema, _SERVICE.methods_by_name[name].input_type.name)

@@ -31,7 +31,7 @@ class UnknownRevision(Unknown):
     """A company or a revision that doesn't exist."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("REVISION_UNKNOWN", message)
+        super().__init__("REVISION_NOT_FOUND", message)
 
 
 class Definitions:

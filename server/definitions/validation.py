@@ -1,6 +1,5 @@
 """The one validator, as the service and the command call it, and what only a company as a whole can tell."""
 
-import re
 from collections.abc import Iterable
 
 import dealwright_engine
@@ -9,8 +8,7 @@ from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.ruleset_pb2 import Ruleset
 
 from server.runtime.errors import DefinitionsRefused, Invalid
-
-IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,64}")
+from server.runtime.settings import COMPANY_ID, COMPANY_ID_NEEDS
 
 
 def validate(promotion: Promotion) -> list[Diagnostic]:
@@ -49,10 +47,10 @@ def require_compiling(ruleset: Ruleset) -> list[Diagnostic]:
 
 def require_company_id(company_id: str) -> None:
     """Refuses what can't be the id of a company, before anything of that name comes to be."""
-    if not IDENTIFIER.fullmatch(company_id):
+    if not COMPANY_ID.fullmatch(company_id):
         raise Invalid(
             "COMPANY_ID_INVALID",
-            f"`{company_id}` is no id of a company: 1 to 64 characters of a-z, A-Z, 0-9, '.', '_' and '-'",
+            f"`{company_id}` is no id of a company: it needs {COMPANY_ID_NEEDS}",
             field="company_id",
         )
 

@@ -57,6 +57,7 @@ class Application:
         self.promotions = Promotions(engine)
         self.definitions = Definitions(engine)
         self.holder = RulesetHolder(self.definitions, self.metrics, settings.company)
+        self.revisions = Revisions(self.holder, self.definitions)
         self.grpc_address = settings.grpc_address
         self.metrics_address = settings.metrics_address
         self._stopping = False
@@ -100,14 +101,13 @@ class Application:
             await asyncio.wait_for(self._intake.close(), self.settings.drain_seconds)
         except TimeoutError:
             log.warning("calls_abandoned", calls=self._intake.unanswered)
+        await self.grants.close()
 
     async def stop(self) -> None:
         """Drains and closes everything, for a process that goes on."""
         await self.drain()
         if self._server is not None:
-            await self._server.stop(self.settings.drain_seconds)
-        with contextlib.suppress(Exception):
-            await self.grants.note_use()
+            await self._server.stop(STREAM_SECONDS)
         if self._monitoring is not None:
             await asyncio.to_thread(self._monitoring.stop)
 
@@ -125,8 +125,10 @@ class Application:
             open_pricing=self.settings.open_pricing,
             served_company=lambda: self.holder.active.company_id if self.holder.active else None,
         )
-        evaluation_rpc.register(guarded, Evaluation(self.holder, self.metrics))
-        definitions_rpc.register(guarded, self.promotions, self.definitions)
+        evaluation = Evaluation(self.holder, self.metrics)
+        after_sale = AfterSale(self.revisions, self.metrics)
+        evaluation_rpc.register(guarded, evaluation, after_sale, self._intake)
+        definitions_rpc.register(guarded, self.promotions, self.definitions, self._intake)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, guarded)
         services = (
             evaluation_rpc.SERVICE,

@@ -23,6 +23,9 @@ DOMAIN = "dealwright"
 DETAILS_BYTES_MAX = 4096
 """Details stop here, in bytes: they travel as a header, and clients refuse headers above 8 KiB."""
 
+RETRY_SECONDS = 1
+"""When a caller may try again that was told to."""
+
 MESSAGE_LENGTH_MAX = 512
 """Longest message of a status, for the same reason."""
 
@@ -31,6 +34,10 @@ STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
 class NotReady(Exception):
     """No ruleset has been loaded yet."""
+
+
+class Stopping(Exception):
+    """The process ends and takes no more calls."""
 
 
 class Refusal(Exception):
@@ -55,6 +62,13 @@ class Unknown(Refusal):
     """What was asked for doesn't exist."""
 
     code = grpc.StatusCode.NOT_FOUND
+
+
+class RevisionNotFound(Unknown):
+    """A revision that was never published."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__("REVISION_NOT_FOUND", f"there is no revision {revision}", revision=str(revision))
 
 
 class AlreadyThere(Refusal):
@@ -120,20 +134,11 @@ def status_of(error: BaseException) -> CallStatus:
         return CallStatus(grpc.StatusCode.INVALID_ARGUMENT, str(error), (info,))
     if isinstance(error, DatabaseUnavailable):
         log.error("database_unavailable", error=str(error))
-        info = ErrorInfo(reason="DATABASE_UNAVAILABLE", domain=DOMAIN)
-        return CallStatus(grpc.StatusCode.UNAVAILABLE, "the database is away; try again", (info,))
+        return _try_again("DATABASE_UNAVAILABLE", "the database is away")
     if isinstance(error, NotReady):
         return _try_again("NO_RULESET", "no ruleset is loaded yet")
     if isinstance(error, Stopping):
         return _try_again("STOPPING", "this server is stopping")
-    if isinstance(error, RevisionNotFound):
-        info = ErrorInfo(
-            reason="REVISION_NOT_FOUND", domain=DOMAIN, metadata={"revision": str(error.revision)}
-        )
-        return CallStatus(grpc.StatusCode.NOT_FOUND, str(error), (info,))
-    if isinstance(error, DatabaseUnavailable):
-        log.warning("call_without_database", error=str(error))
-        return _try_again("DATABASE_UNAVAILABLE", "the database of past revisions can't be reached")
     reference = secrets.token_hex(8)
     log.error("call_failed", reference=reference, exc_info=error)
     info = ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"reference": reference})
@@ -149,6 +154,12 @@ def _refused(refusal: Refusal) -> CallStatus:
         )
         details = (info, BadRequest(field_violations=[violation]))
     return CallStatus(refusal.code, str(refusal)[:MESSAGE_LENGTH_MAX], details)
+
+
+def _try_again(reason: str, message: str) -> CallStatus:
+    retry = RetryInfo(retry_delay=Duration(seconds=RETRY_SECONDS))
+    info = ErrorInfo(reason=reason, domain=DOMAIN)
+    return CallStatus(grpc.StatusCode.UNAVAILABLE, f"{message}; try again", (info, retry))
 
 
 def _invalid(diagnostics: Sequence[Diagnostic]) -> CallStatus:

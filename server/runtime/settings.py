@@ -5,8 +5,10 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+
+PREFIX = "DEALWRIGHT_"
 
 ACCESS = ("auto", "open", "tokens")
 LOG_FORMATS = ("auto", "console", "json")
@@ -66,6 +68,8 @@ class Settings:
     access: str = "auto"
     """DEALWRIGHT_ACCESS: tokens asks for a token on every call; open lets carts be priced without one, on a
     loopback address only; auto is open on loopback. Definitions always need a token."""
+    token: str | None = field(default=None, repr=False)
+    """DEALWRIGHT_TOKEN: as whom the command acts. Unset: as whoever has the database, its administrator."""
     refresh_seconds: float = 2.0
     """DEALWRIGHT_REFRESH_SECONDS: how often the database is asked for a new revision."""
     drain_seconds: float = 10.0
@@ -87,6 +91,7 @@ class Settings:
             grpc_address=reader.address("DEALWRIGHT_GRPC_ADDRESS", default.grpc_address),
             metrics_address=reader.address("DEALWRIGHT_METRICS_ADDRESS", default.metrics_address),
             allow_plaintext=reader.choice("DEALWRIGHT_ALLOW_PLAINTEXT", ("0", "1"), "0") == "1",
+            token=environment.get("DEALWRIGHT_TOKEN") or None,
             access=reader.choice("DEALWRIGHT_ACCESS", ACCESS, default.access),
             refresh_seconds=reader.seconds("DEALWRIGHT_REFRESH_SECONDS", default.refresh_seconds),
             drain_seconds=reader.seconds("DEALWRIGHT_DRAIN_SECONDS", default.drain_seconds),
@@ -122,7 +127,7 @@ class Settings:
 
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
     """What to say of each DEALWRIGHT_* variable that is no setting."""
-    known = [PREFIX + field.name.upper() for field in fields(Settings)]
+    known = [PREFIX + setting.name.upper() for setting in fields(Settings)]
     return [
         f"{_shown(name)} is no setting; did you mean {difflib.get_close_matches(name, known, 1, 0)[0]}?"
         for name in sorted(environment.keys() - set(known))

@@ -181,8 +181,8 @@ async def test_a_stale_edit_is_aborted_with_who_and_what(people: People) -> None
             schema.PausePromotionsRequest(promotions=target("old", "abc")),
             "INVALID_ARGUMENT NOT_GIVEN_OUT",
         ),
-        ("Rollback", schema.RollbackRequest(revision=9), "NOT_FOUND REVISION_UNKNOWN"),
-        ("Diff", schema.DiffRequest(older=-1), "NOT_FOUND REVISION_UNKNOWN"),
+        ("Rollback", schema.RollbackRequest(revision=9), "NOT_FOUND REVISION_NOT_FOUND"),
+        ("Diff", schema.DiffRequest(older=-1), "NOT_FOUND REVISION_NOT_FOUND"),
         ("Preview", schema.PreviewRequest(), "INVALID_ARGUMENT REQUIRED"),
     ],
 )

@@ -87,7 +87,7 @@ def test_what_is_exported_imports_to_the_same(tmp_path: Path, kind: str, name: s
         ("stores", "name\na\n", "rows.csv:1: the column id is missing"),
         ("brands", "id,name\na\n", "rows.csv:2: has 1 cells instead of 2"),
         ("brands", 'id\n"a\n', "rows.csv:2: is no CSV"),
-        ("brands", "id\n../a\n", "rows.csv:2: id: an id has 1 to 64 characters"),
+        ("brands", "id\n../a\n", "rows.csv:2: id: it needs 1 to 64 letters"),
         ("categories", "id,parent_id\na,b\nb,c\n", "there is no category c"),
         ("categories", "id,parent_id\na,b\nb,a\n", "is its own ancestor"),
         ("holiday-calendars", "id,dates\na,2026-02-30\n", "rows.csv:2: dates[0]: 2026-02-30 is no date"),
