@@ -199,7 +199,8 @@ def _settings(settings: Ruleset | None, before: Contents) -> tuple[Json | None, 
     if settings is None:
         return None, {}
     value = to_value(settings)
-    policy = value.get("policy")
+    # The first document gives a company its policy, be it that of every default.
+    policy = value.get("policy", {} if before.policy is None else None)
     references = {
         kind: reference_changes(
             before.references[kind], {item.get("id", ""): item for item in value[name]}, complete=True
