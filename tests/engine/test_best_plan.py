@@ -168,3 +168,32 @@ def price(definitions: Any, request: EvaluateRequest, selection: str) -> Result:
     result = EvaluateResponse.FromString(ruleset.evaluate(request.SerializeToString(), 0)).result
     assert_adds_up(request.cart, result)
     return result
+
+
+def test_offers_that_have_nothing_to_do_with_each_other_are_searched_apart() -> None:
+    # Two offers on each of eight products, thirty units of each: together 31 ** 8 numbers of sets, and more.
+    products = [f"p{place}" for place in range(8)]
+    promotions = [
+        {
+            "id": f"{product}-{size}",
+            "rule_language": 1,
+            "name": [{"language": "en", "text": "Many for less"}],
+            "mix_match": {
+                "scope": {"include": [{"product_ids": [product]}]},
+                "required_quantity": size,
+                "set_price": {"per_currency": [{"currency_code": "IDR", "minor": 80 * size}]},
+            },
+        }
+        for product in products
+        for size in (3, 4)
+    ]
+    lines = [{"id": of, "product_id": of, "quantity": 30, "unit_price_minor": 100} for of in products]
+
+    request = ParseDict({"cart": {"currency_code": "IDR", "lines": lines}}, EvaluateRequest())
+
+    found = price(promotions, request, "SELECTION_BEST")
+
+    # Ten threes, or two threes and six fours, leave none of thirty units over.
+    assert found.selection.benefit_minor == 8 * 30 * 20
+    assert found.selection.proof == Proof.PROOF_PROVEN
+    assert found.selection.nodes < 1000

@@ -1,11 +1,15 @@
 //! Chooses which promotions are applied together (S-7). A plan is a compatible set of promotions, with
 //! a number of sets for each offer on sets, run through the pipeline in its fixed order.
 
+mod basket;
 mod company;
+mod parts;
 mod search;
 mod shadow;
 mod unroll;
 mod walk;
+
+use std::rc::Rc;
 
 use crate::apply::{Applying, most};
 use crate::eligibility::Scope;
@@ -46,7 +50,7 @@ pub(crate) struct Stop {
 pub(crate) struct Choice<'a> {
     pub(crate) ruleset: &'a Ruleset,
     pub(crate) request: &'a Request<'a>,
-    pub(crate) open: Vec<Open<'a>>,
+    pub(crate) open: Rc<[Open<'a>]>,
     /// The steps that lower prices, in pipeline order.
     pub(crate) pricing: Vec<Stop>,
     /// The steps of the reward phase, in pipeline order.
@@ -97,7 +101,13 @@ impl<'a> Choice<'a> {
         }
         let rewards = |stop: &Stop| rank(stop).0 == Some(Phase::Reward);
         let (rewarding, pricing) = stops.into_iter().partition(rewards);
-        Self { ruleset, request, open, pricing, rewarding }
+        Self { ruleset, request, open: open.into(), pricing, rewarding }
+    }
+
+    /// The same choice with some of its steps that lower prices, and without rewards.
+    fn part(&self, pricing: Vec<Stop>) -> Self {
+        let (ruleset, request, open) = (self.ruleset, self.request, Rc::clone(&self.open));
+        Self { ruleset, request, open, pricing, rewarding: Vec::new() }
     }
 
     /// Chooses by the policy of the ruleset.

@@ -112,6 +112,20 @@ pub enum Phase {
     Reward,
 }
 
+impl Phase {
+    /// The phase that ends when this one starts.
+    pub(crate) fn before(self) -> Option<Self> {
+        match self {
+            Self::Item => None,
+            Self::Set => Some(Self::Item),
+            Self::Order => Some(Self::Set),
+            Self::Delivery => Some(Self::Order),
+            Self::Payment => Some(Self::Delivery),
+            Self::Reward => Some(Self::Payment),
+        }
+    }
+}
+
 /// What sets a promotion off.
 #[derive(Clone, Debug)]
 pub enum Trigger {

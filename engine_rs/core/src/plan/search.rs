@@ -1,5 +1,7 @@
 //! The search for the best plan: exact, within a budget that is counted in nodes (S-7.2, S-7.3).
 
+use std::cell::Cell;
+
 use super::shadow::{Market, Proposal, Shadow};
 use super::{Choice, Moment, Plan, Proof, Stop, Walk};
 use crate::apply::{most_worth, sets_at_most};
@@ -18,10 +20,64 @@ struct Node {
     unhindered: i64,
 }
 
+/// The best plan: that of each part, put together. Rewards look at the whole, so that where plans of a part are
+/// equal without them, and rewards could decide, the whole is searched at once.
+pub(super) fn best(choice: &Choice<'_>, list: &Prices) -> Plan {
+    let parts = choice.parts();
+    if parts.len() > 1
+        && let Some(plan) = best_of_parts(choice, parts, list)
+    {
+        return plan;
+    }
+    let nodes_max = choice.ruleset.policy.search_nodes(choice.request.cart.lines.len());
+    let Found { walk, gap, nodes, .. } = search(choice, list, nodes_max);
+    Plan::of(walk, gap, nodes)
+}
+
+fn best_of_parts(choice: &Choice<'_>, parts: Vec<Vec<Stop>>, list: &Prices) -> Option<Plan> {
+    let nodes_max = choice.ruleset.policy.search_nodes(choice.request.cart.lines.len());
+    let (mut taken, mut benefit, mut gap, mut nodes) = (Vec::new(), 0_i64, 0_i64, 0);
+    for part in parts {
+        let found = search(&choice.part(part), list, nodes_max - nodes);
+        if found.has_equals && !choice.rewarding.is_empty() {
+            return None;
+        }
+        taken.extend(found.walk.taken);
+        benefit = benefit.saturating_add(found.walk.benefit);
+        gap = gap.saturating_add(found.gap);
+        nodes += found.nodes;
+    }
+    let mut walk = Walk::new(list.clone());
+    for stop in &choice.pricing {
+        if let Some((_, sets)) = taken.iter().find(|(of, _)| of == stop) {
+            walk.take(choice, *stop, *sets).ok()?;
+        }
+    }
+    let walk = choice.with_rewards(walk).filter(|walk| walk.benefit == benefit)?;
+    Some(Plan::of(walk, gap, nodes))
+}
+
+impl Plan {
+    fn of(walk: Walk, gap: i64, nodes: i64) -> Self {
+        let proof = if gap > 0 { Proof::Bounded(gap) } else { Proof::Proven };
+        Self { benefit: walk.benefit, taken: walk.taken, proof, nodes }
+    }
+}
+
+/// What came of a search.
+struct Found {
+    walk: Walk,
+    /// The most by which another plan could be better.
+    gap: i64,
+    nodes: i64,
+    /// Whether there may be other plans of the same benefit.
+    has_equals: bool,
+}
+
 /// Depth first, with before without and more sets before fewer, so that the first plan met is what
 /// `priority` would take, and of equal plans the one that comes first in the pipeline is met first. A
 /// node is left when even its bound can't beat the best plan found, or doesn't reach one that was proposed.
-pub(super) fn best(choice: &Choice<'_>, list: &Prices) -> Plan {
+fn search(choice: &Choice<'_>, list: &Prices, nodes_max: i64) -> Found {
     let at_list = Walk::new(list.clone());
     let mut search = Search {
         choice,
@@ -32,8 +88,9 @@ pub(super) fn best(choice: &Choice<'_>, list: &Prices) -> Plan {
         best: None,
         proposed: None,
         nodes: 0,
-        nodes_max: choice.ruleset.policy.search_nodes(choice.request.cart.lines.len()),
+        nodes_max,
         left: i64::MIN,
+        equal: Cell::new(i64::MIN),
         most_rewards: choice.most_rewards(list),
         spare: Vec::new(),
     };
@@ -41,15 +98,15 @@ pub(super) fn best(choice: &Choice<'_>, list: &Prices) -> Plan {
     while let Some(node) = stack.pop() {
         search.visit(node, &mut stack);
     }
-    let Search { best, proposed, left, nodes, .. } = search;
+    let Search { best, proposed, left, equal, nodes, .. } = search;
     let better = |best: &Walk, proposed: &Walk| proposed.benefit > best.benefit;
     let walk = match (best, proposed) {
         (Some(best), Some(proposed)) if better(&best, &proposed) => proposed,
         (best, _) => best.unwrap_or_else(|| Walk::new(list.clone())),
     };
-    let gap = left.saturating_sub(walk.benefit);
-    let proof = if gap > 0 { Proof::Bounded(gap) } else { Proof::Proven };
-    Plan { benefit: walk.benefit, taken: walk.taken, proof, nodes }
+    let gap = left.saturating_sub(walk.benefit).max(0);
+    let has_equals = equal.get().max(left) >= walk.benefit;
+    Found { walk, gap, nodes, has_equals }
 }
 
 struct Search<'a> {
@@ -68,6 +125,8 @@ struct Search<'a> {
     nodes_max: i64,
     /// The most benefit that a plan could have which wasn't looked at.
     left: i64,
+    /// The benefit of the best plan, when another may have had the same.
+    equal: Cell<i64>,
     /// No plan's rewards count for more.
     most_rewards: i64,
     /// Walks whose memory can be used again.
@@ -164,7 +223,10 @@ impl Search<'_> {
             std::cmp::Ordering::Less => Outlook::Hopeless,
             // The plan that was proposed is one of those behind such nodes.
             std::cmp::Ordering::Equal if target > best.benefit => Outlook::Better,
-            std::cmp::Ordering::Equal => self.even(node, best),
+            std::cmp::Ordering::Equal => {
+                self.equal.set(target);
+                self.even(node, best)
+            }
         }
     }
 
@@ -188,6 +250,9 @@ impl Search<'_> {
         let Some(walk) = self.choice.with_rewards(walk) else { return };
         if !self.choice.budgets_pay_all_sets(&walk, self.list) {
             return;
+        }
+        if self.best.as_ref().is_some_and(|best| best.benefit == walk.benefit) {
+            self.equal.set(walk.benefit);
         }
         let better = self.best.as_ref().is_none_or(|best| {
             let best_count = self.choice.pricing_count(best);
@@ -226,11 +291,16 @@ impl Search<'_> {
                     return;
                 }
             } else if *sets > 0 {
+                // A budget has to pay all sets that could be formed (S-9.3).
+                let sets = if self.choice.has_budget(*stop) { i64::MAX } else { *sets };
                 // What can't be taken beside the others is left out.
-                let _refused = walk.take(self.choice, *stop, *sets);
+                let _refused = walk.take(self.choice, *stop, sets);
             }
         }
         let Some(walk) = self.choice.with_rewards(walk) else { return };
+        if !self.choice.budgets_pay_all_sets(&walk, self.list) {
+            return;
+        }
         let known = self.best.as_ref().map_or(0, |best| self.target(best));
         if walk.benefit > known {
             self.proposed = Some(walk);
@@ -340,8 +410,9 @@ impl Choice<'_> {
     fn budgets_pay_all_sets(&self, plan: &Walk, list: &Prices) -> bool {
         let in_sets = |(stop, _): &&(Stop, i64)| {
             let Some((open, step)) = self.step(*stop) else { return false };
-            let has_budget = open.allowance.is_some_and(|allowance| allowance.budget_left.is_some());
-            has_budget && open.promotion.steps.len() > 1 && matches!(step.benefit, Benefit::Set(_))
+            self.has_budget(*stop)
+                && open.promotion.steps.len() > 1
+                && matches!(step.benefit, Benefit::Set(_))
         };
         plan.taken.iter().filter(in_sets).all(|(of, _)| {
             let mut walk = Walk::new(list.clone());
@@ -351,6 +422,11 @@ impl Choice<'_> {
                 taken.is_ok() || !own
             })
         })
+    }
+
+    fn has_budget(&self, stop: Stop) -> bool {
+        let allowance = self.open.get(stop.open).and_then(|open| open.allowance);
+        allowance.is_some_and(|allowance| allowance.budget_left.is_some())
     }
 
     /// How many promotions of a plan lower prices.

@@ -43,7 +43,7 @@ impl Choice<'_> {
 
     fn on_applied(&self, applied: &[Applied]) -> Vec<Verdict> {
         let mut verdicts: Vec<Verdict> = Vec::with_capacity(applied.len());
-        for open in &self.open {
+        for open in self.open.iter() {
             let Some(listed) = open.asked_about else { continue };
             let mut drafts = applied.iter().filter(|applied| applied.promotion == open.place).peekable();
             if drafts.peek().is_some() {
