@@ -271,12 +271,22 @@ impl Answer<'_> {
         self.language.map(|tag| texts::reason(because, Language::of(tag))).unwrap_or_default()
     }
 
+    fn write_text(&self, number: u32, text: impl Fn(Language) -> &'static str, message: &mut Writer) {
+        message.text(number, self.language.map_or("", |tag| text(Language::of(tag))));
+    }
+
     fn write_code(&self, code: &str, outcome: CodeOutcome, verdict: &mut Writer) {
         use field::code_verdict as of;
         verdict.text(of::CODE, code);
         let owner = match outcome {
-            CodeOutcome::Unknown => return verdict.choice(of::OUTCOME, proto::CodeOutcome::Unknown),
-            CodeOutcome::Duplicate => return verdict.choice(of::OUTCOME, proto::CodeOutcome::Duplicate),
+            CodeOutcome::Unknown => {
+                verdict.choice(of::OUTCOME, proto::CodeOutcome::Unknown);
+                return self.write_text(of::TEXT, texts::unknown_code, verdict);
+            }
+            CodeOutcome::Duplicate => {
+                verdict.choice(of::OUTCOME, proto::CodeOutcome::Duplicate);
+                return self.write_text(of::TEXT, texts::repeated_code, verdict);
+            }
             CodeOutcome::Of(owner) => owner,
         };
         let (id, because) = self.answer_to_code(owner);

@@ -40,8 +40,7 @@ impl Language {
 
 /// The sentence of a reason.
 pub(crate) fn reason(because: &Because, language: Language) -> String {
-    let (english, indonesian) =
-        if gives_no_discount(because) { ("Applied.", "Dipakai.") } else { template(because.reason) };
+    let (english, indonesian) = template(because);
     let template = language.pick(english, indonesian);
     let mut text = String::with_capacity(template.len() + 48);
     let mut rest = template;
@@ -58,14 +57,33 @@ pub(crate) fn reason(because: &Because, language: Language) -> String {
     text
 }
 
-/// Gifts and rewards are applied without lowering a price.
-fn gives_no_discount(because: &Because) -> bool {
-    because.reason == Reason::Applied
-        && because.parameters.iter().all(|(_, value)| matches!(value, Parameter::Money(_, 0)))
+/// What is said of a code that no promotion has.
+pub(crate) fn unknown_code(language: Language) -> &'static str {
+    language.pick("No promotion has this code.", "Tidak ada promo dengan kode ini.")
 }
 
-fn template(reason: Reason) -> (&'static str, &'static str) {
-    match reason {
+/// What is said of a code that was given before.
+pub(crate) fn repeated_code(language: Language) -> &'static str {
+    language.pick("This code was given before; it counts once.", "Kode ini sudah diberikan; dihitung sekali.")
+}
+
+/// Gifts and rewards are applied without lowering a price.
+fn gives_no_discount(because: &Because) -> bool {
+    because.parameters.iter().all(|(_, value)| matches!(value, Parameter::Money(_, 0)))
+}
+
+/// Whether there are more units than may be, not fewer than must be.
+fn has_too_many(because: &Because) -> bool {
+    let number = |name| {
+        let found = because.parameters.iter().find(|(parameter, _)| *parameter == name);
+        found.and_then(|(_, value)| if let Parameter::Number(number) = value { Some(*number) } else { None })
+    };
+    number("had") > number("needed")
+}
+
+fn template(because: &Because) -> (&'static str, &'static str) {
+    match because.reason {
+        Reason::Applied if gives_no_discount(because) => ("Applied.", "Dipakai."),
         Reason::Applied => ("Applied: {discount} off.", "Dipakai: potongan {discount}."),
         Reason::Unsupported => {
             ("This version can't evaluate it: {detail}.", "Versi ini tidak dapat menghitungnya: {detail}.")
@@ -99,9 +117,13 @@ fn template(reason: Reason) -> (&'static str, &'static str) {
             "Buy for {missing} more: {needed} is needed, {had} is there.",
             "Tambah belanja {missing}: perlu {needed}, baru {had}.",
         ),
+        Reason::Quantity if has_too_many(because) => (
+            "It allows at most {needed} of its goods; the cart has {had} of them.",
+            "Paling banyak {needed} barang promo; di keranjang ada {had}.",
+        ),
         Reason::Quantity => (
-            "The number of units doesn't fit: {needed} wanted, {had} there.",
-            "Jumlah tidak sesuai: perlu {needed}, ada {had}.",
+            "It needs {needed} of its goods; the cart has {had} that it can use.",
+            "Perlu {needed} barang promo; di keranjang ada {had} yang bisa dipakai.",
         ),
         Reason::Payment => ("Not for this way of paying.", "Tidak berlaku untuk cara pembayaran ini."),
         Reason::Customer => {
@@ -271,5 +293,23 @@ mod tests {
             "Tambah belanja IDR 12.000,00: perlu IDR 50.000,00, baru IDR 38.000,00."
         );
         assert!(reason(&because, Language::of("fr")).starts_with("Buy for IDR 12,000.00 more"));
+    }
+
+    #[test]
+    fn a_number_of_units_is_too_small_or_too_large() {
+        let said = |needed, had, language| {
+            let parameters = vec![("needed", Parameter::Number(needed)), ("had", Parameter::Number(had))];
+            reason(&Because { reason: Reason::Quantity, parameters }, language)
+        };
+        assert_eq!(said(3, 2, Language::English), "It needs 3 of its goods; the cart has 2 that it can use.");
+        assert_eq!(
+            said(3, 4, Language::English),
+            "It allows at most 3 of its goods; the cart has 4 of them."
+        );
+        assert_eq!(
+            said(3, 2, Language::Indonesian),
+            "Perlu 3 barang promo; di keranjang ada 2 yang bisa dipakai."
+        );
+        assert_eq!(said(3, 4, Language::Indonesian), "Paling banyak 3 barang promo; di keranjang ada 4.");
     }
 }
