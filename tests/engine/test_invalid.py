@@ -3,6 +3,8 @@
 A file holds `expect`, the place (field, and promotion_id or number where that says which), and `document`, or
 several of these as `cases`. What YAML can't say, such as an enum value of a later schema, stands in `wire`:
 bytes in hexadecimal, that come `wire_times` times behind those of the document, where protobuf merges them.
+
+The promotions of `meaning` can be computed, and are probably not meant so.
 """
 
 from collections.abc import Iterator
@@ -21,7 +23,7 @@ from dealwright.v1.evaluation_service_pb2 import (
 )
 from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.ruleset_pb2 import Ruleset as RulesetMessage
-from dealwright_engine import InvalidRequest, InvalidRuleset, Ruleset, reason_codes, validate
+from dealwright_engine import InvalidRequest, Ruleset, reason_codes, validate, validate_ruleset
 from google.protobuf.message import DecodeError, Message
 
 from server.documents import parse_message, read_source
@@ -59,6 +61,7 @@ def cases(folder: str, message_type: type[Message]) -> Iterator[Case]:
 
 
 PROMOTIONS = [*cases(".", Promotion), *cases("rules", Promotion)]
+MEANINGS = list(cases("meaning", Promotion))
 REQUESTS = list(cases("requests", EvaluateRequest))
 REFUNDS = list(cases("refunds", RefundRequest))
 REPLAYS = list(cases("replays", ReplayRequest))
@@ -69,6 +72,23 @@ RULESETS = list(cases("rulesets", RulesetMessage))
 @pytest.mark.parametrize("case", PROMOTIONS, ids=str)
 def test_a_broken_promotion_is_named(case: Case) -> None:
     assert_named(case, validate(case.data))
+
+
+@pytest.mark.parametrize("case", MEANINGS, ids=str)
+def test_what_is_probably_not_meant_is_named_before_it_is_published(case: Case) -> None:
+    found = Diagnostics.FromString(validate(case.data)).diagnostics
+
+    assert [(finding.code, finding.field) for finding in found] == [(case.path.stem, case.expect["field"])]
+    assert "{" not in found[0].message
+
+
+@pytest.mark.parametrize("case", MEANINGS, ids=str)
+def test_what_is_published_is_applied_as_it_is_written(case: Case) -> None:
+    message = RulesetMessage(company_id="sinar-rasa", promotions=[Promotion.FromString(case.data)])
+
+    ruleset = Ruleset.compile(message.SerializeToString())
+
+    assert (ruleset.unsupported_count, ruleset.diagnostics) == (0, b"")
 
 
 @pytest.mark.parametrize("case", REQUESTS, ids=str)
@@ -128,7 +148,7 @@ def test_a_broken_comparison_is_refused(case: Case) -> None:
 
 @pytest.mark.parametrize("case", RULESETS, ids=str)
 def test_a_broken_ruleset_is_named(case: Case) -> None:
-    assert_named(case, found_in_ruleset(case.data))
+    assert_named(case, validate_ruleset(case.data))
 
 
 @pytest.mark.parametrize("case", [case for case in PROMOTIONS if case.path.stem not in UNREADABLE], ids=str)
@@ -143,15 +163,8 @@ def test_a_broken_promotion_breaks_no_ruleset(case: Case) -> None:
 
 def test_every_code_has_a_file_and_every_file_a_code() -> None:
     after_a_sale = [*REFUNDS, *REPLAYS, *COMPARISONS]
-    shown = {case.path.stem for case in [*PROMOTIONS, *REQUESTS, *after_a_sale, *RULESETS]}
+    shown = {case.path.stem for case in [*PROMOTIONS, *MEANINGS, *REQUESTS, *after_a_sale, *RULESETS]}
     assert shown == set(CODES)
-
-
-def found_in_ruleset(data: bytes) -> bytes:
-    try:
-        return Ruleset.compile(data).diagnostics
-    except InvalidRuleset as refusal:
-        return refusal.diagnostics
 
 
 def assert_named(case: Case, data: bytes) -> None:

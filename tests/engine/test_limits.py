@@ -103,8 +103,8 @@ def with_depth(levels: int) -> Promotion:
 
 def with_nodes(count: int) -> Promotion:
     definition = promotion()
-    part = Condition(quantity=QuantityTest(units=NumberRange(minimum=1)))
-    definition.condition.all.conditions.extend([part] * (count - 1))
+    for minimum in range(1, count):
+        definition.condition.all.conditions.add(quantity=QuantityTest(units=NumberRange(minimum=minimum)))
     return definition
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "currency_exponent",
     "reason_codes",
     "validate",
+    "validate_ruleset",
 ]
 
 RULE_LANGUAGE: int
@@ -102,3 +103,9 @@ def reason_codes() -> list[tuple[str, str, str]]:
 
 def validate(promotion: bytes) -> bytes:
     """Checks a serialized `Promotion`. Gives serialized `Diagnostics`, empty when all is well."""
+
+def validate_ruleset(ruleset: bytes) -> bytes:
+    """Checks a serialized `Ruleset` as a whole. Gives serialized `Diagnostics`, empty when all is well.
+
+    What `validate` says about the meaning of each promotion alone isn't repeated.
+    """

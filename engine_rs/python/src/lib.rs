@@ -20,6 +20,13 @@ fn validate<'py>(python: Python<'py>, promotion: &[u8]) -> Bound<'py, PyBytes> {
     PyBytes::new(python, &findings.encode())
 }
 
+/// Says what there is to say about the bytes of a `Ruleset` as a whole, as the bytes of `Diagnostics`.
+#[pyfunction]
+fn validate_ruleset<'py>(python: Python<'py>, ruleset: &[u8]) -> Bound<'py, PyBytes> {
+    let findings = python.detach(|| dealwright_wire::validate_ruleset(ruleset));
+    PyBytes::new(python, &findings.encode())
+}
+
 /// Every diagnostic code with its severity and its English template.
 #[pyfunction]
 fn reason_codes() -> Vec<(String, &'static str, &'static str)> {
@@ -41,6 +48,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("RULE_LANGUAGE", RULE_LANGUAGE)?;
     module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(validate, module)?)?;
+    module.add_function(wrap_pyfunction!(validate_ruleset, module)?)?;
     module.add_function(wrap_pyfunction!(reason_codes, module)?)?;
     module.add_function(wrap_pyfunction!(currency_exponent, module)?)?;
     errors::register(module)?;

@@ -276,7 +276,8 @@ fn read_promotion(
         }
     };
     let findings = Findings::default();
-    let mut lowering = Lowering { symbols, groups, calendars, findings, condition_nodes: 0 };
+    let read = lowering::Read::default();
+    let mut lowering = Lowering { symbols, groups, calendars, findings, condition_nodes: 0, read };
     let lowered = lowering::promotion(&definition, &mut lowering);
     Read {
         id: definition.id,

@@ -82,6 +82,49 @@ catalogue! {
     RevisionDiffers Error "These definitions are revision {held}, not {value}."
     ResultDiffers Error "It isn't what this sale gives: {why}."
     TotalTooLarge Error "The lines are worth more than {limit} minor units together."
+    ScheduleWithoutDay Error "No day from {first} to {last} is one of its days of the week."
+    ScheduleDisjoint Error "Its local days and its instants have no moment in common."
+    SelectsNothing Error "Everything that it includes is excluded again."
+    ProductsTooFew Error "{needed} different products are needed, and only {given} can be picked."
+    ProductsDisjoint Error "What is bought and what is got must be of one product, but no product is both."
+    BrandsEqual Error "The brands that trigger it are those that benefit."
+    WindowTooShort Warning "The window is open for {seconds} seconds only."
+    WindowsOverlap Warning "It overlaps window {other}, counted from 0."
+    IncludedAndExcluded Warning "{value} is included and excluded; it counts as excluded."
+    CodeTooShort Warning "{value} has fewer than {limit} characters: it is easily guessed, or typed by mistake."
+    CodeHardToType Warning "{value} holds blanks or signs that can't be seen."
+    LimitNeverReached Warning "{value} is never reached, since another limit is {limit}."
+    WithoutEffect Warning "It changes nothing: {why}."
+    BudgetTooSmall Warning "A budget of {budget} minor units doesn't pay a single discount of {amount}."
+    MinimumBecomesFree Warning "A purchase of {minimum} minor units costs nothing with {amount} off."
+    EverythingFree Warning "It takes the whole price off everything, without a cap."
+    PriceOfZero Warning "A price of 0 gives it away."
+    CapBelowAmount Warning "The cap of {cap} minor units is always below the amount of {amount}."
+    CapNeverReached Warning "The cap of {cap} minor units is never reached by an amount of {amount}."
+    ShareTiny Warning "{value} parts per million are less than a tenth of a percent; 20 % is 200000."
+    MultiplierTooSmall Warning "{value} parts per million add no points; twice the points is 2000000."
+    TiersOverlap Warning "The tier before ends at {below} minor units only, above {minimum}."
+    TiersApart Warning "The tier before ends at {below} minor units; below {minimum} nothing is given."
+    TierGivesLess Warning "It gives {value}, no more than the tier before, which gives {before}."
+    CurrencyMissing Warning "It has nothing in {currency}, in which other parts of the promotion have amounts."
+    LanguageMissing Warning "It has no text in {language}, which other texts of the promotion have."
+    ReceiptTextLong Warning "{given} characters are more than the {limit} that a receipt has room for."
+    ConditionRepeated Warning "An earlier part of the list asks the same."
+    ConditionContradictory Warning "Another part of the list asks the opposite."
+    NegatedTwice Warning "The opposite of an opposite is the question itself."
+    AlwaysHolds Warning "Every cart for which it can be answered meets it."
+    BelowZero Warning "Nothing is counted below 0, so that {maximum} is never met."
+    StepRepeated Warning "Step {other}, counted from 0, does the same."
+    CodeShared Warning "{value} is a code of {other} too; a customer is told about one of them only."
+    GroupOfOne Warning "No other promotion is in the group {value}."
+    PromotionRepeated Warning "It does the same as {other}, and both may be applied."
+    StoreUnknown Warning "The ruleset has no store {value}."
+    BrandUnknown Warning "No store of the ruleset sells under the brand {value}."
+    RegionUnknown Warning "No store of the ruleset lies in the region {value}."
+    CategoryUnknown Warning "The ruleset has no category {value}."
+    PromotionUnknown Warning "The ruleset has no promotion {value}."
+    VoucherNotAccepted Warning "{value} isn't set off by vouchers."
+    HolidaysWithoutDay Warning "Its calendars have no day on which it could hold."
 }
 
 impl Code {
@@ -174,12 +217,34 @@ pub struct Findings {
 
 impl Findings {
     pub(crate) fn add(&mut self, code: Code, at: &At<'_>, parameters: &[(&'static str, Value)]) {
-        if code.severity() == Severity::Error {
+        self.push(diagnostic(code, at.to_string(), parameters));
+    }
+
+    /// As `add`, for a path that was written out before.
+    pub(crate) fn add_at(&mut self, code: Code, path: &str, parameters: &[(&'static str, Value)]) {
+        self.push(diagnostic(code, path.to_owned(), parameters));
+    }
+
+    fn push(&mut self, found: proto::Diagnostic) {
+        if found.severity == proto::Severity::Error as i32 {
             self.errors += 1;
         }
-        if self.diagnostics.len() < FINDINGS_MAX {
-            self.diagnostics.push(diagnostic(code, at.to_string(), parameters));
+        if self.has_room(found.severity) {
+            self.diagnostics.push(found);
         }
+    }
+
+    /// Whether one more can be told. When there are too many, an error takes the place of a warning.
+    fn has_room(&mut self, severity: i32) -> bool {
+        if self.diagnostics.len() < FINDINGS_MAX {
+            return true;
+        }
+        if severity != proto::Severity::Error as i32 {
+            return false;
+        }
+        let warning = proto::Severity::Warning as i32;
+        let last = self.diagnostics.iter().rposition(|told| told.severity == warning);
+        last.map(|place| self.diagnostics.remove(place)).is_some()
     }
 
     pub(crate) fn one(code: Code, at: &At<'_>, parameters: &[(&'static str, Value)]) -> Self {
@@ -191,11 +256,12 @@ impl Findings {
     /// Adds what was found about one promotion.
     pub(crate) fn absorb(&mut self, about: Self, promotion_id: &str) {
         self.errors += about.errors;
-        let room = FINDINGS_MAX.saturating_sub(self.diagnostics.len());
-        self.diagnostics.extend(about.diagnostics.into_iter().take(room).map(|mut diagnostic| {
-            diagnostic.promotion_id = Value::from(promotion_id).to_string();
-            diagnostic
-        }));
+        for mut diagnostic in about.diagnostics {
+            if self.has_room(diagnostic.severity) {
+                diagnostic.promotion_id = Value::from(promotion_id).to_string();
+                self.diagnostics.push(diagnostic);
+            }
+        }
     }
 
     /// The findings about a message, as findings about the field that holds it.
@@ -289,6 +355,19 @@ mod tests {
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn an_error_is_told_however_many_warnings_came_before() {
+        let mut findings = Findings::default();
+        for _ in 0..=FINDINGS_MAX {
+            findings.add(Code::PriceOfZero, &At::ROOT, &[]);
+        }
+        assert!(!findings.refuse());
+        findings.add(Code::Required, &At::ROOT.field("id"), &[]);
+        assert!(findings.refuse());
+        assert_eq!(findings.summary(), "id: required: It is required.");
+        assert_eq!(findings.diagnostics.len(), FINDINGS_MAX);
     }
 
     #[test]

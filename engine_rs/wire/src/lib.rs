@@ -1,6 +1,7 @@
 //! Between bytes and the engine: decoding with limits, checking, lowering, evaluating, encoding.
 //! Everything that enters or leaves the engine is a message of `proto/dealwright/v1`.
 
+mod company;
 mod compare;
 mod compiled;
 mod decode;
@@ -32,6 +33,7 @@ mod view {
     include!(concat!(env!("OUT_DIR"), "/views.rs"));
 }
 
+pub use company::validate_ruleset;
 pub use compiled::{Compiled, validate};
 pub use dealwright_core::currency::Currency;
 pub use jiff::Timestamp;

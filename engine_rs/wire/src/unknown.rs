@@ -1,5 +1,5 @@
-//! Finds fields that this version's schema doesn't have. The decoder passes them over, but a rule that is
-//! understood in part is another rule.
+//! A walk over a message's bytes with the schema beside it. It finds fields that this version's schema doesn't
+//! have: the decoder passes them over, but a rule that is understood in part is another rule.
 
 use std::collections::HashMap;
 
@@ -21,21 +21,36 @@ include!(concat!(env!("OUT_DIR"), "/fields.rs"));
 
 /// Reports the fields of a decoded message that aren't in the schema, at any depth.
 pub(crate) fn find(bytes: &[u8], message: &str, at: &At<'_>, findings: &mut Findings) {
-    let row = MESSAGES.iter().position(|(name, _)| *name == message);
-    // The bytes were decoded before: where they can't be read, there is nothing left to find.
-    let _unreadable = row.and_then(|row| find_in(bytes, row, at, findings));
+    walk(bytes, message, at, &mut |met, at| {
+        if let Met::Unknown(number) = met {
+            findings.add(Code::UnknownField, at, &[("number", number.into())]);
+        }
+    });
 }
 
-fn find_in(mut bytes: &[u8], row: usize, at: &At<'_>, findings: &mut Findings) -> Option<()> {
+/// What a walk meets, at the path of its message, or at its own when it has a name.
+pub(crate) enum Met<'a> {
+    /// A field that isn't in the schema, by its number.
+    Unknown(u32),
+    /// A field of bytes that is no message, with its name.
+    Bytes(&'static str, &'a [u8]),
+}
+
+/// Goes through the fields of a decoded message, at any depth.
+pub(crate) fn walk(bytes: &[u8], message: &str, at: &At<'_>, meet: &mut dyn FnMut(Met<'_>, &At<'_>)) {
+    let row = MESSAGES.iter().position(|(name, _)| *name == message);
+    // The bytes were decoded before: where they can't be read, there is nothing left to find.
+    let _unreadable = row.and_then(|row| walk_in(bytes, row, at, meet));
+}
+
+fn walk_in(mut bytes: &[u8], row: usize, at: &At<'_>, meet: &mut dyn FnMut(Met<'_>, &At<'_>)) -> Option<()> {
     let (_, fields) = MESSAGES.get(row)?;
     let mut items: HashMap<u32, usize> = HashMap::new();
     while bytes.has_remaining() {
         let (number, wire_type) = decode_key(&mut bytes).ok()?;
-        let field = fields.iter().find(|field| field.number == number);
-        let holds = field.and_then(|field| field.holds.map(|row| (field, row)));
-        match (field, holds) {
-            (None, _) => findings.add(Code::UnknownField, at, &[("number", number.into())]),
-            (_, Some((field, row))) if wire_type == WireType::LengthDelimited => {
+        match fields.iter().find(|field| field.number == number) {
+            None => meet(Met::Unknown(number), at),
+            Some(field) if wire_type == WireType::LengthDelimited => {
                 let length = usize::try_from(decode_varint(&mut bytes).ok()?).ok()?;
                 let inside = bytes.get(..length)?;
                 let at = if field.repeated {
@@ -45,11 +60,14 @@ fn find_in(mut bytes: &[u8], row: usize, at: &At<'_>, findings: &mut Findings) -
                 } else {
                     at.field(field.name)
                 };
-                find_in(inside, row, &at, findings)?;
+                match field.holds {
+                    Some(row) => walk_in(inside, row, &at, meet)?,
+                    None => meet(Met::Bytes(field.name, inside), &at),
+                }
                 bytes.advance(length);
                 continue;
             }
-            _ => {}
+            Some(_) => {}
         }
         skip_field(wire_type, number, &mut bytes, DecodeContext::default()).ok()?;
     }

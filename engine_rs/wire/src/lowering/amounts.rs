@@ -11,6 +11,9 @@ use crate::proto;
 /// Parts per million in a whole.
 pub(super) const WHOLE_PPM: i64 = 1_000_000;
 
+/// Below a tenth of a percent a share is most likely a percentage that was written as such.
+const TINY_PPM: i32 = 1_000;
+
 impl Lowering<'_> {
     /// Amounts above 0, which may be left out altogether.
     pub(super) fn amounts(&mut self, list: &[proto::Money], at: &At<'_>, field: &'static str) -> Amounts {
@@ -51,10 +54,14 @@ impl Lowering<'_> {
         field: &'static str,
     ) -> Amounts {
         self.check_count(list.len(), LIST_MAX, &at.field(field));
+        self.note_currencies(list, &at.field(field));
         let mut amounts: Vec<(Currency, i64)> = Vec::with_capacity(list.len());
         for (index, money) in list.iter().enumerate() {
             let at = at.item(field, index);
             let minor = self.check_range(money.minor, minimum, AMOUNT_MAX, &at.field("minor"));
+            if minimum == 0 && money.minor == 0 {
+                self.remark(Code::PriceOfZero, &at.field("minor"), &[]);
+            }
             let taken = |currency| amounts.iter().any(|(listed, _)| *listed == currency);
             if let Some(currency) = self.unique_currency(&money.currency_code, &at, taken) {
                 amounts.push((currency, minor));
@@ -82,7 +89,17 @@ impl Lowering<'_> {
     /// A share from one part per million to the whole.
     pub(super) fn share(&mut self, ppm: i32, at: &At<'_>) -> i32 {
         self.check_range(ppm.into(), 1, WHOLE_PPM, at);
+        if (1..TINY_PPM).contains(&ppm) {
+            self.remark(Code::ShareTiny, at, &[("value", i64::from(ppm).into())]);
+        }
         ppm
+    }
+
+    /// The whole price of every line of its kind.
+    pub(super) fn remark_whole(&mut self, ppm: i32, scope: Option<&proto::Selector>, at: &At<'_>) {
+        if i64::from(ppm) == WHOLE_PPM && scope.is_none_or(|scope| scope.include.is_empty()) {
+            self.remark(Code::EverythingFree, at, &[]);
+        }
     }
 }
 

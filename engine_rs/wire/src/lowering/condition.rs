@@ -46,6 +46,10 @@ impl Lowering<'_> {
         Some(match node {
             Node::All(list) => Condition::All(self.parts(list, &at.field("all"), depth)),
             Node::Any(list) => Condition::Any(self.parts(list, &at.field("any"), depth)),
+            Node::Not(part) if matches!(part.condition, Some(Node::Not(_))) => {
+                self.remark(Code::NegatedTwice, &at.field("not"), &[]);
+                Condition::Not(Box::new(self.node(part, &at.field("not"), depth + 1)?))
+            }
             Node::Not(part) => Condition::Not(Box::new(self.node(part, &at.field("not"), depth + 1)?)),
             Node::Threshold(threshold) => {
                 Condition::Threshold(self.threshold(threshold, &at.field("threshold")))
@@ -55,7 +59,12 @@ impl Lowering<'_> {
                 let selector = test.selector.as_ref();
                 let selector =
                     selector.map(|selector| self.selector(selector, Kinds::ANY, &at.field("selector")));
-                Condition::Quantity(selector, self.required_number_range(test.units.as_ref(), &at, "units"))
+                let units = self.required_number_range(test.units.as_ref(), &at, "units");
+                if units.minimum <= 0 && units.maximum == i64::MAX {
+                    self.remark(Code::AlwaysHolds, &at.field("units"), &[]);
+                }
+                self.remark_count(test.units.as_ref(), &at.field("units"));
+                Condition::Quantity(selector, units)
             }
             Node::Payment(test) => Condition::Payment(self.payment_test(test, &at.field("payment"))),
             Node::Customer(test) => Condition::Customer(self.customer_test(test, &at.field("customer"))),
@@ -75,8 +84,36 @@ impl Lowering<'_> {
         if list.conditions.is_empty() {
             self.required(&at.field("conditions"));
         }
+        self.remark_parts(&list.conditions, at);
         let part = |(index, part)| self.node(part, &at.item("conditions", index), depth + 1);
         list.conditions.iter().enumerate().filter_map(part).collect()
+    }
+
+    /// Parts of a list that ask the same, or the opposite, of an earlier one.
+    fn remark_parts(&mut self, parts: &[proto::Condition], at: &At<'_>) {
+        if !self.is_asked() || parts.len() > CONDITION_NODES_MAX {
+            return;
+        }
+        let denies = |one: &proto::Condition, other: &proto::Condition| match &one.condition {
+            Some(Node::Not(part)) => **part == *other,
+            _ => false,
+        };
+        for (index, part) in parts.iter().enumerate() {
+            let at = at.item("conditions", index);
+            let mut earlier = parts.iter().take(index);
+            if earlier.clone().any(|earlier| earlier == part) {
+                self.remark(Code::ConditionRepeated, &at, &[]);
+            } else if earlier.any(|earlier| denies(earlier, part) || denies(part, earlier)) {
+                self.remark(Code::ConditionContradictory, &at, &[]);
+            }
+        }
+    }
+
+    /// Counts and days that can't be below 0.
+    fn remark_count(&mut self, range: Option<&proto::NumberRange>, at: &At<'_>) {
+        if let Some(maximum) = range.and_then(|range| range.maximum).filter(|maximum| *maximum < 0) {
+            self.remark(Code::BelowZero, &at.field("maximum"), &[("maximum", maximum.into())]);
+        }
     }
 
     pub(super) fn min_purchase(
@@ -128,10 +165,14 @@ impl Lowering<'_> {
             self.required(at);
         }
         let range = |lowering: &mut Self, range: Option<&proto::NumberRange>, field| {
+            lowering.remark_count(range, &at.field(field));
             range.map(|range| lowering.number_range(range, &at.field(field)))
         };
         if let Some(days) = test.birthday_within_days {
             self.check_range(days.into(), 0, YEAR_DAYS, &at.field("birthday_within_days"));
+            if i64::from(days) >= YEAR_DAYS / 2 {
+                self.remark(Code::AlwaysHolds, &at.field("birthday_within_days"), &[]);
+            }
         }
         CustomerTest {
             completed_orders: range(self, test.completed_orders.as_ref(), "completed_orders"),

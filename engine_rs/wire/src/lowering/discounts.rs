@@ -22,6 +22,9 @@ impl Lowering<'_> {
         let min_purchase = self.min_purchase(rule.min_purchase.as_ref(), at);
         let max_discount = self.amounts(&rule.max_discount, at, "max_discount");
         let phase = phase?;
+        if phase != Phase::Delivery && max_discount.is_empty() && rule.units.is_none() {
+            self.remark_whole(rule.percent_off_ppm, rule.scope.as_ref(), &at.field("percent_off_ppm"));
+        }
         let benefit = match phase {
             Phase::Item => Benefit::Reduce { scope, reduction: Reduction::Percent { ppm, base }, units },
             _ => {
@@ -52,6 +55,10 @@ impl Lowering<'_> {
             }
             (_, proto::AmountPer::Unspecified | proto::AmountPer::Scope) => {
                 self.refuse_units(rule.units.as_ref(), at);
+                self.remark_cap(&rule.max_discount, &amounts, at, "max_discount");
+                if phase != Phase::Delivery {
+                    self.remark_minimum(rule.min_purchase.as_ref(), rule.scope.as_ref(), &amounts, at);
+                }
                 Benefit::Spread { scope, amount: SpreadAmount::Amount(amounts) }
             }
         };
@@ -74,6 +81,11 @@ impl Lowering<'_> {
         let units = self.unit_limit(rule.units.as_ref(), &at);
         let max_discount = self.amounts(&rule.max_discount, &at, "max_discount");
         let min_purchase = self.min_purchase(rule.min_purchase.as_ref(), &at);
+        if let (Some(Reduction::Percent { ppm, .. }), None, true) =
+            (&reduction, &rule.units, max_discount.is_empty())
+        {
+            self.remark_whole(*ppm, rule.scope.as_ref(), &at.field("reduction").field("percent_off_ppm"));
+        }
         let benefit = Benefit::Reduce { scope, reduction: reduction?, units };
         let step = Step { number: 0, phase: Phase::Item, condition: None, benefit, max_discount };
         Some(Offer { min_purchase, ..Offer::of(step) })
@@ -101,6 +113,17 @@ impl Lowering<'_> {
         let scope = self.scope(rule.scope.as_ref(), Kinds::ITEMS, at, "scope");
         let max_discount = self.amounts(&rule.max_discount, at, "max_discount");
         let min_purchase = self.min_purchase(rule.min_purchase.as_ref(), at);
+        match &amount {
+            Some(SpreadAmount::Percent { ppm, .. }) if max_discount.is_empty() => {
+                self.remark_whole(*ppm, rule.scope.as_ref(), &at.field("percent_off_ppm"));
+            }
+            Some(SpreadAmount::Amount(amounts)) => {
+                self.remark_base(rule.percent_base, at);
+                self.remark_cap(&rule.max_discount, amounts, at, "max_discount");
+                self.remark_minimum(rule.min_purchase.as_ref(), rule.scope.as_ref(), amounts, at);
+            }
+            Some(SpreadAmount::Percent { .. } | SpreadAmount::DownTo(_)) | None => {}
+        }
         let benefit = Benefit::Spread { scope, amount: amount? };
         let step = Step { number: 0, phase: Phase::Payment, condition: None, benefit, max_discount };
         Some(Offer { min_purchase, payment, ..Offer::of(step) })
@@ -146,6 +169,12 @@ impl Lowering<'_> {
                 "per_currency",
             )),
         };
+        if !matches!(amount, SpreadAmount::Percent { .. }) {
+            self.remark_base(spread.percent_base, at);
+        }
+        if let SpreadAmount::Amount(amounts) = &amount {
+            self.remark_cap(&spread.max_discount, amounts, at, "max_discount");
+        }
         Some((Benefit::Spread { scope, amount }, max_discount))
     }
 
@@ -162,6 +191,9 @@ impl Lowering<'_> {
             return None;
         };
         let base = self.percent_base(reduction.percent_base, &at);
+        if !matches!(kind, Kind::PercentOffPpm(_)) {
+            self.remark_base(reduction.percent_base, &at);
+        }
         Some(match kind {
             Kind::PercentOffPpm(ppm) => {
                 Reduction::Percent { ppm: self.share(*ppm, &at.field("percent_off_ppm")), base }
@@ -210,6 +242,10 @@ impl Lowering<'_> {
         let limit = limit.unwrap_or(&all);
         let at = at.field("units");
         let per_line = at.field("max_units_per_line");
+        self.remark_limit(limit.max_units_per_line, limit.max_units, &per_line);
+        if limit.order != 0 && limit.max_units.is_none() && limit.max_units_per_line.is_none() {
+            self.without_effect(&at.field("order"), "all units are taken");
+        }
         UnitLimit {
             max_units: self.optional_range(limit.max_units, 1, SET_UNITS_MAX, &at.field("max_units")),
             max_units_per_line: self.optional_range(limit.max_units_per_line, 1, SET_UNITS_MAX, &per_line),
@@ -224,6 +260,26 @@ impl Lowering<'_> {
             proto::UnitOrder::Cheapest => Some(UnitOrder::Cheapest),
             proto::UnitOrder::Dearest => Some(UnitOrder::Dearest),
             proto::UnitOrder::Cart => Some(UnitOrder::Cart),
+        }
+    }
+
+    fn remark_base(&mut self, percent_base: i32, at: &At<'_>) {
+        if percent_base != 0 {
+            self.without_effect(&at.field("percent_base"), "no percentage is given");
+        }
+    }
+
+    /// A minimum that looks at the same lines as the amount that is taken off.
+    fn remark_minimum(
+        &mut self,
+        minimum: Option<&proto::Threshold>,
+        scope: Option<&proto::Selector>,
+        amounts: &Amounts,
+        at: &At<'_>,
+    ) {
+        let Some(minimum) = minimum.filter(|minimum| minimum.selector.is_none()) else { return };
+        if scope.is_none() || minimum.extent != proto::Extent::Cart as i32 {
+            self.remark_free_minimum(&minimum.minimum, amounts, &at.field("min_purchase"));
         }
     }
 

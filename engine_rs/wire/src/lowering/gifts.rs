@@ -1,12 +1,15 @@
 //! Rules that give units for free or promise something for later: free_item, cashback, threshold_tier,
 //! and the primitives gift and reward.
 
+use std::cmp::Ordering;
+
 use dealwright_core::model::{
     Amounts, Benefit, Credit, Gift, GiftSource, LineKind, PercentBase, Phase, Reward, Selector, SpreadAmount,
     Step, Tier, TierBenefit, Tiers,
 };
 
 use super::Lowering;
+use super::amounts::WHOLE_PPM;
 use super::rules::{Offer, step};
 use super::selector::Kinds;
 use super::sets::{free_beside, in_sets};
@@ -22,6 +25,12 @@ impl Lowering<'_> {
             self.optional_range(rule.trigger_quantity, 1, SET_UNITS_MAX, &at.field("trigger_quantity"));
         let max_gifts = self.optional_range(rule.max_gifts, 1, SET_UNITS_MAX, &at.field("max_gifts"));
         let min_purchase = self.min_purchase(rule.min_purchase.as_ref(), at);
+        if trigger.is_none() {
+            let without = [(quantity, "trigger_quantity"), (max_gifts, "max_gifts")];
+            for (_, field) in without.iter().filter(|(given, _)| given.is_some()) {
+                self.without_effect(&at.field(field), "there is no trigger");
+            }
+        }
         let Some(gift) = &rule.gift else {
             self.required(&at.field("gift"));
             return None;
@@ -91,6 +100,9 @@ impl Lowering<'_> {
         let min_purchase = self.min_purchase(rule.min_purchase.as_ref(), at);
         let payment = rule.payment.as_ref().map(|test| self.payment_test(test, &at.field("payment")));
         let credit = self.credit(rule.credit_as, at);
+        if let (Some(Cashback::CashbackPpm(ppm)), true) = (&rule.cashback, max_discount.is_empty()) {
+            self.remark_whole(*ppm, rule.scope.as_ref(), &at.field("cashback_ppm"));
+        }
         let reward = match &rule.cashback {
             None => {
                 self.required(&at.field("cashback"));
@@ -104,6 +116,9 @@ impl Lowering<'_> {
                 credit,
             },
         };
+        if let Reward::CashbackAmount { amounts, .. } = &reward {
+            self.remark_cap(&rule.max_cashback, amounts, at, "max_cashback");
+        }
         let benefit = Benefit::Reward { scope, reward };
         let step = Step { number: 0, phase: Phase::Reward, condition: None, benefit, max_discount };
         Some(Offer { min_purchase, payment, ..Offer::of(step) })
@@ -138,6 +153,20 @@ impl Lowering<'_> {
                 Reward::Voucher(id.as_str().into())
             }
         };
+        match &lowered {
+            Reward::CashbackPercent { .. } => {}
+            Reward::CashbackAmount { amounts, .. } => {
+                self.remark_cap(&reward.max_reward, amounts, at, "max_reward");
+            }
+            Reward::Points(_) | Reward::PointsPer { .. } | Reward::Multiplier(_) | Reward::Voucher(_) => {
+                if !max_reward.is_empty() {
+                    self.without_effect(&at.field("max_reward"), "only cashback has a cap");
+                }
+                if reward.credit_as != 0 {
+                    self.without_effect(&at.field("credit_as"), "only cashback is credited");
+                }
+            }
+        }
         Some((Benefit::Reward { scope, reward: lowered }, max_reward))
     }
 
@@ -153,6 +182,7 @@ impl Lowering<'_> {
             self.unique_name(&tier.name, earlier, &at);
             let before = index.checked_sub(1).and_then(|before| rule.tiers.get(before));
             self.check_rising(tier, before, &at);
+            self.remark_tiers(tier, before, &at);
             tiers.extend(self.tier(tier, &at));
         }
         let scope = self.scope(rule.scope.as_ref(), Kinds::ITEMS, at, "scope");
@@ -183,13 +213,65 @@ impl Lowering<'_> {
                 TierBenefit::Reward(self.multiplier(*ppm, &at.field("points_multiplier_ppm")))
             }
         };
+        match &benefit {
+            TierBenefit::Spread(SpreadAmount::Amount(amounts)) => {
+                self.remark_cap(&tier.max_discount, amounts, at, "max_discount");
+                self.remark_free_minimum(&tier.minimum, amounts, at);
+            }
+            TierBenefit::Spread(_) => {}
+            TierBenefit::Gift(_) | TierBenefit::Reward(_) => {
+                if !max_discount.is_empty() {
+                    self.without_effect(&at.field("max_discount"), "the tier has no discount");
+                }
+            }
+        }
         Some(Tier { minimum, below, benefit, max_discount })
     }
 
+    /// A tier beside the one before it.
+    fn remark_tiers(&mut self, tier: &proto::Tier, before: Option<&proto::Tier>, at: &At<'_>) {
+        use proto::tier::Benefit as Kind;
+        let Some(before) = before else { return };
+        for (index, minimum) in tier.minimum.iter().enumerate() {
+            let code = &minimum.currency_code;
+            let Some(below) = in_currency(&before.below, code) else { continue };
+            let found = match below.cmp(&minimum.minor) {
+                Ordering::Greater => Code::TiersOverlap,
+                Ordering::Less => Code::TiersApart,
+                Ordering::Equal => continue,
+            };
+            let parameters = [("below", below.into()), ("minimum", minimum.minor.into())];
+            self.remark(found, &at.item("minimum", index), &parameters);
+        }
+        if tier.max_discount != before.max_discount {
+            return;
+        }
+        match (&tier.benefit, &before.benefit) {
+            (Some(Kind::PercentOffPpm(ppm)), Some(Kind::PercentOffPpm(before))) => {
+                self.remark_less((*ppm).into(), (*before).into(), &at.field("percent_off_ppm"));
+            }
+            (Some(Kind::PointsMultiplierPpm(ppm)), Some(Kind::PointsMultiplierPpm(before))) => {
+                self.remark_less((*ppm).into(), (*before).into(), &at.field("points_multiplier_ppm"));
+            }
+            (Some(Kind::AmountOff(amounts)), Some(Kind::AmountOff(before))) => {
+                let at = at.field("amount_off");
+                for (index, money) in amounts.per_currency.iter().enumerate() {
+                    if let Some(before) = in_currency(&before.per_currency, &money.currency_code) {
+                        self.remark_less(money.minor, before, &at.item("per_currency", index));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn remark_less(&mut self, value: i64, before: i64, at: &At<'_>) {
+        if value <= before {
+            self.remark(Code::TierGivesLess, at, &[("value", value.into()), ("before", before.into())]);
+        }
+    }
+
     fn check_rising(&mut self, tier: &proto::Tier, before: Option<&proto::Tier>, at: &At<'_>) {
-        let in_currency = |amounts: &[proto::Money], code: &str| {
-            amounts.iter().find(|money| money.currency_code == code).map(|money| money.minor)
-        };
         for (index, minimum) in tier.minimum.iter().enumerate() {
             let of_before = before.and_then(|before| in_currency(&before.minimum, &minimum.currency_code));
             if of_before.is_some_and(|of_before| of_before >= minimum.minor) {
@@ -210,6 +292,9 @@ impl Lowering<'_> {
 
     fn multiplier(&mut self, ppm: i32, at: &At<'_>) -> Reward {
         self.check_range(ppm.into(), 1, i32::MAX.into(), at);
+        if (1..=WHOLE_PPM).contains(&ppm.into()) {
+            self.remark(Code::MultiplierTooSmall, at, &[("value", i64::from(ppm).into())]);
+        }
         Reward::Multiplier(ppm)
     }
 
@@ -220,4 +305,8 @@ impl Lowering<'_> {
             Some(proto::CreditKind::Unspecified | proto::CreditKind::Points) | None => Credit::Points,
         }
     }
+}
+
+fn in_currency(amounts: &[proto::Money], code: &str) -> Option<i64> {
+    amounts.iter().find(|money| money.currency_code == code).map(|money| money.minor)
 }

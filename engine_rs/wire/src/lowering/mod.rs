@@ -8,6 +8,7 @@ mod discounts;
 mod gifts;
 mod policy;
 mod promotion;
+mod remarks;
 mod rules;
 mod schedule;
 mod selector;
@@ -28,6 +29,7 @@ pub(crate) use amounts::currency;
 pub(crate) use cart::{Reference, Store, request};
 pub(crate) use policy::policy;
 pub(crate) use promotion::promotion;
+pub(crate) use remarks::Read;
 pub(crate) use schedule::instant;
 
 /// What lowering a promotion needs to know and leaves behind.
@@ -42,6 +44,8 @@ pub(crate) struct Lowering<'a> {
     pub(crate) findings: Findings,
     /// Parts of conditions met so far.
     pub(crate) condition_nodes: usize,
+    /// What is compared when all of a definition has been read.
+    pub(crate) read: Read,
 }
 
 /// The exclusion groups of a ruleset, each of one scope.

@@ -9,6 +9,9 @@ use crate::diagnostics::{At, Code};
 use crate::limits::{FACTS_MAX, ID_CHARS_MAX, LIST_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::proto;
 
+/// Characters that receipts have room for beside an amount.
+const RECEIPT_TEXT_CHARS: usize = 40;
+
 /// A promotion as far as this version can run it.
 pub(crate) struct Lowered {
     /// What the engine runs; nothing when something is wrong.
@@ -37,6 +40,15 @@ pub(crate) fn promotion(definition: &proto::Promotion, lowering: &mut Lowering<'
     let stacking = lowering.stacking(definition.stacking.as_ref(), &at);
     let limits = lowering.limits(definition.limits.as_ref(), &at);
     let offer = lowering.rule(definition, &at);
+    if let Some(written) = &definition.limits {
+        let at = at.field("limits");
+        lowering.remark_uses(written, &trigger, &at);
+        lowering.remark_budget(written, offer.as_ref().map_or(&[], |offer| &offer.steps), &at);
+    }
+    for (index, text) in definition.receipt_text.iter().enumerate() {
+        lowering.remark_receipt_text(&text.text, &at.item("receipt_text", index).field("text"));
+    }
+    lowering.remark_what_is_missing();
     let codes = match &trigger {
         Trigger::Code(codes) => codes.clone(),
         Trigger::Automatic | Trigger::Voucher | Trigger::Members => Vec::new(),
@@ -95,6 +107,7 @@ impl Lowering<'_> {
 
     fn texts(&mut self, texts: &[proto::Text], at: &At<'_>, field: &'static str) -> Texts {
         self.check_count(texts.len(), FACTS_MAX, &at.field(field));
+        self.note_languages(texts, &at.field(field));
         let mut lowered: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
             let at = at.item(field, index);
@@ -115,6 +128,14 @@ impl Lowering<'_> {
             lowered.push((language.into(), text.text.as_str().into()));
         }
         Texts::new(lowered)
+    }
+
+    fn remark_receipt_text(&mut self, text: &str, at: &At<'_>) {
+        let given = text.chars().count();
+        if given > RECEIPT_TEXT_CHARS {
+            let parameters = [("given", given.into()), ("limit", RECEIPT_TEXT_CHARS.into())];
+            self.remark(Code::ReceiptTextLong, at, &parameters);
+        }
     }
 
     fn labels(&mut self, labels: &[proto::Attribute], at: &At<'_>) {

@@ -4,7 +4,7 @@ use dealwright_core::model::{AddOn, Benefit, PaymentTest, Phase, Step, Threshold
 
 use super::Lowering;
 use super::selector::Kinds;
-use crate::diagnostics::At;
+use crate::diagnostics::{At, Code};
 use crate::limits::LIST_MAX;
 use crate::proto;
 use crate::proto::promotion::Rule;
@@ -60,10 +60,22 @@ impl Lowering<'_> {
             self.required(&at.field("steps"));
         }
         self.check_count(rule.steps.len(), LIST_MAX, &at.field("steps"));
+        self.remark_steps(&rule.steps, at);
         let step = |(index, step)| self.custom_step(index, step, &at.item("steps", index));
         let mut steps: Vec<Step> = rule.steps.iter().enumerate().filter_map(step).collect();
         steps.sort_by_key(|step| step.phase);
         Offer { min_purchase: None, payment: None, steps, suggestion: None }
+    }
+
+    fn remark_steps(&mut self, steps: &[proto::Step], at: &At<'_>) {
+        if !self.is_asked() || self.findings.refuse() {
+            return;
+        }
+        for (index, step) in steps.iter().enumerate() {
+            if let Some(other) = steps.iter().take(index).position(|earlier| earlier == step) {
+                self.remark(Code::StepRepeated, &at.item("steps", index), &[("other", other.into())]);
+            }
+        }
     }
 
     fn custom_step(&mut self, index: usize, step: &proto::Step, at: &At<'_>) -> Option<Step> {

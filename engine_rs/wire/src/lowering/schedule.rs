@@ -1,8 +1,9 @@
 //! Schedules: instants, local days, windows, holidays.
 
 use dealwright_core::model::{DailyWindow, HolidayMode, Schedule};
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::{Lowering, date};
 use crate::diagnostics::{At, Code, Findings};
@@ -10,6 +11,11 @@ use crate::limits::LIST_MAX;
 use crate::proto;
 
 const DAY_SECONDS: i32 = 24 * 60 * 60;
+
+/// A window below this is nothing that customers could use.
+const WINDOW_SECONDS: i32 = 60;
+/// A local day begins less than two days from midnight of UTC, and its windows end less than three days later.
+const ANYWHERE: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 impl Lowering<'_> {
     /// A schedule that may be left out: then always.
@@ -34,7 +40,49 @@ impl Lowering<'_> {
         if lowered.first_day.zip(lowered.last_day).is_some_and(|(first, last)| last < first) {
             self.add(Code::ScheduleEmpty, &at.field("end_date"));
         }
+        self.remark_days(&lowered, &at);
+        self.remark_windows(&lowered.windows, &at);
         lowered
+    }
+
+    /// Days and instants that leave nothing of each other.
+    fn remark_days(&mut self, schedule: &Schedule, at: &At<'_>) {
+        if let Some((first, last)) = schedule.first_day.zip(schedule.last_day) {
+            // A week holds every day of the week.
+            let days = first.series(1.day()).take_while(|day| *day <= last).take(7);
+            let is_named =
+                |day: Date| schedule.days_of_week & 1 << day.weekday().to_monday_zero_offset() != 0;
+            if schedule.days_of_week != 0 && first <= last && !days.into_iter().any(is_named) {
+                let parameters = [("first", first.to_string()), ("last", last.to_string())];
+                let parameters = parameters.map(|(name, day)| (name, day.as_str().into()));
+                self.remark(Code::ScheduleWithoutDay, &at.field("days_of_week"), &parameters);
+            }
+        }
+        let midnight = |day: Date| day.to_zoned(TimeZone::UTC).ok().map(|midnight| midnight.timestamp());
+        let before = |ends: Timestamp, starts: Timestamp| ends.duration_until(starts) >= ANYWHERE;
+        let first = schedule.first_day.and_then(midnight);
+        let last = schedule.last_day.and_then(midnight);
+        if schedule.ends.zip(first).is_some_and(|(ends, first)| before(ends, first))
+            || last.zip(schedule.starts).is_some_and(|(last, starts)| before(last, starts))
+        {
+            self.remark(Code::ScheduleDisjoint, at, &[]);
+        }
+    }
+
+    fn remark_windows(&mut self, windows: &[DailyWindow], at: &At<'_>) {
+        if !self.is_asked() || self.findings.refuse() {
+            return;
+        }
+        for (index, window) in windows.iter().enumerate() {
+            let at = at.item("daily_windows", index);
+            let seconds = (window.end - window.start).rem_euclid(DAY_SECONDS);
+            if (1..WINDOW_SECONDS).contains(&seconds) {
+                self.remark(Code::WindowTooShort, &at, &[("seconds", i64::from(seconds).into())]);
+            }
+            if let Some(other) = windows.iter().take(index).position(|earlier| overlap(*earlier, *window)) {
+                self.remark(Code::WindowsOverlap, &at, &[("other", other.into())]);
+            }
+        }
     }
 
     fn days_of_week(&mut self, days: &[i32], at: &At<'_>) -> u8 {
@@ -136,6 +184,18 @@ pub(crate) fn instant(
             None
         }
     }
+}
+
+/// Whether two windows of the same days have a moment in common.
+fn overlap(one: DailyWindow, other: DailyWindow) -> bool {
+    let starts_in = |window: DailyWindow, moment: i32| {
+        let length = match (window.end - window.start).rem_euclid(DAY_SECONDS) {
+            0 => DAY_SECONDS,
+            length => length,
+        };
+        (moment - window.start).rem_euclid(DAY_SECONDS) < length
+    };
+    starts_in(one, other.start) || starts_in(other, one.start)
 }
 
 /// HH:MM or HH:MM:SS; 24:00 is the end of the day.

@@ -59,14 +59,16 @@ impl Lowering<'_> {
     }
 
     pub(super) fn selector(&mut self, selector: &proto::Selector, kinds: Kinds, at: &At<'_>) -> Selector {
-        Selector {
+        let lowered = Selector {
             include: self.filters(&selector.include, at, "include"),
             exclude: self.filters(&selector.exclude, at, "exclude"),
             kinds: self.kinds(&selector.kinds, kinds, at),
             with_children: selector.with_children,
             unmodified: false,
             of_any_brand: false,
-        }
+        };
+        self.remark_selector(&lowered, at);
+        lowered
     }
 
     fn kinds(&mut self, listed: &[i32], kinds: Kinds, at: &At<'_>) -> KindSet {

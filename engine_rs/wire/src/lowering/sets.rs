@@ -60,6 +60,12 @@ impl Lowering<'_> {
             self.not_allowed(&at.field("get_order"), "the grouping says which units are lowered");
         }
         let same_lines = get.as_ref().is_none_or(|get| *get == buy);
+        if rule.grouping != 0 && !same_lines {
+            self.without_effect(&at.field("grouping"), "other units are got than bought");
+        }
+        if let Some(get) = get.as_ref().filter(|_| rule.same_product) {
+            self.remark_common_product(&buy, get, &at.field("same_product"));
+        }
         // Groups are formed dearest first, and the cheapest of each group are lowered (S-6.4).
         let of_groups = same_lines && grouping != Some(proto::Grouping::Merchant);
         let default = if of_groups { UnitOrder::Dearest } else { UnitOrder::Cheapest };
@@ -158,6 +164,9 @@ impl Lowering<'_> {
         let quantity =
             self.check_range(rule.required_quantity, 2, SET_UNITS_MAX, &at.field("required_quantity"));
         let max_sets = self.max_sets(rule.max_sets, at);
+        if rule.different_products {
+            self.remark_variety(&scope, quantity, &at.field("scope"));
+        }
         let mut units = slot(scope, quantity, Role::Plain);
         units.different_products = rule.different_products;
         let set_price = match &rule.price {
@@ -189,6 +198,9 @@ impl Lowering<'_> {
         let product = self.symbols.intern(&rule.upsell_product_id);
         let suggestion = Some(AddOn { product, special_price: special_price.clone(), message });
         let reduction = Reduction::FixedPrice(special_price);
+        if rule.required_quantity.is_some() && required.is_none() {
+            self.without_effect(&at.field("required_quantity"), "nothing is required");
+        }
         let Some(required) = required else {
             let units = UnitLimit { max_units, max_units_per_line: None, order: UnitOrder::Cheapest };
             let benefit = Benefit::Reduce { scope: add_on, reduction, units };
@@ -254,6 +266,9 @@ impl Lowering<'_> {
         };
         if written.same_product && written.different_products {
             self.not_allowed(&at.field("different_products"), "its units are to be of one product");
+        }
+        if written.different_products {
+            self.remark_variety(&selector, minimum, &at.field("selector"));
         }
         if has_price && written.reduction.is_some() {
             self.not_allowed(&at.field("reduction"), "the set has a price");

@@ -1,13 +1,18 @@
 //! Stacking, limits and triggers.
 
 use dealwright_core::model::{Exclusive, Limits, ShortBudget, Stacking, Trigger};
-use dealwright_core::symbols::Symbol;
+use dealwright_core::symbols::{Symbol, fold};
 
 use super::Lowering;
 use crate::diagnostics::{At, Code};
 use crate::limits::{LIST_MAX, UNIT_GROUPS_MAX};
 use crate::proto;
 use crate::proto::trigger::Trigger as Kind;
+
+/// Characters below which a code is guessed, or hit by a slip.
+const CODE_CHARS: usize = 4;
+/// Signs without width or ink that get into codes when they are copied.
+const UNSEEN: [char; 6] = ['\u{00ad}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}'];
 
 impl Lowering<'_> {
     /// Stacking that may be left out: then it lives with everything.
@@ -114,8 +119,24 @@ impl Lowering<'_> {
                 if code.codes.is_empty() {
                     self.required(&at.field("codes"));
                 }
+                for (index, code) in code.codes.iter().enumerate() {
+                    self.remark_code(code, &at.item("codes", index));
+                }
                 Trigger::Code(self.names(&code.codes, &at, "codes", true))
             }
+        }
+    }
+
+    /// What customers have to type.
+    fn remark_code(&mut self, code: &str, at: &At<'_>) {
+        let folded = fold(code);
+        if !folded.is_empty() && folded.chars().count() < CODE_CHARS {
+            let parameters = [("value", code.into()), ("limit", CODE_CHARS.into())];
+            self.remark(Code::CodeTooShort, at, &parameters);
+        }
+        let is_hard = |sign: char| sign.is_whitespace() || sign.is_control() || UNSEEN.contains(&sign);
+        if code.chars().any(is_hard) {
+            self.remark(Code::CodeHardToType, at, &[("value", code.into())]);
         }
     }
 }

@@ -4,7 +4,7 @@ use dealwright_core::model::{CrossBrand, CustomerType, NameFilter, SpendSource, 
 use dealwright_core::symbols::Symbol;
 
 use super::Lowering;
-use crate::diagnostics::At;
+use crate::diagnostics::{At, Code};
 use crate::proto;
 
 impl Lowering<'_> {
@@ -32,10 +32,12 @@ impl Lowering<'_> {
         let Some(filter) = filter else {
             return NameFilter::default();
         };
-        NameFilter {
+        let lowered = NameFilter {
             include: self.names(&filter.include, at, "include", true),
             exclude: self.names(&filter.exclude, at, "exclude", true),
-        }
+        };
+        self.remark_names(&lowered.include, &lowered.exclude, at);
+        lowered
     }
 
     pub(super) fn cross_brand(&mut self, tie: &proto::CrossBrand, at: &At<'_>) -> CrossBrand {
@@ -48,6 +50,11 @@ impl Lowering<'_> {
         };
         if source == SpendSource::ThisCart && !tie.period.is_empty() {
             self.not_allowed(&at.field("period"), "past visits don't count");
+        }
+        let same = |one: &[String], other: &[String]| one.iter().all(|name| other.contains(name));
+        let (trigger, benefit) = (&tie.trigger_brand_ids, &tie.benefit_brand_ids);
+        if !trigger.is_empty() && self.is_asked() && same(trigger, benefit) && same(benefit, trigger) {
+            self.remark(Code::BrandsEqual, &at.field("benefit_brand_ids"), &[]);
         }
         CrossBrand {
             trigger_brands: self.required_names(&tie.trigger_brand_ids, at, "trigger_brand_ids"),
