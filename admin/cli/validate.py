@@ -1,26 +1,50 @@
 """dealwright validate: everything that is wrong with definitions."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from admin.cli.output import ExitCode, JsonOption, emit, emit_json, plain_findings, say
+
+if TYPE_CHECKING:
+    from dealwright.v1.diagnostic_pb2 import Diagnostic
+
+    from server.documents import Definitions
 
 FilesArgument = Annotated[
     list[Path], typer.Argument(metavar="FILE...", help="Files or folders; - is standard input.")
 ]
 
 
+def _diagnose(definitions: "Definitions") -> "list[Diagnostic]":
+    """What is to be said about each promotion, and then about all of them together."""
+    from dealwright.v1.diagnostic_pb2 import Diagnostics
+    from dealwright_engine import InvalidRuleset, Ruleset, validate_ruleset
+
+    from server.definitions.validation import validate as diagnose
+
+    alone = [found for promotion in definitions.promotions for found in diagnose(promotion)]
+    ruleset = definitions.ruleset().SerializeToString(deterministic=True)
+    if definitions.settings is not None:
+        together = validate_ruleset(ruleset)
+    else:
+        try:
+            Ruleset.compile(ruleset)
+        except InvalidRuleset as error:
+            together = error.diagnostics
+        else:
+            together = b""
+    return [*alone, *(found for found in Diagnostics.FromString(together).diagnostics if found not in alone)]
+
+
 def validate(files: FilesArgument, as_json: JsonOption = False) -> None:
     """Check promotions and rulesets, and say everything that is wrong: file, line, field path and code.
 
-    Ends with 1 when there is an error; warnings alone are fine.
+    With the company's settings among the files, promotions are also checked beside each other and beside stores,
+    categories and calendars. Ends with 1 when there is an error; warnings alone are fine.
     """
-    from dealwright_engine import InvalidRuleset, Ruleset
-
     from admin.cli.findings import Finding, of_definitions, of_document
-    from server.definitions.validation import validate as diagnose
     from server.documents import DocumentError, read_definitions
 
     with plain_findings():
@@ -32,15 +56,7 @@ def validate(files: FilesArgument, as_json: JsonOption = False) -> None:
             findings = [of_document(problem) for problem in error.problems]
         else:
             count = len(definitions.items)
-            findings = [
-                finding
-                for promotion in definitions.promotions
-                for finding in of_definitions(diagnose(promotion), definitions)
-            ]
-            try:
-                Ruleset.compile(definitions.ruleset().SerializeToString(deterministic=True))
-            except InvalidRuleset as error:
-                findings += of_definitions(error.diagnostics, definitions)
+            findings = of_definitions(_diagnose(definitions), definitions)
         errors = sum(not finding.warning for finding in findings)
         if as_json:
             emit_json(

@@ -25,6 +25,19 @@ percent_discount:
 """
 
 
+ODD = """\
+id: odd
+rule_language: 1
+name: [{language: en, text: Ten percent}]
+targeting:
+  store_ids: {include: [sudriman]}
+percent_discount:
+  phase: PHASE_ITEM
+  percent_off_ppm: 10
+"""
+SETTINGS = "company_id: kopi\nstores: [{id: sudirman, time_zone: Asia/Jakarta}]"
+
+
 def test_a_good_file_has_nothing_to_say(tmp_path: Path) -> None:
     (tmp_path / "good.yaml").write_text(to_json(percent_off("good", 10)))
 
@@ -89,6 +102,29 @@ def test_a_ruleset_fault_is_a_finding(tmp_path: Path) -> None:
 
     assert done.exit_code == 1
     assert [finding["field"] for finding in json.loads(done.stdout)["findings"]] == ["policy.time_zone"]
+
+
+def test_warnings_are_told_and_stop_nothing(tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_text(ODD)
+
+    done = CliRunner().invoke(app, ["validate", str(tmp_path)])
+
+    assert done.exit_code == 0
+    assert "odd.yaml:8: percent_discount.percent_off_ppm: " in done.stdout
+    assert "[warning share_tiny]" in done.stdout
+    assert done.stderr == "1 promotions, 0 errors, 1 warnings\n"
+
+
+def test_with_the_settings_promotions_are_seen_beside_the_company(tmp_path: Path) -> None:
+    (tmp_path / "company.yaml").write_text(SETTINGS)
+    (tmp_path / "odd.yaml").write_text(ODD)
+    (tmp_path / "broken.yaml").write_text(BROKEN)
+
+    done = CliRunner().invoke(app, ["validate", str(tmp_path), "--json"])
+
+    found = [(finding["promotion_id"], finding["code"]) for finding in json.loads(done.stdout)["findings"]]
+    assert done.exit_code == 1
+    assert found == [("broken", "out_of_range"), ("odd", "share_tiny"), ("odd", "store_unknown")]
 
 
 @pytest.fixture
@@ -189,3 +225,14 @@ def test_publish_refuses_the_document_of_another_company(tmp_path: Path, databas
 
 def test_publish_needs_something_to_do() -> None:
     assert CliRunner().invoke(app, ["publish", "--company", "kopi"]).exit_code == 2
+
+
+@pytest.mark.usefixtures("used_database")
+def test_what_is_published_in_spite_of_warnings_is_told(tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_text(ODD)
+
+    done = CliRunner().invoke(app, ["publish", "--company", "kopi", str(tmp_path)])
+
+    assert (done.exit_code, done.stdout.startswith("kopi: revision 1")) == (0, True)
+    assert "odd.yaml:8: percent_discount.percent_off_ppm: " in done.stderr
+    assert "[warning share_tiny]" in done.stderr

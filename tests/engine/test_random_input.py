@@ -16,7 +16,14 @@ from dealwright.v1.evaluation_service_pb2 import (
 )
 from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.ruleset_pb2 import Ruleset as RulesetMessage
-from dealwright_engine import InvalidRequest, InvalidRuleset, Ruleset, reason_codes, validate
+from dealwright_engine import (
+    InvalidRequest,
+    InvalidRuleset,
+    Ruleset,
+    reason_codes,
+    validate,
+    validate_ruleset,
+)
 from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,6 +117,7 @@ def test_a_random_ruleset_is_refused_or_prices_carts(
 ) -> None:
     ruleset = compile_or_refuse(message.SerializeToString())
 
+    assert_catalogued(validate_ruleset(message.SerializeToString()))
     if ruleset is not None:
         evaluate_or_refuse(ruleset, request.SerializeToString())
 

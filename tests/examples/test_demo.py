@@ -27,7 +27,7 @@ from dealwright.v1.evaluation_service_pb2 import (
 from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.refund_pb2 import GiftUnits, ReturnPolicy
 from dealwright.v1.result_pb2 import Reason, Result
-from dealwright_engine import Ruleset
+from dealwright_engine import Ruleset, validate_ruleset
 
 from server.documents import Definitions, read_cart, read_definitions, to_json
 from tests.engine.adding_up import assert_adds_up
@@ -75,6 +75,12 @@ def test_the_demo_uses_every_type_and_names_files_by_id(demo: Definitions) -> No
 def test_every_promotion_can_be_applied_by_this_engine(demo: Definitions, demo_ruleset: Ruleset) -> None:
     assert demo_ruleset.promotion_count == len(demo.promotions)
     assert Diagnostics.FromString(demo_ruleset.diagnostics).diagnostics == []
+
+
+def test_there_is_nothing_to_say_about_the_demo_as_a_whole(demo: Definitions) -> None:
+    found = validate_ruleset(demo.ruleset().SerializeToString())
+
+    assert Diagnostics.FromString(found).diagnostics == []
 
 
 def test_every_type_is_applied_in_some_cart(demo: Definitions, demo_ruleset: Ruleset) -> None:
