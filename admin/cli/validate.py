@@ -41,8 +41,8 @@ def _diagnose(definitions: "Definitions") -> "list[Diagnostic]":
 def validate(files: FilesArgument, as_json: JsonOption = False) -> None:
     """Check promotions and rulesets, and say everything that is wrong: file, line, field path and code.
 
-    With the company's settings among the files, promotions are also checked beside each other and beside stores,
-    categories and calendars. Ends with 1 when there is an error; warnings alone are fine.
+    With the company's settings among the files, promotions are also checked beside each other and beside
+    stores, categories and calendars. Ends with 1 when there is an error; warnings alone are fine.
     """
     from admin.cli.findings import Finding, of_definitions, of_document
     from server.documents import DocumentError, read_definitions

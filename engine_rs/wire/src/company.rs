@@ -3,6 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use dealwright_core::currency::Currency;
+use dealwright_core::model;
 use dealwright_core::symbols::fold;
 use jiff::civil::Date;
 use prost::Message;
@@ -18,18 +20,24 @@ use crate::unknown::{self, Met};
 /// slip. What `validate` says about each of its promotions alone isn't repeated.
 #[must_use]
 pub fn validate_ruleset(bytes: &[u8]) -> Findings {
-    let mut findings = match Compiled::compile(bytes) {
-        Ok(compiled) => compiled.findings().clone(),
+    let compiled = match Compiled::compile(bytes) {
+        Ok(compiled) => compiled,
         Err(findings) => return findings,
     };
+    let mut findings = compiled.findings().clone();
     let Ok(raw) = decode::ruleset(bytes) else { return findings };
     let read = |bytes: &Vec<u8>| decode::definition(bytes, "Promotion", &At::ROOT).ok();
     let promotions: Vec<proto::Promotion> = raw.promotions.iter().filter_map(read).collect();
     let company = Company::of(&raw);
+    let usable: HashMap<&str, &model::Promotion> =
+        compiled.ruleset.promotions().iter().map(|promotion| (&*promotion.id, promotion)).collect();
     let neighbours = Neighbours::of(&promotions);
     for promotion in &promotions {
         let mut about = Findings::default();
         company.ask(promotion, &mut about);
+        if let Some(lowered) = usable.get(promotion.id.as_str()) {
+            company.ask_currencies(promotion, lowered, &mut about);
+        }
         neighbours.ask(promotion, &mut about);
         findings.absorb(about, &promotion.id);
     }
@@ -39,6 +47,7 @@ pub fn validate_ruleset(bytes: &[u8]) -> Findings {
 /// The names of a company's stores, categories and calendars. Where there are none, none is missed.
 struct Company<'a> {
     stores: HashSet<String>,
+    by_id: HashMap<String, &'a proto::Store>,
     brands: HashSet<String>,
     regions: HashSet<String>,
     categories: HashSet<&'a str>,
@@ -55,6 +64,7 @@ impl<'a> Company<'a> {
         };
         Self {
             stores: named(|store| &store.id),
+            by_id: raw.stores.iter().map(|store| (fold(&store.id), store)).collect(),
             brands: named(|store| &store.brand_id),
             regions: named(|store| &store.region),
             categories: raw.categories.iter().map(|category| category.id.as_str()).collect(),
@@ -63,30 +73,61 @@ impl<'a> Company<'a> {
     }
 
     fn ask(&self, promotion: &proto::Promotion, findings: &mut Findings) {
-        let at = At::ROOT.field("targeting");
         if let Some(targeting) = &promotion.targeting {
-            let names = [
-                (&targeting.store_ids, "store_ids", &self.stores, Code::StoreUnknown),
-                (&targeting.brand_ids, "brand_ids", &self.brands, Code::BrandUnknown),
-                (&targeting.regions, "regions", &self.regions, Code::RegionUnknown),
-            ];
-            for (filter, field, known, code) in names {
-                let Some(filter) = filter.as_ref().filter(|_| !known.is_empty()) else { continue };
-                let at = at.field(field);
-                for (list, field) in [(&filter.include, "include"), (&filter.exclude, "exclude")] {
-                    for (index, name) in
-                        list.iter().enumerate().filter(|(_, name)| !known.contains(&fold(name)))
-                    {
-                        findings.add(code, &at.item(field, index), &[("value", name.as_str().into())]);
-                    }
-                }
-            }
+            self.ask_targeting(targeting, &At::ROOT.field("targeting"), findings);
         }
         if !self.categories.is_empty() {
             self.ask_categories(promotion, findings);
         }
         if let Some(schedule) = &promotion.schedule {
             self.ask_holidays(schedule, &At::ROOT.field("schedule"), findings);
+        }
+    }
+
+    fn ask_targeting(&self, targeting: &proto::Targeting, at: &At<'_>, findings: &mut Findings) {
+        let names = [
+            (&targeting.store_ids, "store_ids", &self.stores, Code::StoreUnknown),
+            (&targeting.brand_ids, "brand_ids", &self.brands, Code::BrandUnknown),
+            (&targeting.regions, "regions", &self.regions, Code::RegionUnknown),
+        ];
+        for (filter, field, known, code) in names {
+            let Some(filter) = filter.as_ref().filter(|_| !known.is_empty()) else { continue };
+            let at = at.field(field);
+            for (list, field) in [(&filter.include, "include"), (&filter.exclude, "exclude")] {
+                let is_unknown = |(_, name): &(usize, &String)| !known.contains(&fold(name));
+                for (index, name) in list.iter().enumerate().filter(is_unknown) {
+                    findings.add(code, &at.item(field, index), &[("value", name.as_str().into())]);
+                }
+            }
+        }
+    }
+
+    /// Stores that are named, and sell in a currency in which nothing can be given; or every store, when none is.
+    fn ask_currencies(
+        &self,
+        promotion: &proto::Promotion,
+        lowered: &model::Promotion,
+        findings: &mut Findings,
+    ) {
+        let is_served = |store: &proto::Store| {
+            Currency::parse(&store.currency_code).is_none_or(|currency| lowered.covers(currency))
+        };
+        let mut unserved = |store: &proto::Store, at: &At<'_>| {
+            let (id, currency) = (store.id.as_str().into(), store.currency_code.as_str().into());
+            findings.add(Code::CurrencyUnserved, at, &[("store", id), ("currency", currency)]);
+        };
+        let stores = promotion.targeting.as_ref().and_then(|targeting| targeting.store_ids.as_ref());
+        let named = stores.map_or(&[][..], |stores| &stores.include);
+        let at = At::ROOT.field("targeting");
+        let at = at.field("store_ids");
+        for (index, name) in named.iter().enumerate() {
+            if let Some(store) = self.by_id.get(&fold(name)).filter(|store| !is_served(store)) {
+                unserved(store, &at.item("include", index));
+            }
+        }
+        let first = self.by_id.values().min_by_key(|store| &store.id);
+        if named.is_empty() && !self.by_id.values().any(|store| is_served(store)) {
+            first.into_iter().for_each(|store| unserved(store, &At::ROOT));
         }
     }
 

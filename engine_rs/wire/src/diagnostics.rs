@@ -124,6 +124,7 @@ catalogue! {
     CategoryUnknown Warning "The ruleset has no category {value}."
     PromotionUnknown Warning "The ruleset has no promotion {value}."
     VoucherNotAccepted Warning "{value} isn't set off by vouchers."
+    CurrencyUnserved Warning "The store {store} sells in {currency}, in which the promotion has no amount."
     HolidaysWithoutDay Warning "Its calendars have no day on which it could hold."
 }
 

@@ -1,6 +1,8 @@
 //! What a definition means, asked before it is published: what can never hold or give, and what is probably
 //! a slip. A ruleset's compilation doesn't ask, so that what was published stays usable.
 
+use std::collections::HashSet;
+
 use dealwright_core::model::{Amounts, Benefit, LineFilter, Selector, SpreadAmount, Step, Trigger};
 use dealwright_core::symbols::Symbol;
 
@@ -49,6 +51,9 @@ impl Lowering<'_> {
     /// Names each list that lacks a currency, or a language, that another one has.
     pub(super) fn remark_what_is_missing(&mut self) {
         let Read { currencies, languages } = std::mem::take(&mut self.read);
+        if self.findings.refuse() {
+            return;
+        }
         for (lists, code, name) in
             [(currencies, Code::CurrencyMissing, "currency"), (languages, Code::LanguageMissing, "language")]
         {
@@ -123,9 +128,6 @@ impl Lowering<'_> {
         if limits.max_uses_per_code.is_some() && matches!(trigger, Trigger::Automatic | Trigger::Members) {
             self.without_effect(&at.field("max_uses_per_code"), "no code and no voucher sets it off");
         }
-        if limits.on_short_budget != 0 && limits.budget.is_empty() {
-            self.without_effect(&at.field("on_short_budget"), "there is no budget");
-        }
     }
 
     /// A limit inside a smaller one.
@@ -144,15 +146,15 @@ impl Lowering<'_> {
             self.remark(Code::SelectsNothing, at, &[]);
             return;
         }
-        for (index, filter) in selector.exclude.iter().enumerate() {
-            let at = at.item("exclude", index);
-            let alone = |filter: &LineFilter| filter.attributes.is_empty() && filter.unit_price.is_empty();
-            let dimensions: [fn(&LineFilter) -> &Vec<Symbol>; 3] =
-                [|filter| &filter.products, |filter| &filter.categories, |filter| &filter.brands];
-            let given: Vec<_> = dimensions.iter().filter(|names| !names(filter).is_empty()).collect();
-            if let ([names], true) = (given.as_slice(), alone(filter)) {
-                let included: Vec<Symbol> = selector.include.iter().flat_map(names).copied().collect();
-                self.remark_both(&included, names(filter), &at);
+        let dimensions: [fn(&LineFilter) -> &Vec<Symbol>; 3] =
+            [|filter| &filter.products, |filter| &filter.categories, |filter| &filter.brands];
+        for names in dimensions {
+            let included: HashSet<Symbol> = selector.include.iter().flat_map(names).copied().collect();
+            for (index, filter) in selector.exclude.iter().enumerate() {
+                let given = dimensions.iter().filter(|names| !names(filter).is_empty()).count();
+                if given == 1 && filter.attributes.is_empty() && filter.unit_price.is_empty() {
+                    self.remark_both(&included, names(filter), &at.item("exclude", index));
+                }
             }
         }
     }
@@ -164,11 +166,11 @@ impl Lowering<'_> {
         if !include.is_empty() && include.iter().all(|name| exclude.contains(name)) {
             self.remark(Code::SelectsNothing, at, &[]);
         } else {
-            self.remark_both(include, exclude, &at.field("exclude"));
+            self.remark_both(&include.iter().copied().collect(), exclude, &at.field("exclude"));
         }
     }
 
-    fn remark_both(&mut self, included: &[Symbol], excluded: &[Symbol], at: &At<'_>) {
+    fn remark_both(&mut self, included: &HashSet<Symbol>, excluded: &[Symbol], at: &At<'_>) {
         for name in excluded.iter().filter(|name| included.contains(name)) {
             let value = self.symbols.text(*name).into();
             self.remark(Code::IncludedAndExcluded, at, &[("value", value)]);
