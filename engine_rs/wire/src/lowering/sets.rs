@@ -122,6 +122,9 @@ impl Lowering<'_> {
                 slots.push(lowered);
             }
         }
+        if rule.slots.iter().all(|slot| slot.optional) && !rule.slots.is_empty() {
+            self.findings.add(Code::SetTooSmall, &at.field("slots"), &[]);
+        }
         let price = self.prices(&rule.set_price, at, "set_price");
         in_sets(offer(slots, price, self.max_sets(rule.max_sets, at)))
     }
