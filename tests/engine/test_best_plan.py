@@ -197,3 +197,24 @@ def test_offers_that_have_nothing_to_do_with_each_other_are_searched_apart() -> 
     assert found.selection.benefit_minor == 8 * 30 * 20
     assert found.selection.proof == Proof.PROOF_PROVEN
     assert found.selection.nodes < 1000
+
+
+def test_percentages_of_what_is_left_are_bounded_together() -> None:
+    # Added up, twenty times 10 % would be twice the price: only together they show that nothing beats all.
+    percents = [
+        {
+            "id": f"p{place}",
+            "rule_language": 1,
+            "name": [{"language": "en", "text": "Ten off"}],
+            "percent_discount": {"phase": "PHASE_ITEM", "percent_off_ppm": 100_000},
+        }
+        for place in range(20)
+    ]
+    lines = [{"id": "a", "product_id": "a", "quantity": 1, "unit_price_minor": 1_000_000}]
+    request = ParseDict({"cart": {"currency_code": "IDR", "lines": lines}}, EvaluateRequest())
+
+    found = price(percents, request, "SELECTION_BEST")
+
+    assert len(found.applications) == 20
+    assert found.selection.proof == Proof.PROOF_PROVEN
+    assert found.selection.nodes < 200

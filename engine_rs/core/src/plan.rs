@@ -3,6 +3,7 @@
 
 mod basket;
 mod company;
+mod compound;
 mod parts;
 mod search;
 mod shadow;

@@ -84,6 +84,7 @@ fn search(choice: &Choice<'_>, list: &Prices, nodes_max: i64) -> Found {
         list,
         own: choice.pricing.iter().map(|stop| choice.most(*stop, &at_list, i64::MAX)).collect(),
         units_matter: choice.units_matter(),
+        compounds: choice.compounds(),
         shadow: None,
         best: None,
         proposed: None,
@@ -116,6 +117,8 @@ struct Search<'a> {
     own: Vec<i64>,
     /// Whether a promotion may keep others from units in ways that shadow prices don't know.
     units_matter: bool,
+    /// Whether percentages of what is left could fall on what others left.
+    compounds: bool,
     /// Worked out once there is a plan to beat.
     shadow: Option<Shadow>,
     best: Option<Walk>,
@@ -154,7 +157,7 @@ impl Search<'_> {
                 return;
             }
             if self.nodes >= self.nodes_max {
-                let bound = self.choice.bound(&node).min(self.most(&node));
+                let bound = self.most_step_by_step(&node).min(self.most(&node));
                 self.left = self.left.max(bound);
                 return;
             }
@@ -196,6 +199,9 @@ impl Search<'_> {
         if node.unhindered == node.walk.benefit && !self.units_matter {
             return Outlook::Better;
         }
+        if self.compounds {
+            return self.compare(self.most_step_by_step(node), target, node, best);
+        }
         let mut bound = node.walk.benefit;
         for (depth, stop) in self.choice.pricing.iter().enumerate().skip(node.depth) {
             let sets_max = if depth == node.depth { node.sets_max } else { i64::MAX };
@@ -205,6 +211,15 @@ impl Search<'_> {
             }
         }
         self.compare(bound, target, node, best)
+    }
+
+    /// The most that plans behind a node come to, by what each stop still can give.
+    fn most_step_by_step(&self, node: &Node) -> i64 {
+        if self.compounds {
+            let together = self.choice.most_together(&node.walk, node.depth, node.sets_max);
+            return node.walk.benefit.saturating_add(together);
+        }
+        self.choice.bound(node)
     }
 
     /// What a plan must come to, at least, to be of interest.
@@ -373,7 +388,7 @@ impl Choice<'_> {
     }
 
     /// The most that a stop could still add to a walk, nothing if what was taken excludes it.
-    fn most_in_company(&self, stop: Stop, walk: &Walk, sets_max: i64) -> i64 {
+    pub(super) fn most_in_company(&self, stop: Stop, walk: &Walk, sets_max: i64) -> i64 {
         let admitted = || self.open.get(stop.open).is_some_and(|open| walk.admits(open));
         if walk.has_taken(stop.open) || admitted() { self.most(stop, walk, sets_max) } else { 0 }
     }
