@@ -51,11 +51,7 @@ impl Lowering<'_> {
         if source == SpendSource::ThisCart && !tie.period.is_empty() {
             self.not_allowed(&at.field("period"), "past visits don't count");
         }
-        let same = |one: &[String], other: &[String]| one.iter().all(|name| other.contains(name));
-        let (trigger, benefit) = (&tie.trigger_brand_ids, &tie.benefit_brand_ids);
-        if !trigger.is_empty() && self.is_asked() && same(trigger, benefit) && same(benefit, trigger) {
-            self.remark(Code::BrandsEqual, &at.field("benefit_brand_ids"), &[]);
-        }
+        self.remark_brands(tie, source, &at.field("benefit_brand_ids"));
         CrossBrand {
             trigger_brands: self.required_names(&tie.trigger_brand_ids, at, "trigger_brand_ids"),
             minimum_spend: self.amounts(&tie.minimum_spend, at, "minimum_spend"),
@@ -65,6 +61,20 @@ impl Lowering<'_> {
                 SpendSource::PastVisits | SpendSource::Both => self.name(&tie.period, &at.field("period")),
             },
             source,
+        }
+    }
+
+    /// Spending in the same cart at the brands that benefit is a minimum purchase, and ties nothing together.
+    fn remark_brands(&mut self, tie: &proto::CrossBrand, source: SpendSource, at: &At<'_>) {
+        let (trigger, benefit) = (&tie.trigger_brand_ids, &tie.benefit_brand_ids);
+        let is_in = |one: &[String], other: &[String]| one.iter().all(|name| other.contains(name));
+        if self.is_asked()
+            && source == SpendSource::ThisCart
+            && !trigger.is_empty()
+            && is_in(trigger, benefit)
+            && is_in(benefit, trigger)
+        {
+            self.remark(Code::BrandsEqual, at, &[]);
         }
     }
 }
