@@ -33,9 +33,9 @@ test: setup ## Run every test, or one part of them: make test T=tests/engine
 	$(if $(T),,$(CARGO_TEST))
 	$(BIN)/pytest $(T)
 
-test-fast: setup ## Run the tests that need no database
+test-fast: setup ## Run the tests that need no database and no process of their own
 	$(CARGO_TEST) --quiet
-	DEALWRIGHT_DIFFERENTIAL_EXAMPLES=700 $(BIN)/pytest -m "not database" $(T)
+	DEALWRIGHT_DIFFERENTIAL_EXAMPLES=300 $(BIN)/pytest -m "not database and not process" $(T)
 
 soak: setup ## Compare the engine with the reference evaluator on random carts: make soak SEED=1 CASES=100000
 	$(BIN)/python -m tests.differential.soak $(if $(SEED),--seed $(SEED)) $(if $(CASES),--cases $(CASES))

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from admin.cli.main import COMMANDS, app
 from server.documents.money import amount
 
+pytestmark = pytest.mark.process
+
 CARTS = Path(__file__).parents[2] / "examples" / "demo" / "carts"
 DEALWRIGHT = Path(sys.executable).with_name("dealwright")
 

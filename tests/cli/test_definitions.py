@@ -81,6 +81,7 @@ def test_a_named_pipe_is_refused_instead_of_waited_for(tmp_path: Path, folder: b
     assert "pipe.yaml: is a named pipe" in done.stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("place", ["-", "/dev/stdin"])
 def test_standard_input_is_read_by_either_name(place: str) -> None:
     done = subprocess.run(

@@ -9,6 +9,8 @@ import pytest
 
 from tests.operations.processes import environment
 
+pytestmark = pytest.mark.process
+
 DEALWRIGHT = Path(sys.executable).with_name("dealwright")
 DEMO = Path(__file__).parents[2] / "examples" / "demo"
 EVALUATE = (

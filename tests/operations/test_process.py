@@ -14,6 +14,8 @@ from tests.definitions.samples import percent_off
 from tests.evaluation.requests import latte_request
 from tests.operations.processes import DEALWRIGHT, WAIT_SECONDS, environment, finished, running
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_with_zero(
