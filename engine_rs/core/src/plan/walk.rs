@@ -166,13 +166,18 @@ impl Walk {
         if !asks_budget {
             applying.budget = None;
         }
+        let mut formed = 0;
         let drafted = check_step(choice, open, step.condition.as_ref(), self)
             .and_then(|()| apply::draft(&applying, &self.prices))
-            .and_then(|draft| check_effect(open, &applying, &self.prices, asks_budget, draft));
+            .and_then(|draft| {
+                formed = draft.formed;
+                check_effect(open, &applying, &self.prices, asks_budget, draft)
+            });
         match drafted {
-            // One of several steps may give nothing; whether all do is seen at the end.
+            // One of several steps may give nothing, of as many sets as it forms; whether all do is seen at the end.
             Err(because) if several && !is_final(because.reason) => {
-                Ok(Draft { units_taken: because.reason == Reason::UnitsTaken, ..Draft::default() })
+                let units_taken = because.reason == Reason::UnitsTaken;
+                Ok(Draft { units_taken, formed, ..Draft::default() })
             }
             drafted => drafted,
         }
