@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 import time
 from dataclasses import dataclass
 
@@ -16,12 +15,8 @@ from server.runtime.errors import Unauthenticated
 
 log = structlog.get_logger()
 
-REFRESH_JITTER = 0.3
-"""Share by which each wait differs, so that many servers don't ask the database at the same moment."""
-
 NOTE_USE_SECONDS = 60.0
 """How often it is written down which tokens were used."""
-
 
 CLOSE_SECONDS = 2.0
 """How long an ending server waits for that."""
@@ -63,12 +58,6 @@ class Grants:
             raise Unauthenticated("TOKEN_EXPIRED", f"the token {found.token_id} has expired")
         self._used.add(found.token_id)
         return found
-
-    async def keep_fresh(self, seconds: float) -> None:
-        """Asks for the usable tokens again and again, until cancelled."""
-        while True:
-            await self.refresh()
-            await asyncio.sleep(seconds * random.uniform(1 - REFRESH_JITTER, 1 + REFRESH_JITTER))
 
     async def refresh(self) -> None:
         """Reads the usable tokens. When the database is away, those known go on until they expire."""

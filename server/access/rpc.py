@@ -21,11 +21,11 @@ from server.access.grants import Grant, Grants
 from server.access.rules import RULES, Rule, require_role
 from server.actors import Actor
 from server.runtime.errors import Denied, Invalid, Unauthenticated
+from server.runtime.handlers import wrapped
 
 if TYPE_CHECKING:
+    from server.runtime.handlers import Handler
     from server.runtime.observation import ObservedServer
-
-    Handler = grpc.RpcMethodHandler[Any, Any]
 
 HEADER = "authorization"
 SCHEME = "Bearer "
@@ -77,32 +77,27 @@ class GuardedServer:
         rule = RULES.get(method, Rule())
         if rule.public or (rule.pricing and self._open_pricing):
             return handler
-        if handler.unary_unary is None:
-            raise NotImplementedError(f"{method} streams, and only public methods may so far")
-        make = grpc.unary_unary_rpc_method_handler
         wrap = self._price if rule.pricing else self._call
-        return make(
-            wrap(handler.unary_unary, method), handler.request_deserializer, handler.response_serializer
-        )
+        return wrapped(handler, lambda behaviour: wrap(behaviour, method))
 
     def _call(self, behaviour: Any, method: str) -> Any:
-        async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             _grant.set(self._admit(context, method))
-            return await behaviour(request, context)
+            return behaviour(request, context)
 
         return call
 
     def _price(self, behaviour: Any, method: str) -> Any:
         store_of = _STORE[method.rpartition("/")[2]]
 
-        async def call(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        def call(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             grant = self._admit(context, method)
             served = self._served_company()
             if served is not None and grant.company_id != served:
                 raise Denied("OTHER_COMPANY", "the token is of another company than the one served here")
             if grant.store_ids:
                 _require_store(grant, store_of, request)
-            return await behaviour(request, context)
+            return behaviour(request, context)
 
         return call
 

@@ -1,7 +1,6 @@
 """Use cases of evaluation: keep the newest ruleset in memory, and price carts with it."""
 
 import asyncio
-import random
 import time
 from dataclasses import dataclass
 
@@ -15,9 +14,6 @@ from server.runtime.errors import NotReady
 from server.runtime.metrics import Metrics
 
 log = structlog.get_logger()
-
-REFRESH_JITTER = 0.3
-"""Share by which each wait differs, so that many servers don't ask the database at the same moment."""
 
 INLINE_BYTES_MAX = 16 * 1024
 """Requests up to this size are evaluated on the event loop; a hop to a thread would cost more."""
@@ -51,12 +47,6 @@ class RulesetHolder:
         self._metrics = metrics
         self._company = company
         self._refreshing = asyncio.Lock()
-
-    async def keep_fresh(self, seconds: float) -> None:
-        """Asks for a newer revision again and again, until cancelled."""
-        while True:
-            await self.refresh()
-            await asyncio.sleep(seconds * random.uniform(1 - REFRESH_JITTER, 1 + REFRESH_JITTER))
 
     async def refresh(self) -> None:
         """Loads a newer revision when there is one. A failure keeps what is active, and is logged once."""

@@ -27,6 +27,7 @@ from server.runtime.intake import Intake
 from server.runtime.metrics import Metrics
 from server.runtime.monitoring import Monitoring
 from server.runtime.observation import ObservedServer
+from server.runtime.refreshing import keep_fresh
 from server.runtime.settings import Address, Settings
 
 log = structlog.get_logger()
@@ -84,8 +85,8 @@ class Application:
         await self._report_health()
         await self._server.start()
         self._tasks = [
-            asyncio.create_task(self.holder.keep_fresh(self.settings.refresh_seconds)),
-            asyncio.create_task(self.grants.keep_fresh(self.settings.refresh_seconds)),
+            asyncio.create_task(keep_fresh(self.holder.refresh, self.settings.refresh_seconds)),
+            asyncio.create_task(keep_fresh(self.grants.refresh, self.settings.refresh_seconds)),
             asyncio.create_task(self._follow_health()),
         ]
         log.info("serving", grpc=str(self.grpc_address), metrics=str(self.metrics_address), ready=self.ready)

@@ -11,11 +11,12 @@ import grpc
 import grpc.aio
 
 from server.runtime.errors import status_of
+from server.runtime.handlers import kind_of, wrapped
 from server.runtime.metering import CallMeter
 from server.runtime.metrics import Metrics
 
 if TYPE_CHECKING:
-    Handler = grpc.RpcMethodHandler[Any, Any]
+    from server.runtime.handlers import Handler
 
 _OK = grpc.StatusCode.OK.name
 
@@ -31,24 +32,16 @@ class ObservedServer:
         self._metrics = metrics
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
-        wrapped = {name: self._wrap(handler, service, name) for name, handler in handlers.items()}
-        self._server.add_registered_method_handlers(service, wrapped)
+        observed = {name: self._wrap(handler, service, name) for name, handler in handlers.items()}
+        self._server.add_registered_method_handlers(service, observed)
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
         """Generated code offers every method this way too; the registered ones are enough."""
 
     def _wrap(self, handler: Handler, service: str, name: str) -> Handler:
-        kind = ("unary", "server_stream", "client_stream", "bidi_stream")
-        streams = bool(handler.response_streaming) + 2 * bool(handler.request_streaming)
-        meter = self._metrics.calls.meter(kind[streams], service, name)
-        make, behaviour = {
-            "unary": (grpc.unary_unary_rpc_method_handler, handler.unary_unary),
-            "server_stream": (grpc.unary_stream_rpc_method_handler, handler.unary_stream),
-            "client_stream": (grpc.stream_unary_rpc_method_handler, handler.stream_unary),
-            "bidi_stream": (grpc.stream_stream_rpc_method_handler, handler.stream_stream),
-        }[kind[streams]]
+        meter = self._metrics.calls.meter(kind_of(handler), service, name)
         wrap = _stream if handler.response_streaming else _unary
-        return make(wrap(behaviour, meter), handler.request_deserializer, handler.response_serializer)
+        return wrapped(handler, lambda behaviour: wrap(behaviour, meter))
 
 
 def _unary(behaviour: Any, meter: CallMeter) -> Any:
