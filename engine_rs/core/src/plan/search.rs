@@ -23,19 +23,18 @@ struct Node {
 /// The best plan: that of each part, put together. Rewards look at the whole, so that where plans of a part are
 /// equal without them, and rewards could decide, the whole is searched at once.
 pub(super) fn best(choice: &Choice<'_>, list: &Prices) -> Plan {
+    let nodes_max = choice.ruleset.policy.search_nodes(choice.request.cart.lines.len());
     let parts = choice.parts();
     if parts.len() > 1
-        && let Some(plan) = best_of_parts(choice, parts, list)
+        && let Some(plan) = best_of_parts(choice, parts, list, nodes_max)
     {
         return plan;
     }
-    let nodes_max = choice.ruleset.policy.search_nodes(choice.request.cart.lines.len());
     let Found { walk, gap, nodes, .. } = search(choice, list, nodes_max);
     Plan::of(walk, gap, nodes)
 }
 
-fn best_of_parts(choice: &Choice<'_>, parts: Vec<Vec<Stop>>, list: &Prices) -> Option<Plan> {
-    let nodes_max = choice.ruleset.policy.search_nodes(choice.request.cart.lines.len());
+fn best_of_parts(choice: &Choice<'_>, parts: Vec<Vec<Stop>>, list: &Prices, nodes_max: i64) -> Option<Plan> {
     let (mut taken, mut benefit, mut gap, mut nodes) = (Vec::new(), 0_i64, 0_i64, 0);
     for part in parts {
         let found = search(&choice.part(part), list, nodes_max - nodes);
@@ -157,7 +156,7 @@ impl Search<'_> {
                 return;
             }
             if self.nodes >= self.nodes_max {
-                let bound = self.most_step_by_step(&node).min(self.most(&node));
+                let bound = self.most_step_by_step(&node, i64::MAX).min(self.most(&node));
                 self.left = self.left.max(bound);
                 return;
             }
@@ -199,27 +198,17 @@ impl Search<'_> {
         if node.unhindered == node.walk.benefit && !self.units_matter {
             return Outlook::Better;
         }
-        if self.compounds {
-            return self.compare(self.most_step_by_step(node), target, node, best);
-        }
-        let mut bound = node.walk.benefit;
-        for (depth, stop) in self.choice.pricing.iter().enumerate().skip(node.depth) {
-            let sets_max = if depth == node.depth { node.sets_max } else { i64::MAX };
-            bound = bound.saturating_add(self.choice.most_in_company(*stop, &node.walk, sets_max));
-            if bound > target {
-                return Outlook::Better;
-            }
-        }
-        self.compare(bound, target, node, best)
+        self.compare(self.most_step_by_step(node, target), target, node, best)
     }
 
-    /// The most that plans behind a node come to, by what each stop still can give.
-    fn most_step_by_step(&self, node: &Node) -> i64 {
+    /// The most that plans behind a node come to, by what each stop still can give; more than enough is told as
+    /// any such number.
+    fn most_step_by_step(&self, node: &Node, enough: i64) -> i64 {
         if self.compounds {
             let together = self.choice.most_together(&node.walk, node.depth, node.sets_max);
             return node.walk.benefit.saturating_add(together);
         }
-        self.choice.bound(node)
+        self.choice.bound(node, enough)
     }
 
     /// What a plan must come to, at least, to be of interest.
@@ -285,16 +274,21 @@ impl Search<'_> {
     /// With a plan to beat, works out the bound, and looks for better plans among those that it suggests.
     fn look_around(&mut self) {
         let market = Market::of(self.choice, &self.own, self.list);
-        let free = market.free();
-        let known = |search: &Self| search.best.as_ref().map_or(0, |best| search.target(best));
-        let mut prices = free;
-        if market.bound(&prices) > known(self) {
+        let mut prices = market.free();
+        if market.bound(&prices) > self.known() {
             self.propose(&market.dearest(self.choice));
             let suggested;
-            (prices, suggested) = market.prices(self.choice, known(self));
-            self.propose(&suggested);
+            (prices, suggested) = market.prices(self.choice, self.known());
+            if let Some(suggested) = suggested {
+                self.propose(&suggested);
+            }
         }
         self.shadow = Some(Shadow::at(self.choice, &market, &prices));
+    }
+
+    /// The benefit of the best plan known.
+    fn known(&self) -> i64 {
+        self.best.as_ref().map_or(0, |best| self.target(best))
     }
 
     /// Runs a plan that may be good, and keeps it when it is.
@@ -316,8 +310,7 @@ impl Search<'_> {
         if !self.choice.budgets_pay_all_sets(&walk, self.list) {
             return;
         }
-        let known = self.best.as_ref().map_or(0, |best| self.target(best));
-        if walk.benefit > known {
+        if walk.benefit > self.known() {
             self.proposed = Some(walk);
         }
     }
@@ -378,13 +371,18 @@ impl Choice<'_> {
             .any(|stacking| stacking.closes_units || !stacking.on_discounted || stacking.unit_groups != 0)
     }
 
-    /// No plan that goes on from this node has a higher benefit.
-    fn bound(&self, node: &Node) -> i64 {
-        let ahead = self.pricing.iter().skip(node.depth).enumerate();
-        ahead.fold(node.walk.benefit, |bound, (distance, stop)| {
+    /// No plan that goes on from this node has a higher benefit, as far as that is asked: what is above enough
+    /// isn't added up to its end.
+    fn bound(&self, node: &Node, enough: i64) -> i64 {
+        let mut bound = node.walk.benefit;
+        for (distance, stop) in self.pricing.iter().skip(node.depth).enumerate() {
+            if bound > enough {
+                break;
+            }
             let sets_max = if distance == 0 { node.sets_max } else { i64::MAX };
-            bound.saturating_add(self.most_in_company(*stop, &node.walk, sets_max))
-        })
+            bound = bound.saturating_add(self.most_in_company(*stop, &node.walk, sets_max));
+        }
+        bound
     }
 
     /// The most that a stop could still add to a walk, nothing if what was taken excludes it.

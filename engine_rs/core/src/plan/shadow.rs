@@ -177,11 +177,11 @@ impl Market {
     }
 
     /// Prices at which the bound comes close to the best plan, whose benefit is at least the known one; and the
-    /// best plan that prices on the way there suggest.
-    pub(super) fn prices(&self, choice: &Choice<'_>, known: i64) -> (Vec<i64>, Proposal) {
+    /// best plan that prices on the way there suggest, if there can be a better one.
+    pub(super) fn prices(&self, choice: &Choice<'_>, known: i64) -> (Vec<i64>, Option<Proposal>) {
         let mut prices = self.prices_of_groups();
         if self.bound(&prices) <= known {
-            return (prices, Proposal::new());
+            return (prices, None);
         }
         let mut suggested = self.basket(choice, &prices);
         let mut best = (self.bound(&prices), prices.clone());
@@ -214,7 +214,7 @@ impl Market {
             }
         }
         suggested.exchange_all();
-        (best.1, suggested.sets)
+        (best.1, Some(suggested.sets))
     }
 
     /// Each group in turn costs what its two best members have in the middle.
