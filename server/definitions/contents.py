@@ -66,8 +66,11 @@ class Contents:
             references={kind: _present(by_id) for kind, by_id in kinds.items()},
         )
 
-    def ruleset(self) -> Ruleset:
-        """The ruleset of the revision: the same bytes each time."""
+    def ruleset(self, read: Mapping[tuple[str, int], Promotion] | None = None) -> Ruleset:
+        """The ruleset of the revision: the same bytes each time.
+
+        `read` has promotions that were read before, by id and version, since reading is what takes long.
+        """
         fields: dict[str, Any] = {
             field: list(self.references[kind].values())
             for kind, field in RULESET_FIELDS.items()
@@ -78,8 +81,19 @@ class Contents:
         ruleset = parse_message(Source(f"the settings of {self.company_id}", fields), Ruleset)
         ruleset.company_id = self.company_id
         ruleset.revision = self.revision
-        ruleset.promotions.extend(read_promotion(stored) for stored in self.promotions.values())
+        known = read or {}
+        ruleset.promotions.extend(
+            known.get((stored.promotion_id, stored.version)) or read_promotion(stored)
+            for stored in self.promotions.values()
+        )
         return ruleset
+
+
+def rulesets(before: Contents, after: Contents) -> tuple[Ruleset, Ruleset]:
+    """The rulesets of two revisions of a company; what both hold is read once."""
+    newer = after.ruleset()
+    versions = ((stored.promotion_id, stored.version) for stored in after.promotions.values())
+    return before.ruleset(dict(zip(versions, newer.promotions, strict=True))), newer
 
 
 def _present(by_id: Mapping[str, T | None]) -> dict[str, T]:

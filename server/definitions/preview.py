@@ -26,7 +26,7 @@ def ruleset(
 ) -> Ruleset:
     """The ruleset in force with drafts in the place of what they replace, or with the drafts alone."""
     head = revisions.head_revision(connection, company_id) or 0
-    found = contents_at(connection, company_id, head, RULESET_FIELDS).ruleset()
+    in_force = contents_at(connection, company_id, head, RULESET_FIELDS).ruleset()
     tried = {
         draft.promotion_id: read_promotion(
             StoredPromotion(draft.promotion_id, draft.version, draft.definition)
@@ -34,10 +34,12 @@ def ruleset(
         for draft in drafts
     }
     tried |= {promotion.id: promotion for promotion in promotions}
-    others = [] if alone else [promotion for promotion in found.promotions if promotion.id not in tried]
+    others = [] if alone else [promotion for promotion in in_force.promotions if promotion.id not in tried]
+    found = Ruleset()
+    found.CopyFrom(in_force)
     del found.promotions[:]
     found.promotions.extend([*others, *tried.values()])
-    require_compiling(found)
+    require_compiling(found, in_force)
     return found
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from server.actors import Actor
 from server.audit.service import Event
-from server.definitions.contents import Contents, contents_at
+from server.definitions.contents import Contents, contents_at, rulesets
 from server.definitions.differences import Difference, between
 from server.definitions.store import references as reference_store
 from server.definitions.store import revisions as revision_store
@@ -66,7 +66,8 @@ def revise(connection: Connection, actor: Actor, before: Contents, step: Revisin
     after = before.changed(step.promotions, step.policy, step.references)
     if step.policy is not None:
         _require_time_zone(connection, step.policy.get("time_zone", ""))
-    warnings = require_compiling(after.ruleset())
+    ruleset_before, ruleset_after = rulesets(before, after)
+    warnings = require_compiling(ruleset_after, ruleset_before)
     number = revision_store.take_revision(connection, actor.company_id, step.action, actor.name, step.comment)
     revision_store.append_changes(connection, actor.company_id, number, step.changes)
     if step.policy is not None:

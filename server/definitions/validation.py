@@ -36,13 +36,23 @@ def require_valid(promotions: Iterable[Promotion]) -> list[Diagnostic]:
     return diagnostics
 
 
-def require_compiling(ruleset: Ruleset) -> list[Diagnostic]:
-    """Refuses a revision that can't be compiled, and returns the compiler's remarks about promotions."""
-    try:
-        compiled = dealwright_engine.Ruleset.compile(ruleset.SerializeToString(deterministic=True))
-    except dealwright_engine.InvalidRuleset as error:
-        raise DefinitionsRefused(Diagnostics.FromString(error.diagnostics).diagnostics) from error
-    return list(Diagnostics.FromString(compiled.diagnostics).diagnostics)
+def require_compiling(ruleset: Ruleset, before: Ruleset | None = None) -> list[Diagnostic]:
+    """Refuses a ruleset that can't be compiled or holds an error, and returns the warnings about it.
+
+    What was to be said of the ruleset before it already isn't said again, and doesn't refuse it: a promotion
+    that only a newer engine understands keeps nobody from publishing another one.
+    """
+    found = _as_a_whole(ruleset)
+    known = _as_a_whole(before) if found and before is not None else []
+    news = [diagnostic for diagnostic in found if diagnostic not in known]
+    if any(diagnostic.severity == Severity.SEVERITY_ERROR for diagnostic in news):
+        raise DefinitionsRefused(news)
+    return news
+
+
+def _as_a_whole(ruleset: Ruleset) -> list[Diagnostic]:
+    encoded = ruleset.SerializeToString(deterministic=True)
+    return list(Diagnostics.FromString(dealwright_engine.validate_ruleset(encoded)).diagnostics)
 
 
 def require_company_id(company_id: str) -> None:
