@@ -35,6 +35,7 @@ COMMANDS = {
     "reference": "reference",
     "company": "company",
     "token": "token",
+    "user": "user",
     "audit": "audit",
     "doctor": "doctor",
     "version": "version",

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 
-from server.access import store
-from server.access.store import Token
+from server.access.store import tokens as store
+from server.access.store.tokens import Token
 from server.access.tokens import digest, new_token
+from server.access.users import require_whole_company
 from server.actors import Actor, Role
 from server.audit import service as audit
 from server.audit.service import Event
@@ -37,6 +38,7 @@ class Access:
         """Makes a token in the actor's company and returns it; nobody can see it again."""
         if not name.strip() or len(name) > 64:
             raise Invalid("NAME_INVALID", "a token needs a name of 1 to 64 characters", field="name")
+        require_whole_company(actor)
         if not roles:
             raise Invalid("REQUIRED", "a token needs at least one role", field="roles")
         token_id, token = new_token()
@@ -76,6 +78,7 @@ class Access:
 
     def revoke(self, actor: Actor, token_id: str) -> Token:
         """Makes a token useless, everywhere within one refresh."""
+        require_whole_company(actor)
         with plain_errors(self._engine), self._engine.begin() as connection:
             revoked = store.revoke(connection, actor.company_id, token_id)
             if revoked is None:

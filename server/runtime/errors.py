@@ -95,6 +95,16 @@ class Unauthenticated(Refusal):
     code = grpc.StatusCode.UNAUTHENTICATED
 
 
+class TooMany(Refusal):
+    """Too many calls or attempts; later there is room again."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    def __init__(self, reason: str, message: str, *, retry_seconds: int, **parameters: str) -> None:
+        super().__init__(reason, message, **parameters)
+        self.retry_seconds = retry_seconds
+
+
 class DefinitionsRefused(Exception):
     """Definitions that can't be saved or published; `diagnostics` says everything that is wrong with them."""
 
@@ -153,6 +163,8 @@ def _refused(refusal: Refusal) -> CallStatus:
             field=refusal.field, description=str(refusal), reason=refusal.reason
         )
         details = (info, BadRequest(field_violations=[violation]))
+    if isinstance(refusal, TooMany):
+        details = (info, RetryInfo(retry_delay=Duration(seconds=refusal.retry_seconds)))
     return CallStatus(refusal.code, str(refusal)[:MESSAGE_LENGTH_MAX], details)
 
 

@@ -11,8 +11,16 @@ import grpc.aio
 import pytest
 from dealwright.v1 import definition_service_pb2 as schema
 from dealwright.v1.cart_pb2 import Cart
-from dealwright.v1.evaluation_service_pb2 import EvaluateRequest, EvaluateResponse
+from dealwright.v1.evaluation_service_pb2 import (
+    CompareRequest,
+    EvaluateRequest,
+    EvaluateResponse,
+    RefundRequest,
+    ReplayRequest,
+    Sale,
+)
 from dealwright.v1.lifecycle_pb2 import PromotionTarget
+from dealwright.v1.refund_pb2 import ReturnedUnits
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from sqlalchemy import Engine, text
 
@@ -29,7 +37,7 @@ from server.runtime.errors import Denied, Invalid, Refusal, Unauthenticated, Unk
 from server.runtime.settings import Address, SettingsError
 from tests.access.calls import SETTINGS, Caller, ask, bearer, owner, reason, serving, token_for
 from tests.definitions.samples import percent_off
-from tests.evaluation.requests import EVALUATE, EXPLAIN, latte_request
+from tests.evaluation.requests import COMPARE, EVALUATE, EXPLAIN, REFUND, REPLAY, latte_request
 
 METHODS = [
     f"/{file.package}.{service.name}/{method.name}"
@@ -158,6 +166,39 @@ async def test_a_token_for_stores_prices_their_carts_alone(
             assert (await refusal(channel, method, twice, metadata=till))[1] == "OTHER_STORE"
         answer = await ask(channel, EVALUATE, request.SerializeToString(), metadata=till)
     assert EvaluateResponse.FromString(answer).result.totals.discount_minor == 500_000
+
+
+async def test_a_token_for_stores_looks_back_at_their_sales_alone(
+    database: Engine, definitions: Definitions
+) -> None:
+    definitions.publish("kopi", Publication([percent_off("ten", 10)]))
+    till = bearer(token_for(database, "till", Role.DEVICE, store_ids=("ubud",)))
+    request = latte_request()
+    sale = Sale(revision=1, request=request)
+
+    def asked() -> dict[str, bytes]:
+        sale.request.CopyFrom(request)
+        returned = [ReturnedUnits(line_id="line-0", quantity=1)]
+        return {
+            method: message.SerializeToString()
+            for method, message in {
+                REPLAY: ReplayRequest(revision=1, request=request),
+                COMPARE: CompareRequest(revision_before=1, revision_after=1, request=request),
+                REFUND: RefundRequest(sale=sale, returned=returned),
+            }.items()
+        }
+
+    async with serving(database, access="tokens") as (_, channel):
+        for store_id in ("kemang", ""):
+            request.cart.store_id = store_id
+            for method, message in asked().items():
+                found = await refusal(channel, method, message, metadata=till)
+                assert found == (grpc.StatusCode.PERMISSION_DENIED, "OTHER_STORE"), method
+        request.cart.store_id = "ubud"
+        evaluated = await ask(channel, EVALUATE, request.SerializeToString(), metadata=till)
+        sale.result.CopyFrom(EvaluateResponse.FromString(evaluated).result)
+        for method, message in asked().items():
+            assert await ask(channel, method, message, metadata=till)
 
 
 async def test_a_token_of_another_company_prices_nothing_here(

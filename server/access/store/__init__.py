@@ -1,0 +1,1 @@
+"""The SQL of access: tokens, users and sessions, failed logins."""
