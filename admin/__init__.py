@@ -1,1 +1,1 @@
-"""The admin layer of Dealwright: so far the `dealwright` command."""
+"""The admin layer of Dealwright: the `dealwright` command and the HTTP API."""

@@ -38,6 +38,7 @@ def generate(schema: Path, output: Path) -> None:
         f"--python_out={output}",
         f"--mypy_out=quiet:{output}",
         "--include_imports",
+        "--include_source_info",
         f"--descriptor_set_out={package / 'descriptors.binpb'}",
     )
     compile_schema(schema, services, f"--grpc_python_out={output}", f"--mypy_grpc_out=quiet:{output}")

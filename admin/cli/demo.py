@@ -15,6 +15,7 @@ from dealwright.v1.evaluation_service_pb2 import EvaluateRequest
 from dealwright.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from sqlalchemy import Engine
 
+from admin.api.server import AdminServer
 from admin.cli.output import JsonOption, emit, emit_json, say
 from admin.cli.process import plain_failures, read_settings
 from admin.cli.publish import publish_demo
@@ -60,6 +61,7 @@ def demo(
                 company=published.company_id,
                 grpc_address=_free(settings.grpc_address),
                 metrics_address=_free(settings.metrics_address),
+                admin_address=_free(settings.admin_address),
             )
             asyncio.run(_serve_and_price(settings, engine, carts, staying=staying, as_json=as_json))
 
@@ -68,8 +70,10 @@ async def _serve_and_price(
     settings: Settings, engine: Engine, carts: list[CartDocument], *, staying: bool, as_json: bool
 ) -> None:
     application = Application(settings, engine)
+    api = AdminServer(settings, application.methods, application.grants, application.metrics)
     try:
         await application.start()
+        await api.start()
         say(f"Pricing {len(carts)} carts over gRPC on {application.grpc_address}")
         async with grpc.aio.insecure_channel(str(application.grpc_address)) as channel:
             stub = EvaluationServiceStub(channel)
@@ -81,10 +85,11 @@ async def _serve_and_price(
             else "\nThe server ends now. With `dealwright demo --stay` it goes on, and you can try:"
         )
         if carts:
-            say(_what_to_try(application, carts[0].request))
+            say(_what_to_try(application, api, carts[0].request))
         if staying:
             await _until_interrupted()
     finally:
+        await api.stop()
         await application.stop()
 
 
@@ -98,13 +103,14 @@ async def _price(stub: "EvaluationServiceAsyncStub", cart: CartDocument, *, as_j
         emit(f"\n{receipt(request.cart, response.result)}")
 
 
-def _what_to_try(application: Application, request: EvaluateRequest) -> str:
+def _what_to_try(application: Application, api: AdminServer, request: EvaluateRequest) -> str:
     where = addresses(application)
     small = EvaluateRequest(cart=Cart(id="try", currency_code=request.cart.currency_code))
     small.cart.store_id = request.cart.store_id
     small.cart.lines.append(request.cart.lines[0])
     return (
         f"  curl -s {where['metrics']} | grep dealwright_\n"
+        f"  curl -s http://{api.address}/openapi.json\n"
         f"  grpcurl -plaintext {where['grpc']} list\n"
         f"  grpcurl -plaintext -d '{to_json(small)}' {where['grpc']} dealwright.v1.EvaluationService/Evaluate"
     )

@@ -23,6 +23,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 COMMANDS = {
     "up": "up",
     "serve": "serve",
+    "admin": "admin",
     "demo": "demo",
     "evaluate": "evaluate",
     "explain": "explain",

@@ -8,9 +8,8 @@ import typer
 from admin.cli.findings import of_engine, report
 from admin.cli.output import ExitCode, plain_findings, say, visible
 from server.db.engine import DatabaseUnavailable, Unstorable
-from server.runtime.app import AddressTaken
 from server.runtime.errors import DefinitionsRefused, Refusal
-from server.runtime.settings import Settings, SettingsError, unknown_variables
+from server.runtime.settings import AddressTaken, Settings, SettingsError, unknown_variables
 
 
 def read_settings() -> Settings:

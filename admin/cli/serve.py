@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
@@ -14,6 +15,9 @@ from server.db.migrate import versions
 from server.runtime import logs
 from server.runtime.app import Application, run
 
+if TYPE_CHECKING:
+    from admin.api.server import AdminServer
+
 PUBLISH_ONE = "publish one with `dealwright publish FILE... --company ID`"
 
 
@@ -24,8 +28,9 @@ def serve(as_json: JsonOption = False) -> None:
         settings.refuse_plaintext()
         logs.configure(settings.log_format, settings.log_level)
         engine = resources.enter_context(database(settings))
-        _require_schema(engine)
-        asyncio.run(run(Application(settings, engine), announcement(as_json=as_json), resources.close))
+        require_schema(engine)
+        application = Application(settings, engine)
+        asyncio.run(run([application], announcement(application, as_json=as_json), resources.close))
 
 
 def addresses(application: Application) -> dict[str, str]:
@@ -34,7 +39,8 @@ def addresses(application: Application) -> dict[str, str]:
     return {"grpc": str(application.grpc_address), "metrics": f"http://{metrics}/metrics"}
 
 
-def _require_schema(engine: Engine) -> None:
+def require_schema(engine: Engine) -> None:
+    """Refuses a database that another version has set up, or none."""
     has, needs = versions(engine)
     if has != needs:
         raise DatabaseUnavailable(
@@ -42,15 +48,20 @@ def _require_schema(engine: Engine) -> None:
         )
 
 
-def announcement(*, as_json: bool) -> Callable[[Application], None]:
-    """What to write when an application has started."""
+def announcement(
+    application: Application, api: "AdminServer | None" = None, *, as_json: bool
+) -> Callable[[], None]:
+    """What to write when an application has started, and the HTTP API beside it if there is one."""
 
-    def announce(application: Application) -> None:
+    def announce() -> None:
         where = addresses(application)
+        if api is not None:
+            where["api"] = f"http://{api.address}"
         if as_json:
             emit_json({**where, "ready": application.ready}, indent=None)
             return
-        emit(f"gRPC on {where['grpc']}, metrics on {where['metrics']}")
+        beside = f"API on {where['api']}, " if api is not None else ""
+        emit(f"gRPC on {where['grpc']}, {beside}metrics on {where['metrics']}")
         if not application.ready:
             say(f"No ruleset yet: {application.holder.last_error or PUBLISH_ONE}.")
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from admin.api.server import AdminServer
 from admin.cli.output import JsonOption, say
 from admin.cli.process import plain_failures, read_settings
 from admin.cli.publish import publish_demo
@@ -28,7 +29,7 @@ def up(
     examples: ExamplesOption = EXAMPLES,
     as_json: JsonOption = False,
 ) -> None:
-    """Run everything in one place: PostgreSQL, its schema, and the service.
+    """Run everything in one place: PostgreSQL, its schema, the service and the HTTP API.
 
     PostgreSQL is the embedded one, unless DEALWRIGHT_DATABASE_URL names another.
     """
@@ -42,4 +43,7 @@ def up(
         if demo:
             published = publish_demo(Definitions(engine), examples)
             tell_first_token(engine, published.company_id)
-        asyncio.run(run(Application(settings, engine), announcement(as_json=as_json), resources.close))
+        application = Application(settings, engine)
+        api = AdminServer(settings, application.methods, application.grants, application.metrics)
+        started = announcement(application, api, as_json=as_json)
+        asyncio.run(run([application, api], started, resources.close))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -15,16 +17,18 @@ from dealwright.v1.evaluation_service_pb2 import (
     RefundRequest,
     ReplayRequest,
 )
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from server.access.grants import Grant, Grants
 from server.access.rules import RULES, Rule, require_role
 from server.actors import Actor
+from server.runtime.calls import UseCase, request_type
 from server.runtime.errors import Denied, Invalid, Unauthenticated
 from server.runtime.handlers import wrapped
 
 if TYPE_CHECKING:
     from server.runtime.handlers import Handler
+    from server.runtime.intake import Intake
     from server.runtime.observation import ObservedServer
 
 HEADER = "authorization"
@@ -45,6 +49,31 @@ _grant: ContextVar[Grant] = ContextVar("grant")
 def actor_of(context: grpc.aio.ServicerContext[Any, Any]) -> Actor:
     """Who makes the call that is being answered."""
     return _grant.get().actor(f"gRPC {context.peer()}")
+
+
+def register(server: GuardedServer, methods: Mapping[str, UseCase], intake: Intake) -> list[str]:
+    """Adds methods that ask the database to a server, and returns the names of their services."""
+    by_service: dict[str, dict[str, Handler]] = defaultdict(dict)
+    for method, use_case in methods.items():
+        service, _, name = method.lstrip("/").partition("/")
+        by_service[service][name] = _handler(method, use_case, intake)
+    for service, handlers in by_service.items():
+        server.add_registered_method_handlers(service, handlers)
+    return list(by_service)
+
+
+def _handler(method: str, use_case: UseCase, intake: Intake) -> Handler:
+    """Runs a use case in a thread, since it waits for the database."""
+
+    async def call(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+        intake.take(context)
+        return await asyncio.to_thread(use_case, actor_of(context), request)
+
+    return grpc.unary_unary_rpc_method_handler(
+        call,
+        request_deserializer=request_type(method).FromString,
+        response_serializer=lambda response: response.SerializeToString(),
+    )
 
 
 class GuardedServer:

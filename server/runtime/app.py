@@ -3,8 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, Protocol
 
 import grpc
 import grpc.aio
@@ -14,21 +14,20 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from sqlalchemy import Engine
 
 from server.access.grants import Grants
-from server.access.rpc import GuardedServer
+from server.access.rpc import GuardedServer, register
 from server.access.service import Access
-from server.definitions import rpc as definitions_rpc
-from server.definitions.promotions import Promotions
 from server.definitions.service import Definitions
 from server.evaluation import rpc as evaluation_rpc
 from server.evaluation.aftersale import AfterSale
 from server.evaluation.revisions import Revisions
 from server.evaluation.service import Evaluation, RulesetHolder
+from server.methods import methods
 from server.runtime.intake import Intake
 from server.runtime.metrics import Metrics
 from server.runtime.monitoring import Monitoring
 from server.runtime.observation import ObservedServer
 from server.runtime.refreshing import keep_fresh
-from server.runtime.settings import Address, Settings
+from server.runtime.settings import Address, AddressTaken, Settings
 
 log = structlog.get_logger()
 
@@ -42,8 +41,17 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-class AddressTaken(Exception):
-    """An address that can't be listened on."""
+class Part(Protocol):
+    """Something of a process that listens."""
+
+    async def start(self) -> None:
+        """Listens."""
+
+    async def drain(self) -> None:
+        """Answers what was asked, and takes nothing more."""
+
+    async def stop(self) -> None:
+        """Drains and closes everything, for a process that goes on."""
 
 
 class Application:
@@ -55,10 +63,10 @@ class Application:
         self.settings = settings
         self.metrics = Metrics()
         self.grants = Grants(Access(engine))
-        self.promotions = Promotions(engine)
-        self.definitions = Definitions(engine)
-        self.holder = RulesetHolder(self.definitions, self.metrics, settings.company)
-        self.revisions = Revisions(self.holder, self.definitions)
+        self.methods = methods(engine)
+        definitions = Definitions(engine)
+        self.holder = RulesetHolder(definitions, self.metrics, settings.company)
+        self.revisions = Revisions(self.holder, definitions)
         self.grpc_address = settings.grpc_address
         self.metrics_address = settings.metrics_address
         self._stopping = False
@@ -76,7 +84,9 @@ class Application:
         """Listens. The first ruleset is loaded before calls are accepted, if the database has one."""
         self._server = self._build_server()
         self.grpc_address = _listen(self._server, self.settings.grpc_address)
-        self._monitoring = _monitor(self.settings.metrics_address, self)
+        self._monitoring = Monitoring(
+            self.settings.metrics_address, self.metrics.registry, lambda: self.ready
+        )
         self.metrics_address = self._monitoring.address
         self._monitoring.start()
         await self._report_health()
@@ -129,11 +139,11 @@ class Application:
         evaluation = Evaluation(self.holder, self.metrics)
         after_sale = AfterSale(self.revisions, self.metrics)
         evaluation_rpc.register(guarded, evaluation, after_sale, self._intake)
-        definitions_rpc.register(guarded, self.promotions, self.definitions, self._intake)
+        registered = register(guarded, self.methods, self._intake)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, guarded)
         services = (
             evaluation_rpc.SERVICE,
-            definitions_rpc.SERVICE,
+            *registered,
             health.SERVICE_NAME,
             reflection.SERVICE_NAME,
         )
@@ -153,21 +163,21 @@ class Application:
             await self._health.set(service, status)
 
 
-async def run(
-    application: Application, started: Callable[[Application], None], release: Callable[[], None]
-) -> NoReturn:
-    """Runs until SIGINT or SIGTERM, and then ends the process; `release` gives back what it used."""
+async def run(parts: Sequence[Part], started: Callable[[], None], release: Callable[[], None]) -> NoReturn:
+    """Runs parts until SIGINT or SIGTERM, and then ends the process; `release` gives back what it used."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
-        await application.start()
-        started(application)
+        for part in parts:
+            await part.start()
+        started()
         await stop.wait()
-        await application.drain()
+        await asyncio.gather(*(part.drain() for part in parts))
     except BaseException:
-        await application.stop()
+        for part in parts:
+            await part.stop()
         raise
     await asyncio.to_thread(release)
     log.info("stopped")
@@ -184,12 +194,3 @@ def _listen(server: grpc.aio.Server, address: Address) -> Address:
             f"gRPC can't listen on {address}; if something else runs there, set DEALWRIGHT_GRPC_ADDRESS"
         ) from error
     return Address(address.host, port)
-
-
-def _monitor(address: Address, application: Application) -> Monitoring:
-    try:
-        return Monitoring(address, application.metrics.registry, lambda: application.ready)
-    except OSError as error:
-        raise AddressTaken(
-            f"the metrics can't listen on {address}: {error.strerror}; set DEALWRIGHT_METRICS_ADDRESS"
-        ) from error

@@ -22,6 +22,12 @@ class Metrics:
             "dealwright_evaluation_seconds", "Time in the engine for one request, by method.", ("method",)
         )
         registry.register(self.evaluation_seconds)
+        self.http_seconds = Durations(
+            "dealwright_http_request_seconds",
+            "Time to answer an HTTP request, by verb, route and class of status.",
+            ("verb", "route", "status"),
+        )
+        registry.register(self.http_seconds)
         self.ruleset_revision = Gauge(
             "dealwright_ruleset_revision",
             "Revision of the active ruleset; 0 when there is none.",

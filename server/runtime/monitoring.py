@@ -8,7 +8,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
-from server.runtime.settings import Address
+from server.runtime.settings import Address, AddressTaken
 
 POLL_SECONDS = 0.05
 """How soon the endpoint notices that it is to stop."""
@@ -29,9 +29,14 @@ class Monitoring:
     def __init__(self, address: Address, registry: CollectorRegistry, ready: Callable[[], bool]) -> None:
         self._metrics = make_wsgi_app(registry)
         self._ready = ready
-        self._server = make_server(
-            address.host, address.port, self._respond, server_class=_Server, handler_class=_QuietHandler
-        )
+        try:
+            self._server = make_server(
+                address.host, address.port, self._respond, server_class=_Server, handler_class=_QuietHandler
+            )
+        except OSError as error:
+            raise AddressTaken(
+                f"the metrics can't listen on {address}: {error.strerror}; set DEALWRIGHT_METRICS_ADDRESS"
+            ) from error
         self.address = Address(address.host, self._server.server_port)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(POLL_SECONDS,), name="monitoring", daemon=True

@@ -21,11 +21,18 @@ SHOWN_CHARS_MAX = 80
 COMPANY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """What a company may be called, as promotions are."""
 
+HOST = re.compile(r"[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\]")
+"""A name or an address that stands in a URL, without a port."""
+
 COMPANY_ID_NEEDS = "1 to 64 letters of a to z, digits, dots, hyphens and underscores"
 
 
 class SettingsError(ValueError):
     """Settings that can't be used; the text names each variable."""
+
+
+class AddressTaken(Exception):
+    """An address that can't be listened on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +70,14 @@ class Settings:
     """DEALWRIGHT_GRPC_ADDRESS: host:port of the gRPC services."""
     metrics_address: Address = Address("127.0.0.1", 9464)
     """DEALWRIGHT_METRICS_ADDRESS: host:port of /metrics, /healthz and /readyz."""
+    admin_address: Address = Address("127.0.0.1", 8080)
+    """DEALWRIGHT_ADMIN_ADDRESS: host:port of the HTTP API."""
+    admin_hosts: tuple[str, ...] = ()
+    """DEALWRIGHT_ADMIN_HOSTS: names, with commas between, under which the HTTP API may be called beside this
+    machine's own and that of its address."""
     allow_plaintext: bool = False
-    """DEALWRIGHT_ALLOW_PLAINTEXT: 1 lets gRPC listen without TLS where other machines can reach it."""
+    """DEALWRIGHT_ALLOW_PLAINTEXT: 1 lets gRPC and the HTTP API listen without TLS where other machines can
+    reach them."""
     access: str = "auto"
     """DEALWRIGHT_ACCESS: tokens asks for a token on every call; open lets carts be priced without one, on a
     loopback address only; auto is open on loopback. Definitions always need a token."""
@@ -90,6 +103,8 @@ class Settings:
             company=reader.company("DEALWRIGHT_COMPANY"),
             grpc_address=reader.address("DEALWRIGHT_GRPC_ADDRESS", default.grpc_address),
             metrics_address=reader.address("DEALWRIGHT_METRICS_ADDRESS", default.metrics_address),
+            admin_address=reader.address("DEALWRIGHT_ADMIN_ADDRESS", default.admin_address),
+            admin_hosts=reader.hosts("DEALWRIGHT_ADMIN_HOSTS"),
             allow_plaintext=reader.choice("DEALWRIGHT_ALLOW_PLAINTEXT", ("0", "1"), "0") == "1",
             token=environment.get("DEALWRIGHT_TOKEN") or None,
             access=reader.choice("DEALWRIGHT_ACCESS", ACCESS, default.access),
@@ -103,12 +118,17 @@ class Settings:
         return settings
 
     def refuse_plaintext(self) -> None:
-        """gRPC has no TLS here yet, so it listens on loopback only, unless that is explicitly accepted."""
-        if not (self.grpc_address.loopback or self.allow_plaintext):
-            raise SettingsError(
-                f"DEALWRIGHT_GRPC_ADDRESS={self.grpc_address} is reachable from other machines without TLS; "
-                "use a loopback address, or set DEALWRIGHT_ALLOW_PLAINTEXT=1 behind a proxy that adds it"
-            )
+        """There is no TLS here yet, so all listens on loopback only, unless that is explicitly accepted."""
+        listening = {
+            "DEALWRIGHT_GRPC_ADDRESS": self.grpc_address,
+            "DEALWRIGHT_ADMIN_ADDRESS": self.admin_address,
+        }
+        for name, address in listening.items():
+            if not (address.loopback or self.allow_plaintext):
+                raise SettingsError(
+                    f"{name}={address} is reachable from other machines without TLS; use a loopback address,"
+                    " or set DEALWRIGHT_ALLOW_PLAINTEXT=1 behind a proxy that adds it"
+                )
 
     @property
     def open_pricing(self) -> bool:
@@ -155,6 +175,13 @@ class _Reader:
             self.problems.append(f"{name}={_shown(value)} is no host:port such as {default}")
             return default
         return Address(host.strip("[]"), int(port))
+
+    def hosts(self, name: str) -> tuple[str, ...]:
+        value = self.environment.get(name) or ""
+        hosts = tuple(host.strip().lower() for host in value.split(",") if host.strip())
+        if not all(HOST.fullmatch(host) for host in hosts):
+            self.problems.append(f"{name}={_shown(value)} is no list of names such as promotions.example")
+        return hosts
 
     def seconds(self, name: str, default: float) -> float:
         value = self.environment.get(name)

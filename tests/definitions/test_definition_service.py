@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from server.actors import Role
-from server.definitions.rpc import ACTIONS
+from server.definitions.calls import ACTIONS
 from server.definitions.service import Definitions, Publication
 from tests.access.calls import Caller, reason, serving, token_for
 from tests.definitions.samples import jakarta_settings, percent_off

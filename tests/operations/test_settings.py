@@ -26,6 +26,8 @@ def test_every_variable_is_read() -> None:
             "DEALWRIGHT_COMPANY": "kopi",
             "DEALWRIGHT_GRPC_ADDRESS": "[::1]:5000",
             "DEALWRIGHT_METRICS_ADDRESS": "localhost:0",
+            "DEALWRIGHT_ADMIN_ADDRESS": "127.0.0.1:8081",
+            "DEALWRIGHT_ADMIN_HOSTS": "promotions.example, [FD00::7]",
             "DEALWRIGHT_ALLOW_PLAINTEXT": "1",
             "DEALWRIGHT_REFRESH_SECONDS": "0.5",
             "DEALWRIGHT_DRAIN_SECONDS": "30",
@@ -40,6 +42,8 @@ def test_every_variable_is_read() -> None:
         company="kopi",
         grpc_address=Address("::1", 5000),
         metrics_address=Address("localhost", 0),
+        admin_address=Address("127.0.0.1", 8081),
+        admin_hosts=("promotions.example", "[fd00::7]"),
         allow_plaintext=True,
         refresh_seconds=0.5,
         drain_seconds=30.0,
@@ -53,6 +57,8 @@ def test_every_mistake_is_named_at_once() -> None:
     mistakes = {
         "DEALWRIGHT_GRPC_ADDRESS": "50051",
         "DEALWRIGHT_METRICS_ADDRESS": "host:70000",
+        "DEALWRIGHT_ADMIN_ADDRESS": ":8080",
+        "DEALWRIGHT_ADMIN_HOSTS": "http://promotions.example",
         "DEALWRIGHT_ALLOW_PLAINTEXT": "yes",
         "DEALWRIGHT_REFRESH_SECONDS": "soon",
         "DEALWRIGHT_DRAIN_SECONDS": "nan",
@@ -106,7 +112,7 @@ def test_a_variable_that_is_no_setting_is_noticed() -> None:
 def test_every_setting_is_a_variable_that_is_read() -> None:
     names = {f"DEALWRIGHT_{field.name.upper()}": "" for field in fields(Settings)}
 
-    assert len(names) == 12
+    assert len(names) == 14
     assert unknown_variables(names) == []
 
 

@@ -1,18 +1,11 @@
-"""DefinitionService over gRPC: requests to use cases, and what they give back to responses."""
+"""The methods of DefinitionService: messages to use cases, and what they give back to messages."""
 
-from __future__ import annotations
+from typing import Any
 
-import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-import grpc
-import grpc.aio
 from dealwright.v1 import definition_service_pb2 as schema
 from dealwright.v1.evaluation_service_pb2 import ExplainRequest
 from google.protobuf.message import Message
 
-from server.access.rpc import actor_of
 from server.actors import Actor
 from server.definitions import messages
 from server.definitions.drafts import Draft
@@ -22,14 +15,8 @@ from server.definitions.service import Definitions
 from server.definitions.store.promotions import Filter
 from server.definitions.transitions import Done, Target
 from server.documents import to_value
+from server.runtime.calls import UseCase
 from server.runtime.errors import Invalid
-
-if TYPE_CHECKING:
-    from server.access.rpc import GuardedServer
-    from server.runtime.intake import Intake
-
-_SERVICE = schema.DESCRIPTOR.services_by_name["DefinitionService"]
-SERVICE = _SERVICE.full_name
 
 ACTIONS = {
     transition.method: action for action, transition in TRANSITIONS.items() if action is not Action.UPDATE
@@ -38,13 +25,11 @@ ACTIONS = {
 
 _NUMBER_DIGITS_MAX = 18
 
-UseCase = Callable[[Actor, Any], Message]
 
-
-def register(server: GuardedServer, promotions: Promotions, definitions: Definitions, intake: Intake) -> None:
-    """Adds the service to a server."""
+def use_cases(promotions: Promotions, definitions: Definitions) -> dict[str, UseCase]:
+    """What each method does, by its name."""
     calls = DefinitionCalls(promotions, definitions)
-    use_cases: dict[str, UseCase] = {
+    return {
         "CreatePromotion": calls.create,
         "UpdatePromotion": calls.update,
         "GetPromotion": calls.get,
@@ -57,24 +42,6 @@ def register(server: GuardedServer, promotions: Promotions, definitions: Definit
         "ListRevisions": calls.revisions,
         **{name: calls.doing(name, action) for name, action in ACTIONS.items()},
     }
-    server.add_registered_method_handlers(
-        SERVICE, {name: _handler(name, use_case, intake) for name, use_case in use_cases.items()}
-    )
-
-
-def _handler(name: str, use_case: UseCase, intake: Intake) -> Any:
-    """Runs a use case in a thread, since it waits for the database."""
-
-    async def call(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
-        intake.take(context)
-        return await asyncio.to_thread(use_case, actor_of(context), request)
-
-    request = getattr(schema, _SERVICE.methods_by_name[name].input_type.name)
-    return grpc.unary_unary_rpc_method_handler(
-        call,
-        request_deserializer=request.FromString,
-        response_serializer=lambda response: response.SerializeToString(),
-    )
 
 
 class DefinitionCalls:

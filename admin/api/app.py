@@ -1,0 +1,90 @@
+"""The HTTP application: routes of the table, each behind the same checks."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+
+from admin.api import openapi
+from admin.api.answers import Answer
+from admin.api.callers import admitted
+from admin.api.door import Door, named
+from admin.api.problems import Problem, problem_of
+from admin.api.requests import asked, body_of
+from admin.api.routes import Methods, Route
+from admin.api.table import ROUTES
+from server.access.grants import Grants
+from server.runtime.metrics import Metrics
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+OPENAPI, HEALTH = "/openapi.json", "/healthz"
+"""What anybody may ask: what the API is, and whether it lives."""
+
+
+def application(
+    methods: Methods,
+    grants: Grants,
+    metrics: Metrics,
+    hosts: Collection[str],
+    routes: Sequence[Route] = ROUTES,
+) -> Door:
+    """The API over some methods. `hosts` are the names under which it may be called."""
+    description = Answer(openapi.text(routes).encode())
+    listed = [
+        # A path means the same with a slash at its end; the door takes it away.
+        StarletteRoute(route.path.rstrip("/"), _endpoint(route, methods, grants), methods=[route.verb])
+        for route in routes
+    ]
+    listed += [
+        StarletteRoute(path, _constant(path, answer))
+        for path, answer in ((OPENAPI, description), (HEALTH, Answer(b'{"status": "ok"}')))
+    ]
+    starlette = Starlette(routes=listed, exception_handlers={HTTPException: _unrouted})
+    starlette.router.redirect_slashes = False
+    return Door(starlette, metrics, hosts)
+
+
+def _endpoint(route: Route, methods: Methods, grants: Grants) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        named(request.scope, route.path)
+        try:
+            actor = admitted(request, route.method, grants)
+            body = await body_of(request) if request.method in ("POST", "PUT") else None
+            return _response(
+                await asyncio.to_thread(lambda: route.answer(methods, actor, asked(request, body)))
+            )
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - an engine's panic is no Exception, and no reason to end
+            return _response(problem_of(error, conditional="if-match" in request.headers).answer())
+
+    return answer
+
+
+def _constant(path: str, answer: Answer) -> Endpoint:
+    async def respond(request: Request) -> Response:
+        named(request.scope, path)
+        return _response(answer)
+
+    return respond
+
+
+async def _unrouted(_: Request, error: Exception) -> Response:
+    """No such path, or no such verb there."""
+    status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else 500)
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        problem = Problem(status, "VERB_UNKNOWN", "this path has other verbs", headers=headers)
+    else:
+        problem = Problem(status, "PATH_UNKNOWN", f"there is no such path; see {OPENAPI}", headers=headers)
+    return _response(problem.answer())
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, int(answer.status), dict(answer.headers), answer.media_type)

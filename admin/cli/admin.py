@@ -1,0 +1,35 @@
+"""dealwright admin: run the HTTP API on a database that is set up."""
+
+import asyncio
+from contextlib import ExitStack
+
+from admin.cli.output import JsonOption, emit, emit_json
+from admin.cli.process import plain_failures, read_settings
+from admin.cli.serve import require_schema
+from server.access.grants import Grants
+from server.access.service import Access
+from server.db.database import database
+from server.methods import methods
+from server.runtime import logs
+from server.runtime.app import run
+
+
+def admin(as_json: JsonOption = False) -> None:
+    """Run the HTTP API alone, on a database that `dealwright up` or `dealwright publish` has set up."""
+    from admin.api.standalone import Standalone
+
+    with plain_failures(), ExitStack() as resources:
+        settings = read_settings()
+        logs.configure(settings.log_format, settings.log_level)
+        engine = resources.enter_context(database(settings))
+        require_schema(engine)
+        part = Standalone(settings, methods(engine), Grants(Access(engine)))
+
+        def announce() -> None:
+            where = {"api": f"http://{part.address}", "metrics": f"http://{part.metrics_address}/metrics"}
+            if as_json:
+                emit_json(where, indent=None)
+            else:
+                emit(f"API on {where['api']}, metrics on {where['metrics']}")
+
+        asyncio.run(run([part], announce, resources.close))
