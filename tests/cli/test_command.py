@@ -120,7 +120,8 @@ def test_amounts_are_written_with_the_currencys_decimals(minor: int, currency: s
 
 @pytest.mark.database
 def test_demo_prices_its_carts_and_ends_by_itself(data_dir: Path) -> None:
-    ports = {"DEALWRIGHT_GRPC_ADDRESS": "127.0.0.1:0", "DEALWRIGHT_METRICS_ADDRESS": "127.0.0.1:0"}
+    listening = ("GRPC", "METRICS", "ADMIN")
+    ports = {f"DEALWRIGHT_{name}_ADDRESS": "127.0.0.1:0" for name in listening}
     done = run("demo", "--json", DEALWRIGHT_DATA_DIR=str(data_dir), **ports)
 
     results = [json.loads(line) for line in done.stdout.splitlines()]

@@ -16,7 +16,8 @@ WAIT_SECONDS = 60
 def environment(**variables: str) -> dict[str, str]:
     """The environment without settings of the machine, and with ports of the system's choice."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DEALWRIGHT_")}
-    ports = {"DEALWRIGHT_GRPC_ADDRESS": "127.0.0.1:0", "DEALWRIGHT_METRICS_ADDRESS": "127.0.0.1:0"}
+    listening = ("GRPC", "METRICS", "ADMIN")
+    ports = {f"DEALWRIGHT_{name}_ADDRESS": "127.0.0.1:0" for name in listening}
     return {**kept, **ports, **variables}
 
 

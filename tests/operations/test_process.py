@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import grpc
+import httpx
 import pytest
 from dealwright.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 
@@ -63,12 +64,26 @@ def test_two_that_start_at_once_share_one_postgres(data_dir: Path) -> None:
 def test_up_brings_its_own_postgres_and_takes_it_away(data_dir: Path) -> None:
     with running("up", DEALWRIGHT_DATA_DIR=str(data_dir)) as (process, where):
         assert where["grpc"].startswith("127.0.0.1:")
+        assert httpx.get(f"{where['api']}/healthz", timeout=WAIT_SECONDS).json() == {"status": "ok"}
         assert (data_dir / "postgres" / "postmaster.pid").exists()
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=WAIT_SECONDS)
 
     assert process.returncode == 0
     assert not (data_dir / "postgres" / "postmaster.pid").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_api_runs_alone_and_ends_in_good_order(database_url: str, number: signal.Signals) -> None:
+    settings = {"DEALWRIGHT_DATABASE_URL": database_url, "DEALWRIGHT_LOG_FORMAT": "json"}
+    with running("admin", **settings) as (process, where):
+        assert httpx.get(f"{where['api']}/openapi.json", timeout=WAIT_SECONDS).status_code == 200
+        assert "dealwright_http_request_seconds" in httpx.get(where["metrics"], timeout=WAIT_SECONDS).text
+        process.send_signal(number)
+        _, talk = process.communicate(timeout=WAIT_SECONDS)
+
+    assert process.returncode == 0
+    assert [json.loads(line)["event"] for line in talk.splitlines()] == ["serving", "stopped"]
 
 
 def test_a_taken_port_is_said_in_words(database_url: str) -> None:

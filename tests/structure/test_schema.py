@@ -76,7 +76,9 @@ def test_every_element_says_what_it_means(schema: list[FileDescriptorProto]) -> 
 
 
 def test_the_installed_package_is_made_from_this_schema(tmp_path: Path) -> None:
-    compile_schema("--include_imports", f"--descriptor_set_out={tmp_path / 'descriptors.binpb'}")
+    compile_schema(
+        "--include_imports", "--include_source_info", f"--descriptor_set_out={tmp_path / 'descriptors.binpb'}"
+    )
     installed = importlib.resources.files("dealwright") / "descriptors.binpb"
     assert installed.read_bytes() == (tmp_path / "descriptors.binpb").read_bytes()
 
