@@ -3,13 +3,15 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up serve test test-fast soak lint fmt bench bench-compare bench-baseline bench-page lock clean
+.PHONY: help setup release-engine demo up serve test test-fast soak lint fmt bench bench-compare bench-baseline bench-page lock clean
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 BIN := .venv/bin
 # Read from a list, because what is named as an argument is built again each time.
 INSTALL_OUR_OWN := $(UV) pip install --python .venv --no-deps --no-build-isolation --requirements -
 PEERS := benchmarks/peers
+# The engine as it is released, apart from the local build in .venv.
+BENCH := PYTHONPATH=target/release-engine $(BIN)/python -m benchmarks
 CARGO_TEST := cargo test --workspace --exclude dealwright-python
 # Clippy compiles the binding too, which asks for an interpreter.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
@@ -59,17 +61,17 @@ fmt: setup ## Format Rust, Python and the schema
 	$(BIN)/ruff format
 	$(BIN)/buf format proto --write
 
-bench: setup $(if $(filter-out peers search,$(B)),,target/peers/locked) ## Run the benchmarks, or one of them: make bench B=engine
-	@$(BIN)/python -m benchmarks show $(B)
+bench: setup release-engine $(if $(filter-out peers search,$(B)),,target/peers/locked) ## Run the benchmarks, or one of them: make bench B=engine
+	@$(BENCH) show $(B)
 
-bench-compare: setup target/peers/locked ## Compare the benchmarks' ratios with the baseline; fails on a regression
-	@$(BIN)/python -m benchmarks compare
+bench-compare: setup release-engine target/peers/locked ## Compare the benchmarks' ratios with the baseline; fails on a regression
+	@$(BENCH) compare
 
-bench-baseline: setup target/peers/locked ## Write the baseline anew from what is measured now
-	@$(BIN)/python -m benchmarks baseline
+bench-baseline: setup release-engine target/peers/locked ## Write the baseline anew from what is measured now
+	@$(BENCH) baseline
 
-bench-page: setup target/peers/locked ## Put what the benchmarks, or B, print now into docs/performance.md
-	@$(BIN)/python -m benchmarks page $(B)
+bench-page: setup release-engine target/peers/locked ## Put what the benchmarks, or B, print now into docs/performance.md
+	@$(BENCH) page $(B)
 
 lock: | $(UV) ## Renew the lock files of Python; UPGRADE=1 takes the newest versions
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate $(if $(UPGRADE),--upgrade) \
@@ -89,6 +91,10 @@ clean: ## Remove everything that can be built again; the data in .dealwright sta
 	$(UV) pip sync --python .venv --require-hashes requirements.lock
 	cd engine_rs && ../$(BIN)/maturin build --interpreter $(PYO3_PYTHON) --compatibility off --out ../target/wheels
 	@touch $@
+
+release-engine: setup
+	@cd engine_rs && ../$(BIN)/maturin build --quiet --release --interpreter $(PYO3_PYTHON) --compatibility off --out ../target/wheels/release
+	@$(UV) pip install --quiet --python .venv --no-deps --reinstall --target target/release-engine target/wheels/release/*.whl
 
 # What the benchmarks compare with, apart from .venv: OR-Tools needs another protobuf. Node is no must.
 target/peers/locked: $(addprefix $(PEERS)/,requirements.lock package.json package-lock.json) .venv/locked | $(UV)

@@ -3,6 +3,8 @@
 
 use std::cell::Cell;
 
+use smallvec::SmallVec;
+
 use crate::currency::Currency;
 use crate::evaluate::{Evaluation, Request, Verdict, evaluate};
 use crate::model::{Benefit, Cart, Line, LineKind, Promotion, Selector};
@@ -279,7 +281,7 @@ fn item(cart: &Cart, unit_price: i64) -> Line {
         has_children: false,
         product: Symbol::ABSENT,
         first_alike: cart.lines.len(),
-        categories: Vec::new(),
+        categories: SmallVec::new(),
         brand: cart.brand.symbol,
         quantity: 1,
         unit_price,

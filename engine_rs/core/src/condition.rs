@@ -1,13 +1,14 @@
 //! Answers conditions: yes, no or unknown; only a yes makes a promotion eligible (S-8.1).
 
 use jiff::civil::Date;
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::evaluate::Request;
 use crate::model::{
     AttributeOwner, AttributeTest, Basis, Cart, Condition, CustomerTest, Extent, NumberRange, Payment,
     PaymentTest, Phase, Selector, Spend, Threshold,
 };
-use crate::reason::{Because, Parameter, Reason};
+use crate::reason::{Because, Reason};
 use crate::symbols::Symbol;
 use crate::units::{Prices, Run, phase_start};
 
@@ -143,8 +144,7 @@ fn ask_quantity(selector: Option<&Selector>, range: NumberRange, view: &View<'_>
         return Answer::Yes;
     }
     let needed = if had < range.minimum { range.minimum } else { range.maximum };
-    let parameters = vec![("needed", Parameter::Number(needed)), ("had", Parameter::Number(had))];
-    Answer::No(Because { reason: Reason::Quantity, parameters })
+    Answer::No(Because::counts(Reason::Quantity, needed, had))
 }
 
 /// Refuses a way of paying that the test doesn't accept, or that isn't known to be accepted.
@@ -221,11 +221,11 @@ fn ask_attribute(owner: AttributeOwner, test: &AttributeTest, cart: &Cart) -> An
         AttributeOwner::Customer => ("customer", Some(&cart.customer.attributes)),
         AttributeOwner::Payment => ("payment", cart.payment.as_ref().map(|payment| &payment.attributes)),
     };
-    let name = format!("{prefix}.{}", test.written);
+    let name = || format_smolstr!("{prefix}.{}", test.written);
     match attributes.and_then(|attributes| test.ask(attributes)) {
         Some(true) => Answer::Yes,
-        Some(false) => Answer::No(Because::text(Reason::Attribute, "attribute", name)),
-        None => unknown(name),
+        Some(false) => Answer::No(Because::text(Reason::Attribute, "attribute", name())),
+        None => unknown(name()),
     }
 }
 
@@ -240,7 +240,7 @@ pub(crate) fn accumulated(spend: &[Spend], brands: &[Symbol], period: Symbol) ->
     counted.reduce(i64::saturating_add)
 }
 
-fn unknown(attribute: impl Into<String>) -> Answer {
+fn unknown(attribute: impl Into<SmolStr>) -> Answer {
     Answer::Unknown(Because::text(Reason::UnknownAttribute, "attribute", attribute))
 }
 

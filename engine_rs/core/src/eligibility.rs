@@ -27,8 +27,14 @@ pub(crate) struct Scope {
     pub(crate) lines: Vec<usize>,
 }
 
-/// Decides whether a promotion with this scope may be chosen for the cart at all.
-pub(crate) fn screen(promotion: &Promotion, request: &Request<'_>, list: &Prices, scope: Scope) -> Screened {
+/// Decides whether a promotion may be chosen for the cart at all. Its scopes pick none but the lines `among`, when
+/// those are given.
+pub(crate) fn screen(
+    promotion: &Promotion,
+    request: &Request<'_>,
+    list: &Prices,
+    among: Option<&[usize]>,
+) -> Screened {
     let cart = request.cart;
     let early = check_currency(promotion, cart)
         .and_then(|()| schedule::check(&promotion.schedule, request))
@@ -39,6 +45,7 @@ pub(crate) fn screen(promotion: &Promotion, request: &Request<'_>, list: &Prices
     if let Err(because) = early {
         return Screened::Refused(because);
     }
+    let scope = Scope::of(promotion, cart, among);
     let late = check_scope(&scope)
         .and_then(|()| check_cross_brand(promotion, cart))
         .and_then(|()| check_purchase(promotion, request, &scope.lines, list));
@@ -58,8 +65,22 @@ pub(crate) fn is_placed(promotion: &Promotion, cart: &Cart) -> bool {
 }
 
 /// Whether a line is in the scope of a promotion that is placed, or its code was given (S-10.3).
-pub(crate) fn is_candidate(promotion: &Promotion, cart: &Cart, scope: &Scope) -> bool {
-    !scope.lines.is_empty() || code_given(promotion, cart)
+pub(crate) fn is_candidate(promotion: &Promotion, cart: &Cart, among: Option<&[usize]>) -> bool {
+    let mut scopes = promotion.steps.iter().flat_map(|step| step.benefit.scopes());
+    let picks_any = |selector| match among {
+        Some(places) => {
+            places.iter().filter_map(|place| cart.lines.get(*place)).any(picks(promotion, selector, cart))
+        }
+        None => cart.lines.iter().any(picks(promotion, selector, cart)),
+    };
+    scopes.any(picks_any) || code_given(promotion, cart)
+}
+
+/// Which lines a selector of a promotion picks.
+fn picks(promotion: &Promotion, selector: &Selector, cart: &Cart) -> impl Fn(&Line) -> bool {
+    |line| {
+        selector.picks(line, cart.currency) && (selector.of_any_brand || is_of_benefit_brand(promotion, line))
+    }
 }
 
 fn is_of_benefit_brand(promotion: &Promotion, line: &Line) -> bool {
@@ -69,12 +90,9 @@ fn is_of_benefit_brand(promotion: &Promotion, line: &Line) -> bool {
 impl Scope {
     /// The lines that the promotion's selectors pick; its scopes pick none but those `among`, when given.
     pub(crate) fn of(promotion: &Promotion, cart: &Cart, among: Option<&[usize]>) -> Self {
-        let picks = |selector: &Selector, line: &Line| {
-            selector.picks(line, cart.currency)
-                && (selector.of_any_brand || is_of_benefit_brand(promotion, line))
-        };
         let pool = |selector: &Selector, among: Option<&[usize]>| -> Vec<usize> {
-            let picked = |place: &usize| cart.lines.get(*place).is_some_and(|line| picks(selector, line));
+            let picks = picks(promotion, selector, cart);
+            let picked = |place: &usize| cart.lines.get(*place).is_some_and(&picks);
             match among {
                 Some(places) => places.iter().copied().filter(picked).collect(),
                 None => (0..cart.lines.len()).filter(picked).collect(),

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use smallvec::SmallVec;
 
 pub use crate::apply::{Draft, GiftDraft, Promise};
-use crate::eligibility::{Scope, Screened, answers_a_code, is_candidate, is_placed, screen};
+use crate::eligibility::{Screened, answers_a_code, is_candidate, is_placed, screen};
 use crate::model::{Cart, GivenCode, Phase, Role};
 pub use crate::plan::Proof;
 use crate::plan::{Choice, Open};
-use crate::reason::Because;
+use crate::reason::{Because, Reason};
 use crate::ruleset::{CodeOwner, Ruleset};
 use crate::symbols::Symbol;
 use crate::units::Prices;
@@ -82,7 +83,7 @@ pub struct Evaluation {
     /// Verdicts on the promotions that are asked about, in the order of the ruleset.
     pub verdicts: Vec<Verdict>,
     /// What is left to pay for each line, as runs of units.
-    pub lines: Vec<Vec<LeftToPay>>,
+    pub lines: Vec<SmallVec<[LeftToPay; 1]>>,
     /// Price reductions and the value of gifts.
     pub benefit: i64,
     /// How good the plan is known to be.
@@ -178,15 +179,14 @@ pub fn evaluate(ruleset: &Ruleset, request: &Request<'_>) -> Evaluation {
         Verdicts::All => (0..ruleset.promotions().len()).for_each(|place| screening.look_at(place, None)),
         Verdicts::Candidates | Verdicts::None => {
             let candidates = ruleset.candidates(request.cart);
+            screening.verdicts.reserve(candidates.len());
             candidates.iter().for_each(|(place, lines)| screening.look_at(place, lines.as_deref()));
         }
     }
     let Screening { mut verdicts, open, .. } = screening;
     let choice = Choice::new(ruleset, request, open);
     let plan = choice.choose(&list);
-    let unrolled = choice.unroll(&plan, &list);
-    verdicts.extend(unrolled.verdicts);
-    verdicts.sort_by_key(|verdict| verdict.promotion);
+    let unrolled = choice.unroll(&plan, &list, &mut verdicts);
     Evaluation {
         lines: left_to_pay(request.cart, &unrolled.prices),
         applied: unrolled.applied,
@@ -221,8 +221,7 @@ impl<'a> Screening<'a> {
         if !placed && !answers_a_code && verdicts != Verdicts::All {
             return;
         }
-        let scope = Scope::of(promotion, cart, among);
-        let candidate = placed && is_candidate(promotion, cart, &scope);
+        let candidate = placed && is_candidate(promotion, cart, among);
         if !candidate && !answers_a_code && verdicts != Verdicts::All {
             return;
         }
@@ -232,23 +231,27 @@ impl<'a> Screening<'a> {
             Verdicts::All => true,
         };
         let asked_about = listed || answers_a_code;
-        match screen(promotion, self.request, self.list, scope) {
-            Screened::Refused(because) => {
-                if asked_about {
-                    self.verdicts.push(Verdict { promotion: place, because, listed });
-                }
-            }
+        match screen(promotion, self.request, self.list, among) {
+            Screened::Refused(because) => self.judge(place, because, asked_about, listed),
             Screened::Open(scope) => {
                 let allowance = self.request.allowance(promotion.symbol);
-                let asked_about = asked_about.then_some(listed);
-                self.open.push(Open { place, promotion, scope, allowance, asked_about });
+                let verdict = asked_about.then_some(self.verdicts.len());
+                self.open.push(Open { place, promotion, scope, allowance, verdict });
+                // Whether it is chosen is told when the plan is known.
+                self.judge(place, Because::plain(Reason::BetterPlan), asked_about, listed);
             }
+        }
+    }
+
+    fn judge(&mut self, promotion: usize, because: Because, asked_about: bool, listed: bool) {
+        if asked_about {
+            self.verdicts.push(Verdict { promotion, because, listed });
         }
     }
 }
 
-fn left_to_pay(cart: &Cart, prices: &Prices) -> Vec<Vec<LeftToPay>> {
-    let mut lines: Vec<Vec<LeftToPay>> = vec![Vec::new(); cart.lines.len()];
+fn left_to_pay(cart: &Cart, prices: &Prices) -> Vec<SmallVec<[LeftToPay; 1]>> {
+    let mut lines = vec![SmallVec::<[LeftToPay; 1]>::new(); cart.lines.len()];
     for run in prices.runs() {
         let Some(line) = lines.get_mut(run.line) else {
             continue;

@@ -74,21 +74,24 @@ impl Index {
 
     /// The promotions that the cart could concern.
     pub(crate) fn candidates(&self, cart: &Cart) -> Candidates {
-        let mut found = self.by_line.candidates(cart);
+        let mut found = Candidates::default();
+        let key = Key::of(cart);
+        let may_hold = |place: &u32| {
+            let gate = usize::try_from(*place).ok().and_then(|place| self.gates.get(place));
+            gate.is_none_or(|gate| gate.lets_through(&key))
+        };
+        self.by_line.find(cart, &mut found, may_hold);
         let mut add = |postings: &Postings, key: Symbol| {
-            found.add_for_all_lines(postings.get(&key).map_or(&[], Vec::as_slice));
+            found.add_for_all_lines(postings.get(&key).into_iter().flatten().filter(|place| may_hold(place)));
         };
         add(&self.by_store, cart.store.symbol);
         add(&self.by_region, cart.region.symbol);
         add(&self.by_brand, cart.brand.symbol);
         add(&self.by_channel, cart.channel.symbol);
-        found.add_for_all_lines(&self.anywhere);
-        let key = Key::of(cart);
-        let passes = |hit: &Hit| self.gates.get(hit.place()).is_none_or(|gate| gate.lets_through(&key));
-        found.hits.retain(passes);
+        found.add_for_all_lines(self.anywhere.iter().filter(|place| may_hold(place)));
         // A code or a voucher is answered wherever its promotion holds.
         let mut add = |postings: &Postings, key: Symbol| {
-            found.add_for_all_lines(postings.get(&key).map_or(&[], Vec::as_slice));
+            found.add_for_all_lines(postings.get(&key).into_iter().flatten());
         };
         cart.codes.iter().for_each(|given| add(&self.by_code, given.code));
         cart.vouchers_of.iter().for_each(|promotion| add(&self.by_voucher, *promotion));
@@ -131,6 +134,11 @@ impl Hit {
 }
 
 impl Candidates {
+    /// At least as many as there are.
+    pub(crate) fn len(&self) -> usize {
+        self.hits.len()
+    }
+
     /// The promotions' places, rising, each with the only lines that can be in its scope: `None` is all.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, Option<Cow<'_, [usize]>>)> {
         self.hits.chunk_by(|one, other| one.place() == other.place()).filter_map(|hits| {
@@ -155,17 +163,17 @@ impl Candidates {
         start.zip(end(name)).and_then(|(start, end)| self.lines.get(start..end)).unwrap_or(&[])
     }
 
-    fn add_for_all_lines(&mut self, places: &[u32]) {
-        self.hits.extend(places.iter().map(|place| Hit::new(*place, Hit::ALL_LINES)));
+    fn add_for_all_lines<'a>(&mut self, places: impl Iterator<Item = &'a u32>) {
+        self.hits.extend(places.map(|place| Hit::new(*place, Hit::ALL_LINES)));
     }
 
-    /// Adds the promotions that are listed by one more name.
-    fn add(&mut self, places: &[u32], lines: impl Iterator<Item = usize>) {
+    /// Adds promotions that are listed by one more name.
+    fn add<'a>(&mut self, places: impl Iterator<Item = &'a u32>, lines: impl Iterator<Item = usize>) {
         self.lines.extend(lines);
         self.ends.push(self.lines.len());
         // A cart's lines have far fewer names than 2^32.
         let name = u32::try_from(self.ends.len()).unwrap_or(Hit::ALL_LINES);
-        self.hits.extend(places.iter().map(|place| Hit::new(*place, name)));
+        self.hits.extend(places.map(|place| Hit::new(*place, name)));
     }
 }
 
@@ -246,9 +254,9 @@ impl LinePostings {
         range.and_then(|(start, end)| self.places.get(start..end)).unwrap_or(&[])
     }
 
-    /// The promotions that are listed by a name of a line, each name with the lines that have it.
-    fn candidates(&self, cart: &Cart) -> Candidates {
-        let mut named: Vec<(usize, usize)> = Vec::new();
+    /// Finds the promotions that are listed by a name of a line and may hold, each name with the lines that have it.
+    fn find(&self, cart: &Cart, found: &mut Candidates, may_hold: impl Fn(&u32) -> bool) {
+        let mut named: Vec<(usize, usize)> = Vec::with_capacity(cart.lines.len() * DIMENSIONS);
         for (place, line) in cart.lines.iter().enumerate() {
             let mut add = |dimension, name| {
                 let row = row(dimension, name);
@@ -262,12 +270,12 @@ impl LinePostings {
         }
         named.sort_unstable();
         named.dedup();
-        let mut found = Candidates::default();
+        found.lines.reserve(named.len());
+        found.ends.reserve(named.len());
         for named in named.chunk_by(|(row, _), (other, _)| row == other) {
             let places = named.first().map_or(&[][..], |(row, _)| self.places(*row));
-            found.add(places, named.iter().map(|(_, line)| *line));
+            found.add(places.iter().filter(|place| may_hold(place)), named.iter().map(|(_, line)| *line));
         }
-        found
     }
 }
 

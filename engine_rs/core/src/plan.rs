@@ -12,6 +12,8 @@ mod walk;
 
 use std::rc::Rc;
 
+use smallvec::smallvec;
+
 use crate::apply::{Applying, most};
 use crate::eligibility::Scope;
 use crate::evaluate::{Allowance, Request};
@@ -31,8 +33,8 @@ pub(crate) struct Open<'a> {
     /// The lines that it is about.
     pub(crate) scope: Scope,
     pub(crate) allowance: Option<Allowance>,
-    /// When a verdict is wanted: whether it is listed, or only answers a code.
-    pub(crate) asked_about: Option<bool>,
+    /// The place of its verdict, when one is wanted.
+    pub(crate) verdict: Option<usize>,
 }
 
 /// The bit of all promotions that have one step, or for which no other bit is left.
@@ -225,7 +227,7 @@ fn check_exclusive(promotion: &Promotion, winner: &Promotion) -> Result<(), Beca
 fn check_groups(ruleset: &Ruleset, promotion: &Promotion, winner: &Promotion) -> Result<(), Because> {
     let (own, others) = (&promotion.stacking.order_groups, &winner.stacking.order_groups);
     let Some(group) = own.iter().find(|group| others.contains(group)) else { return Ok(()) };
-    let name = Parameter::Text(ruleset.symbols.text(*group).to_owned());
-    let winner = Parameter::Text(winner.id.to_string());
-    Err(Because { reason: Reason::Group, parameters: vec![("group", name), ("winner", winner)] })
+    let name = Parameter::Text(ruleset.symbols.text(*group).into());
+    let winner = Parameter::Text((&*winner.id).into());
+    Err(Because { reason: Reason::Group, parameters: smallvec![("group", name), ("winner", winner)] })
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Weekday};
+use smol_str::SmolStr;
 
 use crate::evaluate::Request;
 use crate::model::{DailyWindow, HolidayMode, Schedule};
@@ -89,12 +90,10 @@ fn outside_of_windows(schedule: &Schedule, local: DateTime) -> Because {
 }
 
 /// Hours and minutes, as in `07:30`.
-fn clock(local: DateTime) -> String {
-    let mut text = String::with_capacity(5);
+fn clock(local: DateTime) -> SmolStr {
     let digit = |value: i8| char::from(b'0' + value.unsigned_abs());
-    text.extend([digit(local.hour() / 10), digit(local.hour() % 10), ':']);
-    text.extend([digit(local.minute() / 10), digit(local.minute() % 10)]);
-    text
+    let (hour, minute) = (local.hour(), local.minute());
+    [digit(hour / 10), digit(hour % 10), ':', digit(minute / 10), digit(minute % 10)].into_iter().collect()
 }
 
 fn name_of(weekday: Weekday) -> &'static str {

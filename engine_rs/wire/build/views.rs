@@ -106,7 +106,9 @@ fn choice_of<'a>(message: &'a DescriptorProto, field: &FieldDescriptorProto) -> 
 
 fn type_of(field: &FieldDescriptorProto) -> String {
     match (field.label(), field.r#type(), field.proto3_optional()) {
-        (Label::Repeated, ..) => format!("Vec<{}>", scalar(field)),
+        (Label::Repeated, Type::Message, _) => format!("Vec<{}>", scalar(field)),
+        // Most lists of names have one or two.
+        (Label::Repeated, ..) => format!("SmallVec<[{}; 2]>", scalar(field)),
         (_, Type::Message, _) | (_, _, true) => format!("Option<{}>", scalar(field)),
         _ => scalar(field),
     }

@@ -134,10 +134,10 @@ impl Compiled {
 
     fn answer(
         &self,
-        asked: &Asked<'_>,
+        asked: &Asked<'_, '_>,
         now: Timestamp,
         mut findings: Findings,
-        encode: impl Fn(&Answer<'_>) -> Vec<u8>,
+        encode: impl Fn(&Answer<'_, '_>) -> Vec<u8>,
     ) -> Result<Vec<u8>, Findings> {
         let time = asked.time.map(|time| prost_types::Timestamp { seconds: time.seconds, nanos: time.nanos });
         let at = lowering::instant(time.as_ref(), &At::ROOT.field("evaluate_time"), &mut findings);
@@ -176,7 +176,7 @@ impl Compiled {
     /// Near misses are looked for among the candidates, whoever has a verdict.
     fn near_misses(
         &self,
-        asked: &Asked<'_>,
+        asked: &Asked<'_, '_>,
         request: &Request<'_>,
         evaluation: &Evaluation,
     ) -> Vec<NearMiss> {
@@ -226,8 +226,8 @@ impl Compiled {
 }
 
 /// What both kinds of requests ask.
-struct Asked<'a> {
-    cart: Option<&'a view::Cart<'a>>,
+struct Asked<'a, 'sent> {
+    cart: Option<&'a view::Cart<'sent>>,
     time: Option<&'a view::Timestamp>,
     limit_state: Option<&'a view::LimitState<'a>>,
     verdicts: proto::VerdictScope,

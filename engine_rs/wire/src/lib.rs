@@ -28,6 +28,8 @@ mod field {
 
 /// Requests whose texts borrow from their bytes, generated from the schema.
 mod view {
+    use smallvec::SmallVec;
+
     use crate::reader::{Reader, Unreadable, View};
 
     include!(concat!(env!("OUT_DIR"), "/views.rs"));

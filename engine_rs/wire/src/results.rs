@@ -20,11 +20,11 @@ use crate::writer::Writer;
 use crate::{proto, view};
 
 /// What an answer is made from.
-pub(crate) struct Answer<'a> {
+pub(crate) struct Answer<'a, 'sent> {
     pub(crate) ruleset: &'a Ruleset,
     pub(crate) policy_fingerprint: &'a [u8; 32],
     /// The cart as it was sent, for the names of its lines.
-    pub(crate) sent: &'a view::Cart<'a>,
+    pub(crate) sent: &'a view::Cart<'sent>,
     pub(crate) cart: &'a Cart,
     pub(crate) at: Timestamp,
     pub(crate) evaluation: &'a Evaluation,
@@ -42,7 +42,7 @@ const BYTES_PER_LINE: usize = 48;
 const BYTES_PER_VERDICT: usize = 64;
 const BYTES_BESIDE: usize = 512;
 
-impl Answer<'_> {
+impl Answer<'_, '_> {
     /// The bytes of an `EvaluateResponse`.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let lines = self.cart.lines.len() * BYTES_PER_LINE;
@@ -107,7 +107,7 @@ impl Answer<'_> {
     }
 
     fn lines(&self) -> impl Iterator<Item = (&Line, &[LeftToPay])> {
-        self.cart.lines.iter().zip(self.evaluation.lines.iter().map(Vec::as_slice))
+        self.cart.lines.iter().zip(self.evaluation.lines.iter().map(|runs| &runs[..]))
     }
 
     fn line_id(&self, line: usize) -> &str {

@@ -297,10 +297,7 @@ mod tests {
 
     #[test]
     fn a_number_of_units_is_too_small_or_too_large() {
-        let said = |needed, had, language| {
-            let parameters = vec![("needed", Parameter::Number(needed)), ("had", Parameter::Number(had))];
-            reason(&Because { reason: Reason::Quantity, parameters }, language)
-        };
+        let said = |needed, had, language| reason(&Because::counts(Reason::Quantity, needed, had), language);
         assert_eq!(said(3, 2, Language::English), "It needs 3 of its goods; the cart has 2 that it can use.");
         assert_eq!(
             said(3, 4, Language::English),

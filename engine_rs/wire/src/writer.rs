@@ -37,8 +37,7 @@ impl Writer {
 
     /// A number that is written at 0 too, as the member of a oneof.
     pub(crate) fn present_number(&mut self, field: u32, value: impl Into<i64>) {
-        self.key(field, VARINT);
-        self.varint(value.into().cast_unsigned());
+        self.pair(field, VARINT, value.into().cast_unsigned());
     }
 
     /// A value of an enum, left out when unspecified.
@@ -65,10 +64,9 @@ impl Writer {
 
     /// A message, written when empty too.
     pub(crate) fn message(&mut self, field: u32, write: impl FnOnce(&mut Self)) {
-        self.key(field, LENGTH_DELIMITED);
-        let start = self.bytes.len();
         // Most messages are shorter than 128 bytes, and so is their length one byte; others are moved back.
-        self.bytes.push(0);
+        self.pair(field, LENGTH_DELIMITED, 0);
+        let start = self.bytes.len() - 1;
         write(self);
         let length = self.bytes.len() - start - 1;
         if let (Ok(length @ 0..0x80), Some(byte)) = (u8::try_from(length), self.bytes.get_mut(start)) {
@@ -82,13 +80,19 @@ impl Writer {
 
     fn delimited(&mut self, field: u32, bytes: &[u8]) {
         self.bytes.reserve(2 * VARINT_BYTES_MAX + bytes.len());
-        self.key(field, LENGTH_DELIMITED);
-        self.varint(bytes.len() as u64);
+        self.pair(field, LENGTH_DELIMITED, bytes.len() as u64);
         self.bytes.extend_from_slice(bytes);
     }
 
-    fn key(&mut self, field: u32, wire_type: u32) {
-        self.varint(u64::from(field << 3 | wire_type));
+    /// A key and the number that follows it, which are one byte each most of the time.
+    fn pair(&mut self, field: u32, wire_type: u32, number: u64) {
+        let key = u64::from(field << 3 | wire_type);
+        if key < 0x80 && number < 0x80 {
+            self.bytes.extend_from_slice(&[low_byte(key), low_byte(number)]);
+        } else {
+            self.varint(key);
+            self.varint(number);
+        }
     }
 
     fn varint(&mut self, mut value: u64) {

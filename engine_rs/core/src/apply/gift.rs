@@ -3,7 +3,7 @@
 use super::{Applying, Draft, GiftDraft, Picked, cut_down, lay_out, lines_of, pick, sum_of};
 use crate::model::{Gift, GiftSource, Role, UnitOrder};
 use crate::rational::Fraction;
-use crate::reason::{Because, Parameter, Reason};
+use crate::reason::{Because, Reason};
 use crate::units::{Cut, Prices};
 
 /// The places of a gift's pools among those of its step.
@@ -60,8 +60,7 @@ fn times(gift: &Gift, triggers: &[Picked]) -> Result<i64, Because> {
     if had >= quantity {
         return Ok((had / quantity).min(gift.max_times));
     }
-    let parameters = vec![("needed", Parameter::Number(quantity)), ("had", Parameter::Number(had))];
-    Err(Because { reason: Reason::Quantity, parameters })
+    Err(Because::counts(Reason::Quantity, quantity, had))
 }
 
 fn finish(

@@ -6,7 +6,7 @@ use super::{Applying, Draft, Picked, cut_down, cuts_of, lay_out, lines_of, pick,
 use crate::allocate::{Alike, to_units_filling};
 use crate::model::{Role, SetOffer, Slot};
 use crate::rational::Fraction;
-use crate::reason::{Because, Parameter, Reason};
+use crate::reason::{Because, Reason};
 use crate::units::{Cut, Prices};
 
 pub(super) fn draft(applying: &Applying<'_>, offer: &SetOffer, prices: &Prices) -> Result<Draft, Because> {
@@ -59,10 +59,7 @@ fn why_none(applying: &Applying<'_>, offer: &SetOffer) -> Because {
     let untouched = Prices::of(applying.cart);
     let all = pick::unused(applying, &untouched, &lines(applying, offer));
     let mut forming = Forming::new(offer, with_slots(applying, offer, all));
-    let quantity = |needed, had| {
-        let parameters = vec![("needed", Parameter::Number(needed)), ("had", Parameter::Number(had))];
-        Because { reason: Reason::Quantity, parameters }
-    };
+    let quantity = |needed, had| Because::counts(Reason::Quantity, needed, had);
     let short = offer.slots.iter().enumerate().find(|(place, slot)| forming.available(*place) < slot.minimum);
     if let Some((place, slot)) = short {
         return quantity(slot.minimum, forming.available(place));

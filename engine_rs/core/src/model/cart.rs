@@ -2,6 +2,8 @@
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use smallvec::SmallVec;
+use smol_str::SmolStr;
 
 use super::{Attribute, LineKind};
 use crate::currency::Currency;
@@ -50,7 +52,7 @@ pub struct Name {
     /// What is compared.
     pub symbol: Symbol,
     /// What people read.
-    pub written: Box<str>,
+    pub written: SmolStr,
 }
 
 /// Whether prices contain tax.
@@ -77,7 +79,7 @@ pub struct Line {
     /// names. A line without a product is its own.
     pub first_alike: usize,
     /// The product's categories with their ancestors.
-    pub categories: Vec<Symbol>,
+    pub categories: SmallVec<[Symbol; 4]>,
     /// The product's brand.
     pub brand: Symbol,
     /// How many units, at least 1.

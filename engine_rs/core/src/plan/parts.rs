@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
+
 use super::company::exclude_each_other;
 use super::{Choice, Open, Stop};
 use crate::model::{Basis, Condition, Exclusive, Extent, Phase, Promotion, Threshold};
@@ -21,12 +23,13 @@ impl Choice<'_> {
         self.tie_by_company(&mut ties);
         self.tie_by_thresholds(&mut ties);
         let mut parts: Vec<Vec<Stop>> = Vec::new();
-        let mut of_root: HashMap<usize, usize> = HashMap::new();
+        let mut of_root: Vec<Option<usize>> = vec![None; self.open.len()];
         for stop in &self.pricing {
-            let part = *of_root.entry(ties.root(stop.open)).or_insert_with(|| {
+            let Some(part) = of_root.get_mut(ties.root(stop.open)) else { continue };
+            let part = *part.get_or_insert(parts.len());
+            if part == parts.len() {
                 parts.push(Vec::new());
-                parts.len() - 1
-            });
+            }
             parts.get_mut(part).into_iter().for_each(|part| part.push(*stop));
         }
         parts
@@ -52,7 +55,7 @@ impl Choice<'_> {
     }
 
     fn tie_by_company(&self, ties: &mut Ties) {
-        let mut first: HashMap<Symbol, usize> = HashMap::new();
+        let mut first: HashMap<Symbol, usize, FixedState> = HashMap::default();
         for (place, open) in self.priced() {
             for group in &open.promotion.stacking.order_groups {
                 ties.tie(place, *first.entry(*group).or_insert(place));

@@ -31,7 +31,7 @@ pub(super) struct Shadow {
     alone: Vec<i64>,
     /// What an exclusion group costs, by symbol, and the last stop that asks for it.
     groups: Vec<(Symbol, i64, usize)>,
-    /// By line: what a unit costs that no set has used, and the last stop that asks for it.
+    /// By line: what a unit costs that no set has used, and the last stop that asks for it; none without sets.
     units: Vec<(i64, usize)>,
 }
 
@@ -328,7 +328,8 @@ impl Shadow {
         let mut groups: Vec<(Symbol, i64, usize)> =
             groups.map(|(thing, group)| (*group, price(thing), last(thing))).collect();
         groups.sort_unstable_by_key(|(group, ..)| *group);
-        let mut units = vec![(0_i64, 0); choice.request.cart.lines.len()];
+        let lines = if market.pools.is_empty() { 0 } else { choice.request.cart.lines.len() };
+        let mut units = vec![(0_i64, 0); lines];
         for (place, pool) in market.pools.iter().enumerate() {
             let thing = market.groups.len() + place;
             for line in pool {
@@ -382,7 +383,8 @@ impl Shadow {
     fn stock(&self, walk: &Walk, depth: usize) -> i64 {
         let is_free = |group: &&(Symbol, i64, usize)| group.2 >= depth && !walk.has_used(group.0);
         let groups = self.groups.iter().filter(is_free).map(|(_, price, _)| *price);
-        let units = walk.prices().runs().iter().filter(|run| !run.used).filter_map(|run| {
+        let runs = if self.units.is_empty() { &[] } else { walk.prices().runs() };
+        let units = runs.iter().filter(|run| !run.used).filter_map(|run| {
             let (price, until) = self.units.get(run.line)?;
             (*until >= depth).then(|| price.saturating_mul(run.count))
         });

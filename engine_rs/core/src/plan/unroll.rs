@@ -1,25 +1,29 @@
 //! Runs the chosen plan once more, and records what each step did and why the others weren't chosen.
 
-use super::{Choice, Plan, Stop, Walk};
+use super::{Choice, Open, Plan, Stop, Walk};
 use crate::apply::Draft;
 use crate::evaluate::{Applied, TouchedUnits, Verdict};
-use crate::reason::{Because, Parameter, Reason};
+use crate::reason::{Because, Reason};
 use crate::units::Prices;
 
 /// What came of a plan.
 pub(crate) struct Unrolled {
     pub(crate) applied: Vec<Applied>,
-    pub(crate) verdicts: Vec<Verdict>,
     /// What is left to pay.
     pub(crate) prices: Prices,
 }
 
 impl Choice<'_> {
-    /// Walks the whole pipeline: takes what the plan takes, and tries the rest where it would have come.
-    pub(crate) fn unroll(&self, plan: &Plan, list: &Prices) -> Unrolled {
+    /// Walks the whole pipeline: takes what the plan takes, and tries the rest where it would have come. Says in the
+    /// verdicts what became of each.
+    pub(crate) fn unroll(&self, plan: &Plan, list: &Prices, verdicts: &mut [Verdict]) -> Unrolled {
         let mut walk = Walk::new(list.clone());
         let mut applied: Vec<Applied> = Vec::with_capacity(plan.taken.len());
-        let mut verdicts = Vec::new();
+        let mut judge = |open: &Open<'_>, because: Because| {
+            if let Some(verdict) = open.verdict.and_then(|place| verdicts.get_mut(place)) {
+                verdict.because = because;
+            }
+        };
         let stops: Vec<Stop> = self.pricing.iter().chain(&self.rewarding).copied().collect();
         for (position, stop) in stops.iter().enumerate() {
             let Some((open, step)) = self.step(*stop) else { continue };
@@ -31,29 +35,20 @@ impl Choice<'_> {
                     let (promotion, phase) = (open.place, step.phase);
                     applied.push(Applied { promotion, step: step.number, phase, draft, units });
                 }
-            } else if let Some(listed) = open.asked_about.filter(|_| stop.step == 0) {
+            } else if open.verdict.is_some() && stop.step == 0 {
                 let ahead = stops.get(position..).unwrap_or(&[]);
-                let because = self.why_not(stop.open, plan, &walk, [&stops, ahead], list);
-                verdicts.push(Verdict { promotion: open.place, because, listed });
+                judge(open, self.why_not(stop.open, plan, &walk, [&stops, ahead], list));
             }
         }
-        verdicts.extend(self.on_applied(&applied));
-        Unrolled { applied, verdicts, prices: walk.into_prices() }
-    }
-
-    fn on_applied(&self, applied: &[Applied]) -> Vec<Verdict> {
-        let mut verdicts: Vec<Verdict> = Vec::with_capacity(applied.len());
         for open in self.open.iter() {
-            let Some(listed) = open.asked_about else { continue };
             let mut drafts = applied.iter().filter(|applied| applied.promotion == open.place).peekable();
             if drafts.peek().is_some() {
                 let discount = drafts.map(|applied| applied.draft.given).sum();
-                let because =
-                    Because::money(Reason::Applied, "discount", self.request.cart.currency, discount);
-                verdicts.push(Verdict { promotion: open.place, because, listed });
+                let currency = self.request.cart.currency;
+                judge(open, Because::money(Reason::Applied, "discount", currency, discount));
             }
         }
-        verdicts
+        Unrolled { applied, prices: walk.into_prices() }
     }
 
     /// Why an open promotion isn't in the plan: what refuses it beside the chosen ones, or how much less
@@ -130,10 +125,8 @@ impl Choice<'_> {
                 let _refused = walk.take(self, *stop, sets);
             }
         }
-        let money = |minor| Parameter::Money(self.request.cart.currency, minor);
         let needed = Some(walk.cost_of(open)).filter(|needed| *needed > 0)?;
-        let parameters = vec![("needed", money(needed)), ("had", money(had))];
-        Some(Because { reason: Reason::Budget, parameters })
+        Some(Because::amounts(Reason::Budget, self.request.cart.currency, needed, had))
     }
 }
 

@@ -5,7 +5,7 @@ use super::{Choice, Open, Stop};
 use crate::apply::{self, Applying, Draft, Picked};
 use crate::condition::{self, View};
 use crate::model::{Benefit, Condition, Phase};
-use crate::reason::{Because, Parameter, Reason};
+use crate::reason::{Because, Reason};
 use crate::symbols::Symbol;
 use crate::units::{Mark, Prices};
 
@@ -292,9 +292,7 @@ fn check_effect(
     let left = open.allowance.and_then(|allowance| allowance.budget_left).filter(|_| asks_budget);
     match left.map(|left| left.max(0)) {
         Some(left) if emptied || needed > left => {
-            let money = |minor| Parameter::Money(applying.cart.currency, minor);
-            let parameters = vec![("needed", money(needed)), ("had", money(left))];
-            Err(Because { reason: Reason::Budget, parameters })
+            Err(Because::amounts(Reason::Budget, applying.cart.currency, needed, left))
         }
         _ => Ok(whole),
     }

@@ -11,6 +11,7 @@ use dealwright_core::model::{
 use dealwright_core::symbols::{Symbol, Symbols, fold};
 use foldhash::fast::{FixedState, RandomState};
 use jiff::tz::TimeZone;
+use smallvec::SmallVec;
 use unicode_normalization::UnicodeNormalization;
 
 use super::amounts::{WHOLE_PPM, currency};
@@ -190,13 +191,13 @@ impl Intake<'_> {
         }
     }
 
-    fn categories(&mut self, ids: &[&str], at: &At<'_>) -> Vec<Symbol> {
+    fn categories(&mut self, ids: &[&str], at: &At<'_>) -> SmallVec<[Symbol; 4]> {
         check_count(ids.len(), FACTS_MAX, &at.field("category_ids"), self.findings);
-        let mut categories = Vec::with_capacity(ids.len());
+        let mut categories = SmallVec::new();
         for id in ids.iter().take(FACTS_MAX) {
             let category = self.find(id);
             match self.reference.ancestors.get(&category) {
-                Some(ancestors) => categories.extend(ancestors),
+                Some(ancestors) => categories.extend_from_slice(ancestors),
                 None => categories.push(category),
             }
         }
