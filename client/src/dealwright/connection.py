@@ -1,0 +1,91 @@
+"""Where a server is, who calls it, and how the line is kept alive."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+
+import grpc
+import grpc.aio
+
+from dealwright.errors import DealwrightError
+
+DEFAULT_SECONDS = 10.0
+"""How long a call may take in all, its repetitions included."""
+
+MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+"""Largest answer that is read."""
+
+OPTIONS = (
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    # Routers forget quiet connections without a word; a server allows a ping each 10 s.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # Calls are repeated here, where it is known which of them may be.
+    ("grpc.enable_retries", 0),
+)
+
+
+class Unusable(DealwrightError):
+    """An address or a token with which no call can be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A server and a caller.
+
+    Without TLS only this machine is called, unless `plaintext` is given, as behind a proxy that adds it.
+    """
+
+    address: str
+    """host:port, or unix:PATH."""
+    token: str = field(default="", repr=False)
+    plaintext: bool | None = None
+    """True: without TLS. False: with it. None: with it, except on this machine."""
+    credentials: grpc.ChannelCredentials | None = None
+    """Of TLS, for authorities or client certificates of one's own. None: those that the machine trusts."""
+
+    def __post_init__(self) -> None:
+        host, _, port = self.address.rpartition(":")
+        if not (host and port):
+            raise Unusable(f"{self.address!r} is no address such as localhost:7070")
+        if not (self.token.isascii() and self.token.isprintable()) or " " in self.token:
+            raise Unusable("the token has characters that no token has; is there a line break at its end?")
+        if self.plaintext and self.credentials is not None:
+            raise Unusable("give credentials for TLS or plaintext=True, not both")
+
+    @property
+    def secure(self) -> bool:
+        if self.credentials is not None:
+            return True
+        return not (_on_this_machine(self.address) if self.plaintext is None else self.plaintext)
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What goes with each call."""
+        return (("authorization", f"Bearer {self.token}"),) if self.token else ()
+
+    def channel(self) -> grpc.Channel:
+        if self.secure:
+            return grpc.secure_channel(self.address, self._credentials(), OPTIONS)
+        return grpc.insecure_channel(self.address, OPTIONS)
+
+    def async_channel(self) -> grpc.aio.Channel:
+        if self.secure:
+            return grpc.aio.secure_channel(self.address, self._credentials(), OPTIONS)
+        return grpc.aio.insecure_channel(self.address, OPTIONS)
+
+    def _credentials(self) -> grpc.ChannelCredentials:
+        return self.credentials or grpc.ssl_channel_credentials()
+
+
+def _on_this_machine(address: str) -> bool:
+    if address.startswith("unix:"):
+        return True
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
