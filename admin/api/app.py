@@ -15,10 +15,13 @@ from admin.api.answers import Answer
 from admin.api.callers import admitted
 from admin.api.door import Door, named
 from admin.api.problems import Problem, problem_of
+from admin.api.repetition import fingerprint, key_of, once
 from admin.api.requests import asked, body_of
 from admin.api.routes import Methods, Route
 from admin.api.table import ROUTES
 from server.access.grants import Grants
+from server.actors import Actor
+from server.answers.service import Answers
 from server.runtime.metrics import Metrics
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -30,17 +33,14 @@ OPENAPI, HEALTH = "/openapi.json", "/healthz"
 def application(
     methods: Methods,
     grants: Grants,
+    answers: Answers,
     metrics: Metrics,
     hosts: Collection[str],
     routes: Sequence[Route] = ROUTES,
 ) -> Door:
     """The API over some methods. `hosts` are the names under which it may be called."""
     description = Answer(openapi.text(routes).encode())
-    listed = [
-        # A path means the same with a slash at its end; the door takes it away.
-        StarletteRoute(route.path.rstrip("/"), _endpoint(route, methods, grants), methods=[route.verb])
-        for route in routes
-    ]
+    listed = [_listed(route, _endpoint(route, methods, grants, answers)) for route in routes]
     listed += [
         StarletteRoute(path, _constant(path, answer))
         for path, answer in ((OPENAPI, description), (HEALTH, Answer(b'{"status": "ok"}')))
@@ -50,21 +50,35 @@ def application(
     return Door(starlette, metrics, hosts)
 
 
-def _endpoint(route: Route, methods: Methods, grants: Grants) -> Endpoint:
-    async def answer(request: Request) -> Response:
+def _listed(route: Route, endpoint: Endpoint) -> StarletteRoute:
+    # A path means the same with a slash at its end; the door takes it away.
+    return StarletteRoute(route.path.rstrip("/"), endpoint, methods=[route.verb])
+
+
+def _endpoint(route: Route, methods: Methods, grants: Grants, answers: Answers) -> Endpoint:
+    def answered(request: Request, body: bytes | None, actor: Actor) -> Answer:
+        """In a thread, since it waits for the database."""
+
+        def now() -> Answer:
+            return route.answer(methods, actor, asked(request, body))
+
+        key = key_of(request) if route.repeatable else None
+        if key is None:
+            return now()
+        return once(answers, actor, key, fingerprint(request, body), now, secret=route.secret)
+
+    async def respond(request: Request) -> Response:
         named(request.scope, route.path)
         try:
             actor = admitted(request, route.method, grants)
             body = await body_of(request) if request.method in ("POST", "PUT") else None
-            return _response(
-                await asyncio.to_thread(lambda: route.answer(methods, actor, asked(request, body)))
-            )
+            return _response(await asyncio.to_thread(answered, request, body, actor))
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - an engine's panic is no Exception, and no reason to end
             return _response(problem_of(error, conditional="if-match" in request.headers).answer())
 
-    return answer
+    return respond
 
 
 def _constant(path: str, answer: Answer) -> Endpoint:

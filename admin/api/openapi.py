@@ -10,11 +10,21 @@ from google.protobuf.descriptor import Descriptor
 
 from admin.api import problems, schemas
 from admin.api.answers import JSON
+from admin.api.repetition import KEY_PATTERN
 from admin.api.routes import Call, Route, Shaped, in_json, names_in
 from server.access.rules import RULES, Rule
 from server.runtime.calls import described
 
 Json = dict[str, Any]
+
+IDEMPOTENCY_KEY: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A new text of 1 to 255 visible ASCII characters for each thing to be done. The same "
+    "request with the same key is answered for 24 hours with the first answer, and nothing is done again.",
+    "schema": {"type": "string", "pattern": f"^{KEY_PATTERN}$"},
+}
 
 IF_MATCH: Json = {
     "name": "If-Match",
@@ -105,6 +115,8 @@ def _operation(route: Route) -> Json:
     operation = _of_call(route) if isinstance(route, Call) else _of_shape(route)
     if RULES.get(route.method, Rule()).public:
         operation["security"] = []
+    if route.repeatable:
+        operation["parameters"] = [*operation["parameters"], IDEMPOTENCY_KEY]
     operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
     return operation
 

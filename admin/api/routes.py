@@ -42,6 +42,8 @@ class Call:
     """Fields of the request that aren't offered here."""
     writes: bool = True
     """Whether a POST changes anything."""
+    secret: bool = False
+    """Whether the answer holds a secret, which is given once and kept nowhere."""
 
     @property
     def operation_id(self) -> str:
@@ -131,6 +133,9 @@ class Shaped:
     parameters: tuple[Json, ...] = ()
     """The parameters of the query, as OpenAPI has them; those of the path are known."""
     writes: bool = False
+    """Whether a POST changes anything."""
+    secret: bool = False
+    """Whether the answer holds a secret, which is given once and kept nowhere."""
 
     @property
     def repeatable(self) -> bool:

@@ -10,6 +10,7 @@ import uvicorn
 from admin.api.app import application
 from admin.api.routes import Methods
 from server.access.grants import Grants
+from server.answers.service import Answers
 from server.runtime.metrics import Metrics
 from server.runtime.settings import Address, AddressTaken, Settings
 
@@ -25,11 +26,13 @@ STARTED_POLL_SECONDS = 0.01
 class AdminServer:
     """The API on an address of its own, in the event loop of its process."""
 
-    def __init__(self, settings: Settings, methods: Methods, grants: Grants, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, methods: Methods, grants: Grants, answers: Answers, metrics: Metrics
+    ) -> None:
         settings.refuse_plaintext()
         self.address = settings.admin_address
         self._settings = settings
-        self._application = application(methods, grants, metrics, _hosts(settings))
+        self._application = application(methods, grants, answers, metrics, _hosts(settings))
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 

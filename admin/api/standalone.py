@@ -7,6 +7,7 @@ import structlog
 from admin.api.routes import Methods
 from admin.api.server import AdminServer
 from server.access.grants import Grants
+from server.answers.service import Answers
 from server.runtime.metrics import Metrics
 from server.runtime.monitoring import Monitoring
 from server.runtime.refreshing import keep_fresh
@@ -18,13 +19,13 @@ log = structlog.get_logger()
 class Standalone:
     """One process of the admin layer."""
 
-    def __init__(self, settings: Settings, methods: Methods, grants: Grants) -> None:
+    def __init__(self, settings: Settings, methods: Methods, grants: Grants, answers: Answers) -> None:
         self.metrics = Metrics()
         self.metrics_address = settings.metrics_address
         self.ready = False
         self._settings = settings
         self._grants = grants
-        self._server = AdminServer(settings, methods, self._grants, self.metrics)
+        self._server = AdminServer(settings, methods, self._grants, answers, self.metrics)
         self._monitoring: Monitoring | None = None
         self._refreshing: asyncio.Task[None] | None = None
 

@@ -8,6 +8,7 @@ from admin.cli.process import plain_failures, read_settings
 from admin.cli.serve import require_schema
 from server.access.grants import Grants
 from server.access.service import Access
+from server.answers.service import Answers
 from server.db.database import database
 from server.methods import methods
 from server.runtime import logs
@@ -23,7 +24,7 @@ def admin(as_json: JsonOption = False) -> None:
         logs.configure(settings.log_format, settings.log_level)
         engine = resources.enter_context(database(settings))
         require_schema(engine)
-        part = Standalone(settings, methods(engine), Grants(Access(engine)))
+        part = Standalone(settings, methods(engine), Grants(Access(engine)), Answers(engine))
 
         def announce() -> None:
             where = {"api": f"http://{part.address}", "metrics": f"http://{part.metrics_address}/metrics"}

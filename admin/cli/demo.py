@@ -23,6 +23,7 @@ from admin.cli.receipt import receipt
 from admin.cli.serve import addresses
 from admin.cli.token import tell_first_token
 from admin.cli.up import EXAMPLES, ExamplesOption
+from server.answers.service import Answers
 from server.db.database import database
 from server.db.migrate import upgrade
 from server.definitions.service import Definitions
@@ -70,7 +71,7 @@ async def _serve_and_price(
     settings: Settings, engine: Engine, carts: list[CartDocument], *, staying: bool, as_json: bool
 ) -> None:
     application = Application(settings, engine)
-    api = AdminServer(settings, application.methods, application.grants, application.metrics)
+    api = AdminServer(settings, application.methods, application.grants, Answers(engine), application.metrics)
     try:
         await application.start()
         await api.start()

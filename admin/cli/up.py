@@ -13,6 +13,7 @@ from admin.cli.process import plain_failures, read_settings
 from admin.cli.publish import publish_demo
 from admin.cli.serve import announcement
 from admin.cli.token import tell_first_token
+from server.answers.service import Answers
 from server.db.database import database
 from server.db.migrate import upgrade
 from server.definitions.service import Definitions
@@ -44,6 +45,8 @@ def up(
             published = publish_demo(Definitions(engine), examples)
             tell_first_token(engine, published.company_id)
         application = Application(settings, engine)
-        api = AdminServer(settings, application.methods, application.grants, application.metrics)
+        api = AdminServer(
+            settings, application.methods, application.grants, Answers(engine), application.metrics
+        )
         started = announcement(application, api, as_json=as_json)
         asyncio.run(run([application, api], started, resources.close))

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from admin.api.server import AdminServer
 from server.access.grants import Grants
 from server.access.service import Access
+from server.answers.service import Answers
 from server.methods import methods
 from server.runtime.metrics import Metrics
 from server.runtime.settings import Address, Settings
@@ -25,7 +26,7 @@ async def api(database: Engine) -> AsyncIterator[People]:
     grants, metrics = Grants(Access(database)), Metrics()
     await grants.refresh()
     settings = Settings(admin_address=Address("127.0.0.1", 0), drain_seconds=5)
-    server = AdminServer(settings, methods(database), grants, metrics)
+    server = AdminServer(settings, methods(database), grants, Answers(database), metrics)
     await server.start()
     try:
         async with httpx.AsyncClient(base_url=f"http://{server.address}", timeout=CALL_SECONDS) as client:

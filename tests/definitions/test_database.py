@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 
 import server.access.tables
+import server.answers.tables
 import server.audit.tables
 import server.definitions.tables  # noqa: F401 - they fill the metadata
 from server.db.base import metadata
