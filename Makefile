@@ -92,7 +92,7 @@ clean: ## Remove everything that can be built again; the data in .dealwright sta
 	cd engine_rs && ../$(BIN)/maturin build --interpreter $(PYO3_PYTHON) --compatibility off --out ../target/wheels
 	@touch $@
 
-release-engine: setup
+release-engine: setup ## Build the engine as releases are built, for the benchmarks
 	@cd engine_rs && ../$(BIN)/maturin build --quiet --release --interpreter $(PYO3_PYTHON) --compatibility off --out ../target/wheels/release
 	@$(UV) pip install --quiet --python .venv --no-deps --reinstall --target target/release-engine target/wheels/release/*.whl
 
