@@ -26,6 +26,9 @@ HOST = re.compile(r"[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\]")
 
 COMPANY_ID_NEEDS = "1 to 64 letters of a to z, digits, dots, hyphens and underscores"
 
+PEPPER = re.compile(r"(?:[0-9A-Fa-f]{2}){32,}")
+PEPPER_NEEDS = "even number of at least 64 hexadecimal digits"
+
 
 class SettingsError(ValueError):
     """Settings that can't be used; the text names each variable."""
@@ -83,6 +86,12 @@ class Settings:
     loopback address only; auto is open on loopback. Definitions always need a token."""
     token: str | None = field(default=None, repr=False)
     """DEALWRIGHT_TOKEN: as whom the command acts. Unset: as whoever has the database, its administrator."""
+    pepper: str | None = field(default=None, repr=False)
+    """DEALWRIGHT_PEPPER: the secret that voucher codes are kept under, at least 64 hexadecimal digits. Unset:
+    what the file has."""
+    pepper_file: Path | None = None
+    """DEALWRIGHT_PEPPER_FILE: the file with that secret. Unset: pepper in the data folder, made when it is
+    needed first."""
     refresh_seconds: float = 2.0
     """DEALWRIGHT_REFRESH_SECONDS: how often the database is asked for a new revision."""
     drain_seconds: float = 10.0
@@ -108,6 +117,8 @@ class Settings:
             allow_plaintext=reader.choice("DEALWRIGHT_ALLOW_PLAINTEXT", ("0", "1"), "0") == "1",
             token=environment.get("DEALWRIGHT_TOKEN") or None,
             access=reader.choice("DEALWRIGHT_ACCESS", ACCESS, default.access),
+            pepper=reader.pepper("DEALWRIGHT_PEPPER"),
+            pepper_file=reader.path("DEALWRIGHT_PEPPER_FILE"),
             refresh_seconds=reader.seconds("DEALWRIGHT_REFRESH_SECONDS", default.refresh_seconds),
             drain_seconds=reader.seconds("DEALWRIGHT_DRAIN_SECONDS", default.drain_seconds),
             log_format=reader.choice("DEALWRIGHT_LOG_FORMAT", LOG_FORMATS, default.log_format),
@@ -165,6 +176,17 @@ class _Reader:
         if value and not COMPANY_ID.fullmatch(value):
             self.problems.append(f"{name}={_shown(value)} is no id of a company: it needs {COMPANY_ID_NEEDS}")
         return value or None
+
+    def pepper(self, name: str) -> str | None:
+        value = self.environment.get(name)
+        if value and not PEPPER.fullmatch(value):
+            # It is a secret even when it can't be used.
+            self.problems.append(f"{name} is no {PEPPER_NEEDS}")
+        return value or None
+
+    def path(self, name: str) -> Path | None:
+        value = self.environment.get(name)
+        return Path(value) if value else None
 
     def address(self, name: str, default: Address) -> Address:
         value = self.environment.get(name)

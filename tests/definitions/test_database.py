@@ -10,7 +10,9 @@ from sqlalchemy import Engine, inspect
 import server.access.tables
 import server.answers.tables
 import server.audit.tables
-import server.definitions.tables  # noqa: F401 - they fill the metadata
+import server.definitions.tables
+import server.keys.tables
+import server.vouchers.tables  # noqa: F401 - they fill the metadata
 from server.db.base import metadata
 from server.db.embedded import EmbeddedPostgres
 from server.db.engine import DatabaseUnavailable, connect, plain_errors

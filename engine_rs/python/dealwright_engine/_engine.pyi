@@ -10,6 +10,7 @@ __all__ = [
     "InvalidRuleset",
     "Ruleset",
     "currency_exponent",
+    "fold",
     "reason_codes",
     "validate",
     "validate_ruleset",
@@ -97,6 +98,9 @@ class Ruleset:
 
 def currency_exponent(code: str) -> int | None:
     """How many digits the minor unit of an ISO 4217 currency has; None when there is no such currency."""
+
+def fold(code: str) -> str:
+    """A code that a customer typed, in the form in which codes are compared (S-9.1)."""
 
 def reason_codes() -> list[tuple[str, str, str]]:
     """Every code of a diagnostic as (code, "error" or "warning", English template)."""

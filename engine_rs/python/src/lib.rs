@@ -43,6 +43,12 @@ fn currency_exponent(code: &str) -> Option<u32> {
     Currency::parse(code).map(|currency| currency.exponent())
 }
 
+/// Brings a code that a customer typed to the form in which codes are compared.
+#[pyfunction]
+fn fold(code: &str) -> String {
+    dealwright_wire::fold(code)
+}
+
 #[pymodule(gil_used = false)]
 fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("RULE_LANGUAGE", RULE_LANGUAGE)?;
@@ -51,6 +57,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(validate_ruleset, module)?)?;
     module.add_function(wrap_pyfunction!(reason_codes, module)?)?;
     module.add_function(wrap_pyfunction!(currency_exponent, module)?)?;
+    module.add_function(wrap_pyfunction!(fold, module)?)?;
     errors::register(module)?;
     module.add_class::<ruleset::Ruleset>()
 }

@@ -38,6 +38,7 @@ mod view {
 pub use company::validate_ruleset;
 pub use compiled::{Compiled, validate};
 pub use dealwright_core::currency::Currency;
+pub use dealwright_core::symbols::fold;
 pub use jiff::Timestamp;
 
 /// The version of the rule language that this engine speaks; CHANGELOG says what each added.

@@ -1,0 +1,93 @@
+"""The tables of vouchers, as the migrations make them. No code is in them: its MAC and its end are."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    false,
+    func,
+    text,
+)
+
+from server.db.base import IDENTIFIER, metadata
+
+voucher_batch = Table(
+    "voucher_batch",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("company_id", IDENTIFIER, ForeignKey("company.id"), nullable=False),
+    Column("promotion_id", IDENTIFIER, nullable=False),
+    Column("origin", String, nullable=False, comment="generated or imported"),
+    Column("prefix", String, nullable=False),
+    Column("random_chars", SmallInteger, nullable=False, comment="0 where codes were imported"),
+    Column("quantity", BigInteger, nullable=False, comment="How many codes it has when it is complete"),
+    Column("max_uses", Integer, nullable=False, comment="Of each code"),
+    Column("customer_ids", ARRAY(String), nullable=False, comment="One for each code; empty: for bearers"),
+    Column("start_time", DateTime(timezone=True), comment="NULL: at once"),
+    Column("end_time", DateTime(timezone=True), comment="Exclusive; NULL: never"),
+    Column("comment", String, nullable=False),
+    Column("author", String, nullable=False),
+    Column("create_time", DateTime(timezone=True), server_default=func.now(), nullable=False),
+    Column("salt", LargeBinary, comment="Gives the codes again, with the pepper; NULL: sealed"),
+    Column("next_number", BigInteger, server_default="0", nullable=False, comment="The first not tried yet"),
+    Column("made", BigInteger, server_default="0", nullable=False, comment="How many codes it has"),
+    Column(
+        "skipped",
+        ARRAY(BigInteger),
+        server_default=text("'{}'::bigint[]"),
+        nullable=False,
+        comment="Numbers whose code was taken",
+    ),
+    Column("complete_time", DateTime(timezone=True)),
+    Column("disable_time", DateTime(timezone=True)),
+    CheckConstraint("made <= quantity", name="made"),
+    Index("ix_voucher_batch_company_id_id", "company_id", "id"),
+    Index("ix_voucher_batch_unfinished", "id", postgresql_where=text("complete_time IS NULL")),
+)
+
+voucher = Table(
+    "voucher",
+    metadata,
+    Column("company_id", IDENTIFIER, primary_key=True),
+    Column("id", LargeBinary, primary_key=True, comment="So much of the MAC of its code"),
+    Column("batch_id", BigInteger, ForeignKey("voucher_batch.id"), nullable=False),
+    Column("last_four", String, nullable=False),
+    Column("customer_id", String, comment="NULL: for any bearer"),
+    Column("end_time", DateTime(timezone=True), comment="NULL: that of its batch"),
+    Column("max_uses", Integer, nullable=False),
+    Column("used", Integer, server_default="0", nullable=False),
+    Column("disabled", Boolean, server_default=false(), nullable=False),
+    CheckConstraint("used >= 0 AND used <= max_uses", name="used"),
+    CheckConstraint("octet_length(id) = 16", name="id"),
+    Index(
+        "ix_voucher_customer",
+        "company_id",
+        "customer_id",
+        "last_four",
+        postgresql_where=text("customer_id IS NOT NULL"),
+    ),
+    Index("ix_voucher_used", "batch_id", postgresql_where=text("used > 0")),
+)
+
+voucher_guesser = Table(
+    "voucher_guesser",
+    metadata,
+    Column("company_id", IDENTIFIER, ForeignKey("company.id"), primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("subject", LargeBinary, primary_key=True, comment="The MAC of its name"),
+    Column("misses", BigInteger, nullable=False, comment="Wrong codes that aren't forgotten yet"),
+    Column("counted_at", DateTime(timezone=True), nullable=False, comment="Up to when they were forgotten"),
+    Column("locked_until", DateTime(timezone=True), comment="NULL: never was"),
+    Index("ix_voucher_guesser_counted_at", "counted_at"),
+)
