@@ -29,6 +29,8 @@ def test_every_variable_is_read() -> None:
             "DEALWRIGHT_ADMIN_ADDRESS": "127.0.0.1:8081",
             "DEALWRIGHT_ADMIN_HOSTS": "promotions.example, [FD00::7]",
             "DEALWRIGHT_ALLOW_PLAINTEXT": "1",
+            "DEALWRIGHT_PEPPER": "ab" * 32,
+            "DEALWRIGHT_PEPPER_FILE": "secrets/pepper",
             "DEALWRIGHT_REFRESH_SECONDS": "0.5",
             "DEALWRIGHT_DRAIN_SECONDS": "30",
             "DEALWRIGHT_LOG_FORMAT": "json",
@@ -45,6 +47,8 @@ def test_every_variable_is_read() -> None:
         admin_address=Address("127.0.0.1", 8081),
         admin_hosts=("promotions.example", "[fd00::7]"),
         allow_plaintext=True,
+        pepper="ab" * 32,
+        pepper_file=Path("secrets/pepper"),
         refresh_seconds=0.5,
         drain_seconds=30.0,
         log_format="json",
@@ -112,7 +116,7 @@ def test_a_variable_that_is_no_setting_is_noticed() -> None:
 def test_every_setting_is_a_variable_that_is_read() -> None:
     names = {f"DEALWRIGHT_{field.name.upper()}": "" for field in fields(Settings)}
 
-    assert len(names) == 14
+    assert len(names) == 16
     assert unknown_variables(names) == []
 
 
