@@ -1,6 +1,6 @@
 """Use cases of definitions as a whole: publish from files, rebuild, compare and return to any revision."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -12,9 +12,11 @@ from server.actors import Actor, local_actor
 from server.audit import service as audit
 from server.audit.service import Event
 from server.db.engine import plain_errors
+from server.db.listening import listen
 from server.definitions.contents import RULESET_FIELDS, Contents, contents_at
 from server.definitions.differences import Difference, between
 from server.definitions.direct import Publication, Published, publish_directly
+from server.definitions.following import Follower
 from server.definitions.rollback import roll_back
 from server.definitions.store import revisions as store
 from server.definitions.store.revisions import Revision
@@ -22,7 +24,7 @@ from server.definitions.transitions import Done
 from server.definitions.validation import fault, require_company_id, require_valid
 from server.runtime.errors import DefinitionsRefused, Unknown
 
-__all__ = ["Definitions", "DefinitionsRefused", "Publication", "Published", "UnknownRevision"]
+__all__ = ["Definitions", "DefinitionsRefused", "Follower", "Publication", "Published", "UnknownRevision"]
 
 log = structlog.get_logger()
 
@@ -44,6 +46,10 @@ class Definitions:
         with plain_errors(self._engine), self._engine.connect() as connection:
             return store.companies(connection)
 
+    async def listen(self, heard: Callable[[], None], told: Callable[[bool], None]) -> None:
+        """Calls `heard` when somebody publishes; `told` learns whether there is a connection for that."""
+        await listen(self._engine, store.NOTIFY_CHANNEL, heard, told)
+
     def head_revision(self, company_id: str) -> int:
         """The last revision of a company; 0 when nothing was published."""
         with plain_errors(self._engine), self._engine.connect() as connection:
@@ -54,6 +60,11 @@ class Definitions:
         with snapshot(self._engine) as connection:
             wanted = require_revision(connection, company_id, revision)
             return contents_at(connection, company_id, wanted, RULESET_FIELDS).ruleset()
+
+    def newer(self, follower: Follower, company_id: str, than: int) -> Ruleset | None:
+        """The last revision of a company, unless it is the one given; a follower remembers what it read."""
+        with snapshot(self._engine) as connection:
+            return follower.newer(connection, company_id, than)
 
     def contents(self, company_id: str, revision: int | None = None) -> Contents:
         """All that a revision holds, reference data that no evaluation needs included."""

@@ -9,7 +9,7 @@ import structlog
 from dealwright.v1.diagnostic_pb2 import Diagnostics
 
 from server.db.engine import DatabaseUnavailable
-from server.definitions.service import Definitions
+from server.definitions.service import Definitions, Follower
 from server.runtime.errors import NotReady
 from server.runtime.metrics import Metrics
 
@@ -47,6 +47,7 @@ class RulesetHolder:
         self._metrics = metrics
         self._company = company
         self._refreshing = asyncio.Lock()
+        self._follower = Follower()
 
     async def refresh(self) -> None:
         """Loads a newer revision when there is one. A failure keeps what is active, and is logged once."""
@@ -78,11 +79,13 @@ class RulesetHolder:
         company_id = self._chosen_company()
         if company_id is None:
             return None
-        head = self._definitions.head_revision(company_id)
-        if head == 0 or (self.active is not None and self.active.revision == head):
+        than = self.active.revision if self.active else 0
+        ruleset = self._definitions.newer(self._follower, company_id, than)
+        if ruleset is None:
             return None
-        ruleset = self._definitions.ruleset(company_id)
+        begin = time.perf_counter()
         compiled = dealwright_engine.Ruleset.compile(ruleset.SerializeToString(deterministic=True))
+        self._metrics.ruleset_compile_seconds.set(time.perf_counter() - begin)
         return Active(company_id, ruleset.revision, compiled)
 
     def _chosen_company(self) -> str | None:
@@ -108,6 +111,7 @@ class RulesetHolder:
         self.loaded.set()
         ruleset = newer.ruleset
         self._metrics.ruleset_revision.set(newer.revision)
+        self._metrics.ruleset_activation_time.set(time.time())
         self._metrics.ruleset_promotions.set(ruleset.promotion_count)
         self._metrics.ruleset_unsupported.set(ruleset.unsupported_count)
         for diagnostic in Diagnostics.FromString(ruleset.diagnostics).diagnostics:

@@ -64,9 +64,10 @@ class Application:
         self.metrics = Metrics()
         self.grants = Grants(Access(engine))
         self.methods = methods(engine)
-        definitions = Definitions(engine)
-        self.holder = RulesetHolder(definitions, self.metrics, settings.company)
-        self.revisions = Revisions(self.holder, definitions)
+        self._definitions = Definitions(engine)
+        self._published = asyncio.Event()
+        self.holder = RulesetHolder(self._definitions, self.metrics, settings.company)
+        self.revisions = Revisions(self.holder, self._definitions)
         self.grpc_address = settings.grpc_address
         self.metrics_address = settings.metrics_address
         self._stopping = False
@@ -95,7 +96,10 @@ class Application:
         await self._report_health()
         await self._server.start()
         self._tasks = [
-            asyncio.create_task(keep_fresh(self.holder.refresh, self.settings.refresh_seconds)),
+            asyncio.create_task(
+                keep_fresh(self.holder.refresh, self.settings.refresh_seconds, self._published)
+            ),
+            asyncio.create_task(self._definitions.listen(self._published.set, self.metrics.listening.set)),
             asyncio.create_task(keep_fresh(self.grants.refresh, self.settings.refresh_seconds)),
             asyncio.create_task(self._follow_health()),
         ]

@@ -41,6 +41,21 @@ class Metrics:
             "Promotions of the active ruleset that this engine can't use.",
             registry=registry,
         )
+        self.ruleset_compile_seconds = Gauge(
+            "dealwright_ruleset_compile_seconds",
+            "How long it took to compile the ruleset that was compiled last.",
+            registry=registry,
+        )
+        self.ruleset_activation_time = Gauge(
+            "dealwright_ruleset_activation_timestamp_seconds",
+            "Unix time since which the active ruleset answers.",
+            registry=registry,
+        )
+        self.listening = Gauge(
+            "dealwright_ruleset_listening",
+            "1 when publications are heard of at once; 0 when the poll alone finds them.",
+            registry=registry,
+        )
         self.refresh_failures = Counter(
             "dealwright_ruleset_refresh_failures",
             "Attempts to refresh the ruleset that failed.",

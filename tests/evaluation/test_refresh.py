@@ -17,6 +17,7 @@ from server.definitions.service import Definitions, Publication
 from server.evaluation.service import RulesetHolder
 from server.runtime.app import Application
 from server.runtime.metrics import Metrics
+from tests.access.calls import serving
 from tests.definitions.samples import percent_off
 from tests.evaluation.requests import EVALUATE, call, latte_request
 
@@ -48,6 +49,19 @@ async def test_a_publication_is_followed(
 
         result = await price(channel)
         assert (result.revision, result.totals.discount_minor) == (revision, 2_500_000 * percent // 100)
+
+
+async def test_a_publication_is_heard_of_long_before_the_next_poll(
+    database: Engine, definitions: Definitions
+) -> None:
+    async with serving(database, refresh_seconds=3600) as (application, _):
+        for revision, percent in enumerate((10, 20, 30), start=1):
+            definitions.publish("kopi", Publication([percent_off("offer", percent)]))
+            await until(lambda: active_revision(application) == revision)  # noqa: B023 - awaited before it changes
+        value = application.metrics.registry.get_sample_value
+        assert value("dealwright_ruleset_listening") == 1
+        assert (value("dealwright_ruleset_compile_seconds") or 0) > 0
+        assert (value("dealwright_ruleset_activation_timestamp_seconds") or 0) > 0
 
 
 async def test_calls_in_flight_see_one_revision_or_the_other(

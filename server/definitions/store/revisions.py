@@ -1,11 +1,11 @@
 """Companies, revisions and what is in force at each: the SQL of publishing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, exists, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -13,6 +13,7 @@ from server.definitions.tables import (
     change_log,
     company,
     promotion_version,
+    reference_version,
     revision,
     revision_head,
     settings_version,
@@ -114,6 +115,35 @@ def _changed_last(
         .order_by(versions.promotion_id)
     )
     return [StoredPromotion(*row) for row in rows]
+
+
+def changes_between(connection: Connection, company_id: str, after: int, number: int) -> list[Change]:
+    """The last change of each promotion that any did after a revision, up to another one."""
+    log = change_log.c
+    rows = connection.execute(
+        select(log.promotion_id, log.change, log.version)
+        .where(log.company_id == company_id, log.revision > after, log.revision <= number)
+        .ext(distinct_on(log.promotion_id))
+        .order_by(log.promotion_id, log.revision.desc())
+    )
+    return [Change(*row) for row in rows]
+
+
+def settings_changed(
+    connection: Connection, company_id: str, after: int, number: int, kinds: Iterable[str]
+) -> bool:
+    """Whether the policy or reference data of some kinds changed after a revision, up to another one."""
+    policy, reference = settings_version.c, reference_version.c
+    either = or_(
+        exists().where(policy.company_id == company_id, policy.revision > after, policy.revision <= number),
+        exists().where(
+            reference.company_id == company_id,
+            reference.revision > after,
+            reference.revision <= number,
+            reference.kind.in_(list(kinds)),
+        ),
+    )
+    return bool(connection.scalar(select(either)))
 
 
 def policy_at(connection: Connection, company_id: str, number: int) -> Json | None:
