@@ -23,6 +23,7 @@ MODULES = {
     "search": "search",
     "memory": "memory",
     "boundary": "boundary",
+    "checks": "checks",
     "transport": "transport",
 }
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
-from dealwright.v1 import definition_service_pb2
+from dealwright.v1 import check_service_pb2, definition_service_pb2
 from google.protobuf.descriptor import FileDescriptor
 from sqlalchemy import Engine
 
 from server.definitions import calls as definition_calls
+from server.definitions import check_calls
+from server.definitions.checking import Checks
 from server.definitions.promotions import Promotions
 from server.definitions.service import Definitions
 from server.runtime.calls import UseCase
@@ -14,10 +16,13 @@ from server.runtime.calls import UseCase
 
 def methods(engine: Engine) -> dict[str, UseCase]:
     """The use cases on a database, by paths such as /dealwright.v1.DefinitionService/GetPromotion."""
-    return _of(
-        definition_service_pb2.DESCRIPTOR,
-        definition_calls.use_cases(Promotions(engine), Definitions(engine)),
-    )
+    return {
+        **_of(
+            definition_service_pb2.DESCRIPTOR,
+            definition_calls.use_cases(Promotions(engine), Definitions(engine)),
+        ),
+        **_of(check_service_pb2.DESCRIPTOR, check_calls.use_cases(Checks(engine))),
+    }
 
 
 def _of(file: FileDescriptor, use_cases: Mapping[str, UseCase]) -> dict[str, UseCase]:

@@ -15,12 +15,14 @@ from server.runtime.settings import Settings
 
 
 @contextmanager
-def acting(*methods: str, company: str | None) -> Iterator[tuple[Engine, Actor]]:
-    """The database and who acts, if they may call methods of DefinitionService: its rules hold here too."""
+def acting(
+    *methods: str, company: str | None, service: str = DEFINITION_SERVICE
+) -> Iterator[tuple[Engine, Actor]]:
+    """The database and who acts, if they may call methods of a service: its rules hold here too."""
     with plain_failures(), local_database() as engine:
         actor = _actor(engine, company)
         for method in methods:
-            require_role(f"/{DEFINITION_SERVICE}/{method}", actor.roles)
+            require_role(f"/{service}/{method}", actor.roles)
         yield engine, actor
 
 

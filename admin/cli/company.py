@@ -1,16 +1,22 @@
 """dealwright company: what holds for a company as a whole."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from dealwright.v1.guardrails_pb2 import Guardrails
 
+from admin.cli.acting import acting
 from admin.cli.groups import command_group
 from admin.cli.local import CompanyOption, local_database, only_company
-from admin.cli.output import EXIT_CODES, emit
+from admin.cli.output import EXIT_CODES, emit, plain_findings
 from admin.cli.process import plain_failures
+from server.access.rules import CHECK_SERVICE
 from server.actors import local_actor
+from server.definitions.checking import Checks
 from server.definitions.service import Definitions
+from server.documents import parse_message, read_source, to_yaml
 
 group = command_group("company", "What holds for a company as a whole.")
 
@@ -20,6 +26,25 @@ class SelfApproval(StrEnum):
 
     ALLOW = "allow"
     REFUSE = "refuse"
+
+
+@group.command("guardrails", epilog=EXIT_CODES)
+def guardrails(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Guardrails to set, whole; - is standard input.")
+    ] = None,
+    comment: Annotated[str, typer.Option(help="Why; kept in the audit log.")] = "",
+    company: CompanyOption = None,
+) -> None:
+    """Show, as YAML, what nobody may bring into force; or set it from a file."""
+    with plain_findings():
+        wanted = parse_message(read_source(file), Guardrails) if file else None
+    method = "GetGuardrails" if wanted is None else "SetGuardrails"
+    with acting(method, company=company, service=CHECK_SERVICE) as (engine, actor):
+        checks = Checks(engine)
+        if wanted is not None:
+            checks.set_guardrails(actor, wanted, comment=comment)
+        emit(to_yaml(checks.guardrails(actor)).rstrip("\n"))
 
 
 @group.command("self-approval", epilog=EXIT_CODES)

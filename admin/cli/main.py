@@ -33,6 +33,7 @@ COMMANDS = {
     "validate": "validate",
     "publish": "publish",
     "promotions": "promotions",
+    "test-carts": "test_carts",
     "reference": "reference",
     "company": "company",
     "token": "token",

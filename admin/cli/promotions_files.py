@@ -166,6 +166,8 @@ def _read(files: list[Path]) -> Documents:
     found = read_definitions(files)
     if found.settings is not None:
         say("The settings in the files are left alone; `dealwright publish` publishes them.")
+    if found.test_carts:
+        say("The test carts in the files are left alone; `dealwright test-carts apply` takes them.")
     return found
 
 

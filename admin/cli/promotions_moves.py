@@ -8,13 +8,17 @@ import typer
 from admin.cli.acting import acting
 from admin.cli.findings import of_engine, report
 from admin.cli.local import CompanyOption
+from admin.cli.outcomes import AcceptOption, outcome_values, passing, tell_outcomes
 from admin.cli.output import EXIT_CODES, JsonOption, emit, emit_json
 from server.actors import Actor
 from server.definitions.differences import sentences
 from server.definitions.lifecycle import TRANSITIONS, Action, Transition
 from server.definitions.promotions import Promotions
+from server.definitions.publishing import Revised
 from server.definitions.service import Definitions
-from server.definitions.transitions import Done, Target
+from server.definitions.transitions import Target
+
+PUT_INTO_FORCE = (Action.PUBLISH, Action.RESUME)
 
 IdsArgument = Annotated[list[str], typer.Argument(metavar="ID...", help="All of them, or none.")]
 CommentOption = Annotated[str, typer.Option(help="Why; kept in the history.")]
@@ -27,17 +31,17 @@ def register(group: typer.Typer) -> None:
         if action is Action.UPDATE:
             continue  # the commands about files do that
         meaning = transition.meaning
+        command = _putting_into_force if action in PUT_INTO_FORCE else _doing
         group.command(
             action.value.replace("_", "-"),
             help=f"{meaning[0].upper()}{meaning[1:]}.",
             epilog=EXIT_CODES,
-        )(_doing(transition))
+        )(command(transition))
     group.command("rollback", epilog=EXIT_CODES)(rollback)
 
 
 def _doing(transition: Transition) -> Callable[..., None]:
     """The command that does it."""
-    action, method = transition.action, transition.method
 
     def do(
         ids: IdsArgument,
@@ -46,12 +50,47 @@ def _doing(transition: Transition) -> Callable[..., None]:
         company: CompanyOption = None,
         as_json: JsonOption = False,
     ) -> None:
-        with acting(method, company=company) as (engine, actor):
-            targets = [Target(key) for key in ids]
-            done = Promotions(engine).act(actor, action, targets, comment=comment, dry_run=dry_run)
-        _tell(actor, done, as_json=as_json)
+        _act(transition, ids, comment, company, dry_run=dry_run, as_json=as_json)
 
     return do
+
+
+def _putting_into_force(transition: Transition) -> Callable[..., None]:
+    """The command that does it, and that test carts may refuse."""
+
+    def do(
+        ids: IdsArgument,
+        comment: CommentOption = "",
+        dry_run: DryRunOption = False,
+        accept_deviations: AcceptOption = "",
+        company: CompanyOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        _act(transition, ids, comment, company, accept_deviations, dry_run=dry_run, as_json=as_json)
+
+    return do
+
+
+def _act(
+    transition: Transition,
+    ids: list[str],
+    comment: str,
+    company: str | None,
+    accept_deviations: str = "",
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    with acting(transition.method, company=company) as (engine, actor), passing():
+        done = Promotions(engine).act(
+            actor,
+            transition.action,
+            [Target(key) for key in ids],
+            comment=comment,
+            dry_run=dry_run,
+            accept_deviations=accept_deviations,
+        )
+    _tell(actor, done, as_json=as_json)
 
 
 def rollback(
@@ -67,12 +106,20 @@ def rollback(
     _tell(actor, done, as_json=as_json)
 
 
-def _tell(actor: Actor, done: Done, *, as_json: bool) -> None:
+def _tell(actor: Actor, done: Revised, *, as_json: bool) -> None:
     report(of_engine(done.warnings))
     lines = sentences(done.differences)
     if as_json:
-        emit_json({"company_id": actor.company_id, "revision": done.revision, "differences": lines})
+        emit_json(
+            {
+                "company_id": actor.company_id,
+                "revision": done.revision,
+                "differences": lines,
+                "test_carts": outcome_values(done.test_carts),
+            }
+        )
         return
     for line in lines:
         emit(line)
+    tell_outcomes(done.test_carts)
     emit(f"{actor.company_id}: revision {done.revision}")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from admin.cli.findings import Finding, of_definitions, report
+from admin.cli.outcomes import AcceptOption, outcome_values, passing, tell_outcomes
 from admin.cli.output import ExitCode, JsonOption, emit, emit_json, say
 from admin.cli.process import plain_failures, read_settings
 from server.definitions.differences import sentences
@@ -36,6 +37,7 @@ def publish(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")
     ] = False,
+    accept_deviations: AcceptOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Publish promotions and settings as one new revision; all of it or nothing.
@@ -51,7 +53,7 @@ def publish(
     with plain_failures():
         settings = read_settings()
         logs.configure(settings.log_format, "warning")
-        with database(settings) as engine:
+        with database(settings) as engine, passing():
             upgrade(engine)
             published, remarks = publish_files(
                 Definitions(engine),
@@ -61,6 +63,7 @@ def publish(
                 delete=delete or [],
                 comment=comment,
                 dry_run=dry_run,
+                accept_deviations=accept_deviations,
             )
     report(remarks)
     if as_json:
@@ -68,6 +71,7 @@ def publish(
     else:
         for line in sentences(published.differences) if dry_run else ():
             emit(line)
+        tell_outcomes(published.test_carts)
         emit(sentence(published))
 
 
@@ -80,6 +84,7 @@ def publish_files(
     delete: list[str] | None = None,
     comment: str = "",
     dry_run: bool = False,
+    accept_deviations: str = "",
 ) -> tuple[Published, list[Finding]]:
     """Publishes what files define. What is remarked, or why it is refused, has its place in the files."""
     found = read_definitions(files)
@@ -91,7 +96,13 @@ def publish_files(
             raise typer.BadParameter(f"it needs {COMPANY_ID_NEEDS}", param_hint="--company")
         raise DocumentError([Problem(f"it needs {COMPANY_ID_NEEDS}", field="company_id")])
     publication = Publication(
-        found.promotions, delete or [], found.settings, complete, comment=comment, dry_run=dry_run
+        found.promotions,
+        delete or [],
+        found.settings,
+        complete,
+        comment=comment,
+        dry_run=dry_run,
+        accept_deviations=accept_deviations,
     )
     try:
         published = definitions.publish(company_id, publication)
@@ -138,4 +149,5 @@ def summary(published: Published) -> dict[str, object]:
         "deleted": list(published.deleted),
         "paused": list(published.paused),
         "settings_changed": published.settings_changed,
+        "test_carts": outcome_values(published.test_carts),
     }

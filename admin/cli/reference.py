@@ -8,6 +8,7 @@ import typer
 from admin.cli.findings import Finding, report
 from admin.cli.groups import command_group
 from admin.cli.local import CompanyOption, local_database, only_company
+from admin.cli.outcomes import AcceptOption, outcome_values, passing, tell_outcomes
 from admin.cli.output import EXIT_CODES, ExitCode, JsonOption, emit, emit_json
 from admin.cli.process import plain_failures
 from server.actors import local_actor
@@ -45,6 +46,7 @@ def import_rows(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")
     ] = False,
+    accept_deviations: AcceptOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Import rows as one new revision; all of them or none.
@@ -54,7 +56,7 @@ def import_rows(
     """
     with plain_failures():
         rows = read_rows(file, KINDS[_kind(kind)])
-        with local_database() as engine:
+        with local_database() as engine, passing():
             actor = local_actor(company or only_company(engine))
             try:
                 imported = import_references(
@@ -65,6 +67,7 @@ def import_rows(
                     complete=complete,
                     dry_run=dry_run,
                     comment=comment,
+                    accept_deviations=accept_deviations,
                 )
             except RowsRefused as error:
                 report(
@@ -79,11 +82,13 @@ def import_rows(
                 "written": imported.written,
                 "unchanged": imported.unchanged,
                 "deleted": imported.deleted,
+                "test_carts": outcome_values(imported.test_carts),
             }
         )
         return
     for line in sentences(imported.differences) if dry_run else ():
         emit(line)
+    tell_outcomes(imported.test_carts)
     counts = f"{imported.written} written, {imported.unchanged} unchanged, {imported.deleted} deleted"
     emit(f"{imported.company_id}: revision {imported.revision}, {kind} {counts}")
 

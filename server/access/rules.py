@@ -29,6 +29,7 @@ class Rule:
 PUBLIC = Rule(public=True)
 
 DEFINITION_SERVICE = "dealwright.v1.DefinitionService"
+CHECK_SERVICE = "dealwright.v1.CheckService"
 
 _SERVICES: dict[str, dict[str, Rule]] = {
     "dealwright.v1.EvaluationService": {
@@ -58,6 +59,17 @@ _SERVICES: dict[str, dict[str, Rule]] = {
         "Rollback": Rule(PUBLISHERS),
         "PausePromotions": Rule(OPERATORS),
         "ResumePromotions": Rule(OPERATORS),
+    },
+    CHECK_SERVICE: {
+        "GetTestCart": Rule(READERS),
+        "ListTestCarts": Rule(READERS),
+        "RunTestCarts": Rule(READERS),
+        "GetGuardrails": Rule(READERS),
+        "CreateTestCart": Rule(AUTHORS),
+        "UpdateTestCart": Rule(AUTHORS),
+        "DeleteTestCart": Rule(AUTHORS),
+        "AcceptTestCarts": Rule(AUTHORS),
+        "SetGuardrails": Rule(ADMIN),
     },
     "grpc.health.v1.Health": {"Check": PUBLIC, "List": PUBLIC, "Watch": PUBLIC},
     # The schema is no secret.

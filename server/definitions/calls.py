@@ -1,6 +1,6 @@
 """The methods of DefinitionService: messages to use cases, and what they give back to messages."""
 
-from typing import Any
+from typing import Any, cast
 
 from dealwright.v1 import definition_service_pb2 as schema
 from dealwright.v1.evaluation_service_pb2 import ExplainRequest
@@ -11,9 +11,10 @@ from server.definitions import messages
 from server.definitions.drafts import Draft
 from server.definitions.lifecycle import TRANSITIONS, Action, Review, State
 from server.definitions.promotions import PAGE_SIZE, PAGE_SIZE_MAX, Promotions
+from server.definitions.publishing import Revised
 from server.definitions.service import Definitions
 from server.definitions.store.promotions import Filter
-from server.definitions.transitions import Done, Target
+from server.definitions.transitions import Target
 from server.documents import to_value
 from server.runtime.calls import UseCase
 from server.runtime.errors import Invalid
@@ -60,7 +61,7 @@ class DefinitionCalls:
     def update(self, actor: Actor, request: schema.UpdatePromotionRequest) -> Message:
         if not request.etag:
             raise Invalid("REQUIRED", "send the etag of what was read before the edit", field="etag")
-        draft = Draft(request.promotion, new=False, etag=_etag(request.etag))
+        draft = Draft(request.promotion, new=False, etag=etag_number(request.etag))
         saved = self._promotions.save(actor, [draft], comment=request.comment)
         found = self._promotions.get(actor, request.promotion.id)
         return schema.UpdatePromotionResponse(
@@ -84,7 +85,7 @@ class DefinitionCalls:
             request.search,
             [to_value(label) for label in request.labels],
         )
-        page = self._promotions.page(actor, wanted, request.page_token, _size(request.page_size))
+        page = self._promotions.page(actor, wanted, request.page_token, size_of_page(request.page_size))
         return schema.ListPromotionsResponse(
             records=map(messages.record, page.records), next_page_token=page.after
         )
@@ -112,9 +113,14 @@ class DefinitionCalls:
         response = getattr(schema, f"{name}Response")
 
         def do(actor: Actor, request: Any) -> Message:
-            targets = [Target(target.promotion_id, _etag(target.etag)) for target in request.promotions]
+            targets = [Target(target.promotion_id, etag_number(target.etag)) for target in request.promotions]
             done = self._promotions.act(
-                actor, action, targets, comment=request.comment, dry_run=request.dry_run
+                actor,
+                action,
+                targets,
+                comment=request.comment,
+                dry_run=request.dry_run,
+                accept_deviations=getattr(request, "accept_deviations", ""),
             )
             return _done(done, response)
 
@@ -135,7 +141,7 @@ class DefinitionCalls:
         return schema.DiffResponse(differences=map(messages.difference, found))
 
     def history(self, actor: Actor, request: schema.ListHistoryRequest) -> Message:
-        size = _size(request.page_size)
+        size = size_of_page(request.page_size)
         entries = self._promotions.history(
             actor, request.promotion_id, _number(request.page_token, "page_token"), size
         )
@@ -143,21 +149,25 @@ class DefinitionCalls:
         return schema.ListHistoryResponse(entries=map(messages.history_entry, entries), next_page_token=more)
 
     def revisions(self, actor: Actor, request: schema.ListRevisionsRequest) -> Message:
-        size = _size(request.page_size)
+        size = size_of_page(request.page_size)
         found = self._definitions.revisions(actor.company_id, _number(request.page_token, "page_token"), size)
         more = str(found[-1].revision) if found and found[-1].revision > 1 else ""
         return schema.ListRevisionsResponse(revisions=map(messages.revision, found), next_page_token=more)
 
 
-def _done(done: Done, response: type[Message]) -> Message:
-    return response(
+def _done(done: Revised, response: type[Message]) -> Message:
+    answer: Any = response(
         revision=done.revision,
         differences=map(messages.difference, done.differences),
         warnings=done.warnings,
     )
+    if done.test_carts:
+        answer.test_carts.extend(map(messages.outcome, done.test_carts))
+    return cast(Message, answer)
 
 
-def _etag(text: str) -> int | None:
+def etag_number(text: str) -> int | None:
+    """The number that stands for what was read; None for an empty etag."""
     return _number(text, "etag")
 
 
@@ -176,7 +186,8 @@ def _named(known: dict[Any, State] | dict[Any, Review], value: int, field: str) 
     return known[value]
 
 
-def _size(asked: int) -> int:
+def size_of_page(asked: int) -> int:
+    """The size of a page, or a refusal of one that no page has."""
     if not 0 <= asked <= PAGE_SIZE_MAX:
         raise Invalid("OUT_OF_RANGE", f"a page has 1 to {PAGE_SIZE_MAX} items", field="page_size")
     return asked or PAGE_SIZE

@@ -1,25 +1,40 @@
 """Conflicts: somebody changed what another was still looking at."""
 
+from typing import Protocol
+
 from sqlalchemy import Connection
 
 from server.audit import service as audit
 from server.audit.service import Entry
 from server.definitions.differences import of_one
-from server.definitions.store.promotions import Head
 from server.runtime.errors import Stale
 
 
-def require_fresh(connection: Connection, company_id: str, head: Head, etag: int | None) -> None:
+class Versioned(Protocol):
+    """Something of which versions are kept."""
+
+    @property
+    def version(self) -> int:
+        """The newest version."""
+
+    @property
+    def audit_number(self) -> int:
+        """The audit entry of its last change, which people get as its etag."""
+
+
+def require_fresh(
+    connection: Connection, company_id: str, subject: str, key: str, head: Versioned, etag: int | None
+) -> None:
     """Refuses an etag that isn't the newest, and says who changed what since. None asks for nothing."""
     if etag is None or etag == head.audit_number:
         return
-    entries = audit.entries_about(connection, company_id, "promotion", head.promotion_id, after=etag)
+    entries = audit.entries_about(connection, company_id, subject, key, after=etag)
     last = entries[-1] if entries else None
     raise Stale(
         "STALE",
-        f"{head.promotion_id} has changed since it was read: "
+        f"{key} has changed since it was read: "
         + ("; ".join(said(entry) for entry in entries) if entries else "the etag isn't one of it"),
-        promotion_id=head.promotion_id,
+        **{f"{subject}_id": key},
         etag=str(head.audit_number),
         actor=last.actor if last else "",
         action=last.action if last else "",
@@ -28,7 +43,7 @@ def require_fresh(connection: Connection, company_id: str, head: Head, etag: int
 
 
 def said(entry: Entry) -> str:
-    """An entry about a promotion in words: who did what, and what differs since."""
+    """An entry in words: who did what, and what differs since."""
     version = f" as version {entry.version}" if entry.version and entry.action in _WRITING else ""
     words = f"{entry.actor}: {entry.action.replace('_', ' ')}{version}"
     changes = "; ".join(changed(entry))
@@ -36,11 +51,11 @@ def said(entry: Entry) -> str:
 
 
 def changed(entry: Entry) -> list[str]:
-    """What an entry about a promotion changed, in words; nothing when it was made or only moved on."""
+    """What an entry changed, in words; nothing when it was made or only moved on."""
     before, after = entry.before, entry.after
     if entry.action not in _WRITING or before is None or after is None:
         return []
-    difference = of_one("promotion", entry.subject_id, before, after)
+    difference = of_one(entry.subject, entry.subject_id, before, after)
     return [field.text for field in difference.fields] if difference else []
 
 

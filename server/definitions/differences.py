@@ -8,6 +8,7 @@ from typing import Any
 
 from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.ruleset_pb2 import Policy
+from dealwright.v1.test_cart_pb2 import TestCart
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from server.definitions.contents import KINDS, Contents
@@ -22,6 +23,7 @@ SHOWN_LENGTH_MAX = 80
 MESSAGES: dict[str, Any] = {
     "promotion": Promotion.DESCRIPTOR,
     "policy": Policy.DESCRIPTOR,
+    "test_cart": TestCart.DESCRIPTOR,
     **{kind: message.DESCRIPTOR for kind, message in KINDS.items()},
 }
 """What differences are about, and the messages that describe it."""

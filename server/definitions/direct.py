@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 from server.actors import Actor
 from server.audit import service as audit
 from server.audit.service import Event
+from server.definitions.checks.gate import Consent
+from server.definitions.checks.test_carts import Outcome
 from server.definitions.contents import RULESET_FIELDS, Contents
 from server.definitions.differences import Difference
 from server.definitions.lifecycle import Action, Review, Standing
@@ -53,6 +55,8 @@ class Publication:
     comment: str = ""
     dry_run: bool = False
     """Find out what would come of it, and change nothing."""
+    accept_deviations: str = ""
+    """Why deviations of test carts are accepted. Empty: they aren't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Published:
     settings_changed: bool = False
     warnings: tuple[Diagnostic, ...] = ()
     differences: tuple[Difference, ...] = ()
+    test_carts: tuple[Outcome, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -83,7 +88,8 @@ def publish_directly(connection: Connection, actor: Actor, publication: Publicat
     known = _published_definitions(connection, actor, heads)
     written = {key: definition for key, definition in wanted.items() if known.get(key) != definition}
     gone = _gone(publication, wanted, heads)
-    step = Revising(DIRECTLY, publication.comment)
+    consent = Consent(publication.accept_deviations, publication.dry_run)
+    step = Revising(DIRECTLY, publication.comment, consent)
     step.policy, step.references = _settings(publication.settings, before)
 
     numbers = store.insert_versions(
@@ -97,7 +103,7 @@ def publish_directly(connection: Connection, actor: Actor, publication: Publicat
     for place in places:
         _add(step, place, heads.get(place.promotion_id), written)
 
-    revised = revise(connection, actor, before, step) if step else Revised(before.revision, (), ())
+    revised = revise(connection, actor, before, step) if step else Revised(before.revision)
     return Published(
         actor.company_id,
         revised.revision,
@@ -108,6 +114,7 @@ def publish_directly(connection: Connection, actor: Actor, publication: Publicat
         settings_changed=step.policy is not None or any(step.references.values()),
         warnings=revised.warnings,
         differences=revised.differences,
+        test_carts=revised.test_carts,
     )
 
 

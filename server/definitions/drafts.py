@@ -108,7 +108,7 @@ def _require_possible(connection: Connection, actor: Actor, draft: Draft, head: 
             field="promotion.id",
             promotion_id=key,
         )
-    require_fresh(connection, actor.company_id, head, draft.etag)
+    require_fresh(connection, actor.company_id, "promotion", key, head, draft.etag)
     if draft.new is False:
         check(Action.UPDATE, key, head.state, head.review)
 

@@ -5,15 +5,20 @@ from datetime import datetime
 from typing import Any
 
 from dealwright.v1 import lifecycle_pb2 as schema
+from dealwright.v1 import test_cart_pb2 as test_carts
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.audit.service import Entry
+from server.definitions.checks.expectations import Deviation
+from server.definitions.checks.gate import read_cart
+from server.definitions.checks.test_carts import Outcome
 from server.definitions.conflicts import changed
 from server.definitions.contents import read_promotion
 from server.definitions.differences import Difference
 from server.definitions.lifecycle import Review, State
 from server.definitions.promotions import Record
 from server.definitions.store.revisions import Revision, StoredPromotion
+from server.definitions.store.test_carts import StoredCart
 
 STATES = {state: schema.PromotionState.Value(f"PROMOTION_STATE_{state.name}") for state in State}
 """The values of the schema, by state."""
@@ -78,6 +83,40 @@ def difference(found: Difference) -> schema.Difference:
             for field in found.fields
         ],
         sentences=found.sentences(),
+    )
+
+
+def test_cart_record(stored: StoredCart) -> test_carts.TestCartRecord:
+    return test_carts.TestCartRecord(
+        test_cart=read_cart(stored),
+        version=stored.version,
+        author=stored.author,
+        comment=stored.comment,
+        create_time=timestamp(stored.create_time),
+        etag=str(stored.audit_number),
+    )
+
+
+def outcome(found: Outcome) -> test_carts.TestCartOutcome:
+    return test_carts.TestCartOutcome(
+        test_cart_id=found.test_cart_id,
+        currency_code=found.result.currency_code,
+        payable_minor=found.result.totals.payable_minor,
+        payable_before_minor=found.payable_before_minor,
+        deviations=map(deviation, found.deviations),
+        changes=found.changes,
+    )
+
+
+def deviation(found: Deviation) -> test_carts.Deviation:
+    return test_carts.Deviation(
+        subject=found.subject,
+        subject_id=found.subject_id,
+        expected_minor=found.expected_minor,
+        given_minor=found.given_minor,
+        expected_reason=found.expected_reason,
+        given_reason=found.given_reason,
+        text=found.text,
     )
 
 

@@ -15,14 +15,16 @@ from server.audit import service as audit
 from server.audit.service import Entry
 from server.db.engine import plain_errors
 from server.definitions import preview, validation
+from server.definitions.checks.gate import Consent
 from server.definitions.differences import Difference, of_one
 from server.definitions.drafts import Draft, Saved, save, unknown_promotion
 from server.definitions.lifecycle import Action, Standing
+from server.definitions.publishing import Revised
 from server.definitions.service import snapshot, writing
 from server.definitions.store import promotions as store
 from server.definitions.store import revisions as revision_store
 from server.definitions.store.promotions import Filter, Head, Version
-from server.definitions.transitions import Done, Target, act
+from server.definitions.transitions import Target, act
 from server.runtime.errors import Invalid, Unknown
 
 __all__ = ["Applied", "Filter", "Page", "Promotions", "Record"]
@@ -138,7 +140,7 @@ class Promotions:
                 if prune and key not in given and head.standing is not Standing.ARCHIVED
             ]
             if gone:
-                act(connection, actor, Action.ARCHIVE, [Target(key) for key in gone], heads, comment)
+                act(connection, actor, Action.ARCHIVE, [*map(Target, gone)], heads, comment, Consent())
         return Applied(saved, tuple(gone))
 
     def act(
@@ -149,11 +151,13 @@ class Promotions:
         *,
         comment: str = "",
         dry_run: bool = False,
-    ) -> Done:
+        accept_deviations: str = "",
+    ) -> Revised:
         """Does something with promotions in one transaction, with all of them or none."""
         with writing(self._engine, actor.company_id, dry_run=dry_run) as connection:
             heads = self._heads(connection, actor, [target.promotion_id for target in targets])
-            done = act(connection, actor, action, targets, heads, comment)
+            consent = Consent(accept_deviations, dry_run)
+            done = act(connection, actor, action, targets, heads, comment, consent)
         if not dry_run:
             log.info(
                 action.value,
@@ -176,8 +180,7 @@ class Promotions:
         """Prices a cart as if the newest versions of some promotions, or unsaved ones, were in force."""
         validation.require_valid(promotions)
         with snapshot(self._engine) as connection:
-            heads = self._heads(connection, actor, promotion_ids)
-            drafts = [_version(connection, actor, _known(heads, key), None) for key in promotion_ids]
+            drafts = newest_versions(connection, actor, promotion_ids)
             ruleset = preview.ruleset(connection, actor.company_id, drafts, promotions, alone=alone)
         return preview.explain(ruleset, request)
 
@@ -202,6 +205,12 @@ class Promotions:
 
     def _heads(self, connection: Connection, actor: Actor, ids: Sequence[str] | None) -> dict[str, Head]:
         return store.heads(connection, actor.company_id, _now(connection), ids)
+
+
+def newest_versions(connection: Connection, actor: Actor, ids: Sequence[str]) -> list[Version]:
+    """The newest versions of promotions, all of which have to exist."""
+    heads = store.heads(connection, actor.company_id, _now(connection), ids)
+    return [_version(connection, actor, _known(heads, key), None) for key in ids]
 
 
 def _now(connection: Connection) -> datetime:

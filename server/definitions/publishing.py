@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 
 from server.actors import Actor
 from server.audit.service import Event
+from server.definitions.checks.gate import Consent, pass_test_carts
+from server.definitions.checks.test_carts import Outcome
 from server.definitions.contents import Contents, contents_at, rulesets
 from server.definitions.differences import Difference, between
 from server.definitions.store import references as reference_store
@@ -29,6 +31,7 @@ class Revising:
 
     action: str
     comment: str
+    consent: Consent
     changes: list[Change] = field(default_factory=list)
     promotions: dict[str, StoredPromotion | None] = field(default_factory=dict)
     policy: Json | None = None
@@ -46,11 +49,12 @@ class Revising:
 
 @dataclass(frozen=True, slots=True)
 class Revised:
-    """A revision that was made."""
+    """What came of making a revision. `revision` is the last one, a new one if what is in force changed."""
 
     revision: int
-    warnings: tuple[Diagnostic, ...]
-    differences: tuple[Difference, ...]
+    warnings: tuple[Diagnostic, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    test_carts: tuple[Outcome, ...] = ()
 
 
 def head_contents(connection: Connection, company_id: str) -> Contents:
@@ -68,13 +72,14 @@ def revise(connection: Connection, actor: Actor, before: Contents, step: Revisin
         _require_time_zone(connection, step.policy.get("time_zone", ""))
     ruleset_before, ruleset_after = rulesets(before, after)
     warnings = require_compiling(ruleset_after, ruleset_before)
+    outcomes = pass_test_carts(connection, actor, step.action, step.consent, ruleset_before, ruleset_after)
     number = revision_store.take_revision(connection, actor.company_id, step.action, actor.name, step.comment)
     revision_store.append_changes(connection, actor.company_id, number, step.changes)
     if step.policy is not None:
         revision_store.insert_policy(connection, actor.company_id, number, step.policy)
     reference_store.append_references(connection, actor.company_id, number, step.references)
     revision_store.notify(connection, actor.company_id, number)
-    return Revised(number, tuple(warnings), tuple(between(before, after)))
+    return Revised(number, tuple(warnings), tuple(between(before, after)), outcomes)
 
 
 def settings_events(before: Contents, step: Revising) -> list[Event]:

@@ -12,6 +12,8 @@ from sqlalchemy import Engine
 
 from server.actors import Actor
 from server.audit import service as audit
+from server.definitions.checks.gate import Consent
+from server.definitions.checks.test_carts import Outcome
 from server.definitions.contents import RULESET_FIELDS, Contents
 from server.definitions.differences import Difference
 from server.definitions.publishing import (
@@ -61,6 +63,7 @@ class Imported:
     unchanged: int
     deleted: int
     differences: tuple[Difference, ...] = ()
+    test_carts: tuple[Outcome, ...] = ()
 
 
 def import_references(
@@ -72,6 +75,7 @@ def import_references(
     complete: bool = False,
     dry_run: bool = False,
     comment: str = "",
+    accept_deviations: str = "",
 ) -> Imported:
     """Makes reference data of one kind as given, as one new revision; all of it or nothing.
 
@@ -92,10 +96,12 @@ def import_references(
         unchanged, gone = len(wanted) - written, len(changes) - written
         if not changes:
             return Imported(actor.company_id, before.revision, 0, unchanged, 0)
-        step = Revising("import", comment, references={kind: changes})
+        step = Revising("import", comment, Consent(accept_deviations, dry_run), references={kind: changes})
         audit.append(connection, actor, settings_events(before, step))
         revised = revise(connection, actor, before, step)
-    return Imported(actor.company_id, revised.revision, written, unchanged, gone, revised.differences)
+    return Imported(
+        actor.company_id, revised.revision, written, unchanged, gone, revised.differences, revised.test_carts
+    )
 
 
 def _faults_alone(kind: str, messages: Sequence[Message]) -> Iterator[RowFault]:

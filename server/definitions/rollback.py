@@ -7,9 +7,11 @@ from sqlalchemy import Connection
 from server.actors import Actor
 from server.audit import service as audit
 from server.audit.service import Event
+from server.definitions.checks.gate import Consent
 from server.definitions.contents import Contents, contents_at
 from server.definitions.lifecycle import Review, Standing
 from server.definitions.publishing import (
+    Revised,
     Revising,
     head_contents,
     reference_changes,
@@ -20,10 +22,9 @@ from server.definitions.store import promotions as promotion_store
 from server.definitions.store import revisions as revision_store
 from server.definitions.store.promotions import Head, Place
 from server.definitions.store.revisions import StoredPromotion
-from server.definitions.transitions import Done
 
 
-def roll_back(connection: Connection, actor: Actor, revision: int, comment: str) -> Done:
+def roll_back(connection: Connection, actor: Actor, revision: int, comment: str, consent: Consent) -> Revised:
     """Restores promotions, policy and reference data of a revision in the caller's transaction.
 
     Versions are used again, none is made; what was edited since stays as a draft.
@@ -35,7 +36,7 @@ def roll_back(connection: Connection, actor: Actor, revision: int, comment: str)
     heads = promotion_store.heads(connection, actor.company_id, now)
     places = _places(target, paused, heads)
 
-    step = _settings(before, target, comment)
+    step = _settings(before, target, Revising("roll_back", comment, consent))
     entries = audit.append(
         connection,
         actor,
@@ -66,14 +67,12 @@ def roll_back(connection: Connection, actor: Actor, revision: int, comment: str)
         else:
             step.put("archive", StoredPromotion(place.promotion_id, place.version, {}))
     if not step:
-        return Done(before.revision)
-    revised = revise(connection, actor, before, step)
-    return Done(revised.revision, revised.warnings, revised.differences)
+        return Revised(before.revision)
+    return revise(connection, actor, before, step)
 
 
-def _settings(before: Contents, target: Contents, comment: str) -> Revising:
-    """What has to change of the policy and of reference data."""
-    step = Revising("roll_back", comment)
+def _settings(before: Contents, target: Contents, step: Revising) -> Revising:
+    """Adds what has to change of the policy and of reference data."""
     if (target.policy or {}) != (before.policy or {}):
         step.policy = target.policy or {}
     changes = {

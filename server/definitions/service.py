@@ -13,14 +13,15 @@ from server.audit import service as audit
 from server.audit.service import Event
 from server.db.engine import plain_errors
 from server.db.listening import listen
+from server.definitions.checks.gate import Consent
 from server.definitions.contents import RULESET_FIELDS, Contents, contents_at
 from server.definitions.differences import Difference, between
 from server.definitions.direct import Publication, Published, publish_directly
 from server.definitions.following import Follower
+from server.definitions.publishing import Revised
 from server.definitions.rollback import roll_back
 from server.definitions.store import revisions as store
 from server.definitions.store.revisions import Revision
-from server.definitions.transitions import Done
 from server.definitions.validation import fault, require_company_id, require_valid
 from server.runtime.errors import DefinitionsRefused, Unknown
 
@@ -105,11 +106,11 @@ class Definitions:
         with writing(self._engine, actor.company_id):
             pass
 
-    def roll_back(self, actor: Actor, revision: int, *, comment: str = "", dry_run: bool = False) -> Done:
+    def roll_back(self, actor: Actor, revision: int, *, comment: str = "", dry_run: bool = False) -> Revised:
         """Makes a new revision that holds exactly what an earlier one held."""
         with writing(self._engine, actor.company_id, dry_run=dry_run) as connection:
             require_revision(connection, actor.company_id, revision)
-            done = roll_back(connection, actor, revision, comment)
+            done = roll_back(connection, actor, revision, comment, Consent(dry_run=dry_run))
         if not dry_run:
             log.info("rolled_back", company=actor.company_id, revision=done.revision, to=revision)
         return done

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     false,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
@@ -44,6 +45,7 @@ company = Table(
     metadata,
     Column("id", IDENTIFIER, primary_key=True),
     Column("self_approval", Boolean, server_default=false(), nullable=False),
+    Column("guardrails", JSONB, server_default=text("'{}'::jsonb"), nullable=False),
     _time("create_time"),
 )
 
@@ -161,4 +163,17 @@ change_log = Table(
         name="fk_change_log_company_id_revision",
     ),
     Index("ix_change_log_company_id_revision", "company_id", "revision"),
+)
+
+test_cart_version = Table(
+    "test_cart_version",
+    metadata,
+    Column("company_id", IDENTIFIER, ForeignKey("company.id"), primary_key=True),
+    Column("test_cart_id", IDENTIFIER, primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("definition", JSONB(none_as_null=True), comment="NULL is a tombstone: it was deleted"),
+    Column("author", String, nullable=False),
+    Column("comment", String, nullable=False),
+    _time("create_time"),
+    Column("audit_number", BigInteger, nullable=False, comment="The audit entry that says so: the etag"),
 )

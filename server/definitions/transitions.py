@@ -3,18 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dealwright.v1.diagnostic_pb2 import Diagnostic
 from sqlalchemy import Connection
 
 from server.actors import Actor
 from server.audit import service as audit
 from server.audit.service import Event
+from server.definitions.checks.gate import Consent
 from server.definitions.conflicts import require_fresh
 from server.definitions.contents import read_promotion
-from server.definitions.differences import Difference
 from server.definitions.drafts import unknown_promotion
 from server.definitions.lifecycle import Action, Standing, Transition, check
-from server.definitions.publishing import Revising, head_contents, revise
+from server.definitions.publishing import Revised, Revising, head_contents, revise
 from server.definitions.store import promotions as store
 from server.definitions.store import revisions as revision_store
 from server.definitions.store.promotions import Head, Place
@@ -32,15 +31,6 @@ class Target:
     """The etag of what the decision is about. None: whatever is there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What was done. `revision` is the last one, a new one if something came into force or left it."""
-
-    revision: int
-    warnings: tuple[Diagnostic, ...] = ()
-    differences: tuple[Difference, ...] = ()
-
-
 def act(
     connection: Connection,
     actor: Actor,
@@ -48,12 +38,13 @@ def act(
     targets: Sequence[Target],
     heads: Mapping[str, Head],
     comment: str,
-) -> Done:
+    consent: Consent,
+) -> Revised:
     """Does something with promotions in the caller's transaction: with all of them, or a refusal."""
     _require_different(targets)
     found = [_require_possible(connection, actor, action, target, heads) for target in targets]
     places = [_after(action, head, transition) for head, transition in found]
-    step = _step(connection, actor, action, places, heads, comment)
+    step = _step(connection, actor, Revising(action, comment, consent), places, heads)
     before = head_contents(connection, actor.company_id)
     revision = before.revision + 1 if step else None
     entries = audit.append(
@@ -75,9 +66,8 @@ def act(
     )
     store.put_places(connection, actor.company_id, places, entries)
     if not step:
-        return Done(before.revision)
-    revised = revise(connection, actor, before, step)
-    return Done(revised.revision, revised.warnings, revised.differences)
+        return Revised(before.revision)
+    return revise(connection, actor, before, step)
 
 
 def _require_different(targets: Sequence[Target]) -> None:
@@ -95,7 +85,7 @@ def _require_possible(
     head = heads.get(target.promotion_id)
     if head is None:
         raise unknown_promotion(target.promotion_id)
-    require_fresh(connection, actor.company_id, head, target.etag)
+    require_fresh(connection, actor.company_id, "promotion", head.promotion_id, head, target.etag)
     transition = check(action, head.promotion_id, head.state, head.review)
     if action is Action.APPROVE:
         _require_other_eyes(connection, actor, head)
@@ -132,13 +122,12 @@ def _after(action: Action, head: Head, transition: Transition) -> Place:
 def _step(
     connection: Connection,
     actor: Actor,
-    action: Action,
+    step: Revising,
     places: Sequence[Place],
     heads: Mapping[str, Head],
-    comment: str,
 ) -> Revising:
-    """What the transitions change of what is in force."""
-    step = Revising(action, comment)
+    """Adds what the transitions change of what is in force."""
+    action = Action(step.action)
     moved = [
         (place, change)
         for place in places

@@ -1,4 +1,4 @@
-"""The shapes that files of people have: promotions alone, in a list or in a ruleset, and carts."""
+"""The shapes that files of people have: promotions, test carts, lists of them, rulesets, and carts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from dealwright.v1.cart_pb2 import Cart
 from dealwright.v1.evaluation_service_pb2 import EvaluateRequest
 from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.ruleset_pb2 import Ruleset
+from dealwright.v1.test_cart_pb2 import TestCart
 
 from server.documents.protojson import parse_value
 from server.documents.source import DocumentError, Problem, Source, Value, read_source
@@ -31,8 +32,20 @@ class Item:
 
     def problem(self, field: str, message: str) -> Problem:
         """A problem of one of the promotion's fields, with its file and line."""
-        line = self.source.line_of(".".join(part for part in (self.path, field) if part))
-        return Problem(message, self.source.name, line, field)
+        return _problem(self.source, self.path, field, message)
+
+
+@dataclass(frozen=True, slots=True)
+class TestCartItem:
+    """A test cart and where it was written: `path` is the prefix of its fields in the source."""
+
+    cart: TestCart
+    source: Source
+    path: str = ""
+
+    def problem(self, field: str, message: str) -> Problem:
+        """A problem of one of the test cart's fields, with its file and line."""
+        return _problem(self.source, self.path, field, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,7 @@ class Definitions:
 
     items: tuple[Item, ...]
     settings: Ruleset | None
+    test_carts: tuple[TestCartItem, ...] = ()
 
     @property
     def promotions(self) -> list[Promotion]:
@@ -73,6 +87,7 @@ class CartDocument:
 def read_definitions(paths: Iterable[Path | str]) -> Definitions:
     """Reads files and folders (every YAML and JSON file below), and says all that is wrong with them."""
     items: list[Item] = []
+    test_carts: list[TestCartItem] = []
     settings: list[tuple[Source, Ruleset]] = []
     problems: list[Problem] = []
     for path in _files(paths):
@@ -83,6 +98,7 @@ def read_definitions(paths: Iterable[Path | str]) -> Definitions:
             problems.extend(error.problems)
             continue
         items.extend(found.items)
+        test_carts.extend(found.test_carts)
         if found.settings is not None:
             settings.append((source, found.settings))
     for source, _ in settings[1:]:
@@ -91,22 +107,22 @@ def read_definitions(paths: Iterable[Path | str]) -> Definitions:
         )
     if problems:
         raise DocumentError(problems)
-    return Definitions(tuple(items), settings[0][1] if settings else None)
+    return Definitions(tuple(items), settings[0][1] if settings else None, tuple(test_carts))
 
 
 def parse_definitions(source: Source) -> Definitions:
-    """Reads a source that is one promotion, a list of them, or a ruleset with or without promotions."""
+    """Reads a source that is one promotion or test cart, a list of them, or a ruleset."""
     value = source.value
     if isinstance(value, list):
-        return Definitions(_items(source, value, ""), None)
+        return _listed(source, value, "")
     if not isinstance(value, dict) or "id" in value or not _RULESET_FIELDS & value.keys():
-        return Definitions((Item(parse_value(source, value, Promotion, ""), source),), None)
+        return _sorted([_item(source, value, "")], None)
     rest = {key: item for key, item in value.items() if key != "promotions"}
     promotions = value.get("promotions") or []
     if not isinstance(promotions, list):
         raise DocumentError([source.problem("promotions", "expected a list of promotions")])
     settings = parse_value(source, rest, Ruleset, "") if rest else None
-    return Definitions(_items(source, promotions, "promotions"), settings)
+    return _listed(source, promotions, "promotions", settings)
 
 
 def read_cart(path: Path | str) -> CartDocument:
@@ -123,18 +139,38 @@ def parse_cart(source: Source) -> CartDocument:
     return CartDocument(EvaluateRequest(cart=parse_value(source, value, Cart, "")), source, bare)
 
 
-def _items(source: Source, values: list[Value], prefix: str) -> tuple[Item, ...]:
-    items: list[Item] = []
+def _listed(source: Source, values: list[Value], prefix: str, settings: Ruleset | None = None) -> Definitions:
+    items: list[Item | TestCartItem] = []
     problems: list[Problem] = []
     for index, value in enumerate(values):
-        path = f"{prefix}[{index}]"
         try:
-            items.append(Item(parse_value(source, value, Promotion, path), source, path))
+            items.append(_item(source, value, f"{prefix}[{index}]"))
         except DocumentError as error:
             problems.extend(error.problems)
     if problems:
         raise DocumentError(problems)
-    return tuple(items)
+    return _sorted(items, settings)
+
+
+def _item(source: Source, value: Value, path: str) -> Item | TestCartItem:
+    """What has a cart is a test cart; a promotion never has one."""
+    if isinstance(value, dict) and "cart" in value:
+        return TestCartItem(parse_value(source, value, TestCart, path), source, path)
+    return Item(parse_value(source, value, Promotion, path), source, path)
+
+
+def _sorted(items: Iterable[Item | TestCartItem], settings: Ruleset | None) -> Definitions:
+    found = list(items)
+    return Definitions(
+        tuple(item for item in found if isinstance(item, Item)),
+        settings,
+        tuple(item for item in found if isinstance(item, TestCartItem)),
+    )
+
+
+def _problem(source: Source, path: str, field: str, message: str) -> Problem:
+    line = source.line_of(".".join(part for part in (path, field) if part))
+    return Problem(message, source.name, line, field)
 
 
 def _files(paths: Iterable[Path | str]) -> Iterable[Path | str]:

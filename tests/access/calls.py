@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import grpc.aio
+from dealwright.v1.check_service_pb2_grpc import CheckServiceStub
 from dealwright.v1.definition_service_pb2_grpc import DefinitionServiceStub
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import ErrorInfo  # type: ignore[import-untyped]
@@ -76,11 +77,12 @@ def reason(error: grpc.aio.AioRpcError) -> str:
 
 
 class Caller:
-    """Calls the methods of DefinitionService with a token."""
+    """Calls the methods of DefinitionService and CheckService with a token."""
 
     def __init__(self, channel: grpc.aio.Channel, token: str) -> None:
-        self._stub: Any = DefinitionServiceStub(channel)
+        self._stubs: list[Any] = [DefinitionServiceStub(channel), CheckServiceStub(channel)]
         self._metadata = bearer(token)
 
     async def __call__(self, method: str, request: Message) -> Any:
-        return await getattr(self._stub, method)(request, metadata=self._metadata, timeout=CALL_SECONDS)
+        stub = next(stub for stub in self._stubs if hasattr(stub, method))
+        return await getattr(stub, method)(request, metadata=self._metadata, timeout=CALL_SECONDS)

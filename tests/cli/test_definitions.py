@@ -154,6 +154,7 @@ def test_publish_makes_one_revision_of_all_files(tmp_path: Path, database: Engin
         "deleted": [],
         "paused": [],
         "settings_changed": True,
+        "test_carts": [],
     }
     assert again.stdout == "kopi: nothing changed, revision 1 stays\n"
     assert json.loads(complete.stdout)["deleted"] == ["b"]

@@ -76,6 +76,16 @@ def set_self_approval(connection: Connection, company_id: str, allowed: bool) ->
     connection.execute(update(company).where(company.c.id == company_id).values(self_approval=allowed))
 
 
+def guardrails(connection: Connection, company_id: str) -> Json:
+    """What the company lets nobody bring into force."""
+    found: Json | None = connection.scalar(select(company.c.guardrails).where(company.c.id == company_id))
+    return found or {}
+
+
+def set_guardrails(connection: Connection, company_id: str, guardrails: Json) -> None:
+    connection.execute(update(company).where(company.c.id == company_id).values(guardrails=guardrails))
+
+
 def head_revision(connection: Connection, company_id: str) -> int | None:
     """The last revision that was published; None when the company isn't known."""
     return connection.scalar(select(revision_head.c.revision).where(revision_head.c.company_id == company_id))

@@ -1,0 +1,243 @@
+"""Use cases of what is checked before something comes into force: test carts and guardrails."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dealwright.v1.guardrails_pb2 import Guardrails
+from dealwright.v1.promotion_pb2 import Promotion
+from dealwright.v1.test_cart_pb2 import TestCart
+from sqlalchemy import Connection, Engine
+
+from server.actors import Actor
+from server.audit import service as audit
+from server.audit.service import Event
+from server.db.engine import plain_errors
+from server.definitions.checks import gate
+from server.definitions.checks.expectations import expectation_of
+from server.definitions.checks.guardrails import guardrails_of, require_settable
+from server.definitions.checks.test_carts import Outcome, require_saveable, run
+from server.definitions.conflicts import require_fresh
+from server.definitions.preview import ruleset as tried_ruleset
+from server.definitions.promotions import newest_versions
+from server.definitions.service import snapshot, writing
+from server.definitions.store import revisions as revision_store
+from server.definitions.store import test_carts as store
+from server.definitions.store.test_carts import StoredCart
+from server.definitions.validation import require_company_id, require_valid
+from server.documents import to_value
+from server.runtime.errors import AlreadyThere, Invalid, Unknown
+
+Json = dict[str, Any]
+
+TEST_CARTS_MAX = 500
+"""How many test carts a company has at most: each publication waits for all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CartDraft:
+    """A test cart to be saved, and what it was based on."""
+
+    cart: TestCart
+    new: bool | None = None
+    """True: it has to be new. False: it has to exist. None: either, as when files are applied."""
+    etag: int | None = None
+    """The etag of what was read before it was edited. None: whatever is there is replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCarts:
+    """What saving did, by test cart id."""
+
+    created: tuple[str, ...]
+    updated: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    deleted: tuple[str, ...] = ()
+
+
+class Checks:
+    """What the companies in one database check. The company is always the actor's own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def get(self, actor: Actor, test_cart_id: str) -> StoredCart:
+        """A test cart in its newest version."""
+        with plain_errors(self._engine), self._engine.connect() as connection:
+            return _require(connection, actor, test_cart_id)
+
+    def page(self, actor: Actor, after: str = "", size: int | None = None) -> list[StoredCart]:
+        """Test carts in their newest versions, those after an id; all of them without a size."""
+        with plain_errors(self._engine), self._engine.connect() as connection:
+            return list(store.newest(connection, actor.company_id, after=after, count=size).values())
+
+    def save(
+        self,
+        actor: Actor,
+        drafts: Sequence[CartDraft],
+        *,
+        prune: bool = False,
+        comment: str = "",
+        dry_run: bool = False,
+    ) -> SavedCarts:
+        """Saves test carts in one transaction, or refuses all of them. Pruning deletes those not given."""
+        require_saveable([draft.cart for draft in drafts])
+        require_company_id(actor.company_id)
+        with writing(self._engine, actor.company_id, dry_run=dry_run) as connection:
+            return _save(connection, actor, drafts, comment, prune=prune)
+
+    def delete(self, actor: Actor, test_cart_id: str, etag: int | None = None, comment: str = "") -> None:
+        """Takes a test cart away."""
+        with writing(self._engine, actor.company_id) as connection:
+            stored = _require(connection, actor, test_cart_id)
+            require_fresh(connection, actor.company_id, "test_cart", test_cart_id, stored, etag)
+            _write(connection, actor, {test_cart_id: stored}, {test_cart_id: None}, comment)
+
+    def run(
+        self,
+        actor: Actor,
+        ids: Sequence[str] = (),
+        *,
+        promotion_ids: Sequence[str] = (),
+        promotions: Sequence[Promotion] = (),
+    ) -> list[Outcome]:
+        """What comes out of test carts, all by default, as if drafts of promotions were in force."""
+        require_valid(promotions)
+        with snapshot(self._engine) as connection:
+            return _run(connection, actor, ids, promotion_ids, promotions)
+
+    def accept(
+        self, actor: Actor, ids: Sequence[str], *, promotion_ids: Sequence[str] = (), comment: str = ""
+    ) -> list[StoredCart]:
+        """Makes what comes out what is expected, and gives back the test carts that this changes."""
+        if not ids:
+            raise Invalid("REQUIRED", "name at least one test cart", field="test_cart_ids")
+        with writing(self._engine, actor.company_id) as connection:
+            drafts = []
+            for outcome in _run(connection, actor, ids, promotion_ids, ()):
+                cart = gate.read_cart(_require(connection, actor, outcome.test_cart_id))
+                cart.expected.CopyFrom(expectation_of(outcome.result, cart.expected))
+                drafts.append(CartDraft(cart))
+            saved = _save(connection, actor, drafts, comment)
+            return list(store.newest(connection, actor.company_id, saved.updated).values())
+
+    def guardrails(self, actor: Actor) -> Guardrails:
+        """What the company lets nobody bring into force."""
+        with plain_errors(self._engine), self._engine.connect() as connection:
+            return guardrails_of(connection, actor.company_id)
+
+    def set_guardrails(self, actor: Actor, guardrails: Guardrails, *, comment: str = "") -> None:
+        """Replaces the guardrails of the company; the audit log has what they were."""
+        require_settable(guardrails)
+        require_company_id(actor.company_id)
+        with writing(self._engine, actor.company_id) as connection:
+            before, after = revision_store.guardrails(connection, actor.company_id), to_value(guardrails)
+            if before == after:
+                return
+            change = Event("change", "guardrails", "", comment=comment, before=before, after=after)
+            audit.append(connection, actor, [change])
+            revision_store.set_guardrails(connection, actor.company_id, after)
+
+
+def _save(
+    connection: Connection, actor: Actor, drafts: Sequence[CartDraft], comment: str, *, prune: bool = False
+) -> SavedCarts:
+    known = store.newest(connection, actor.company_id, [draft.cart.id for draft in drafts])
+    for draft in drafts:
+        _require_possible(connection, actor, draft, known.get(draft.cart.id))
+    wanted = {draft.cart.id: to_value(draft.cart) for draft in drafts}
+    there = {key for key, stored in known.items() if stored.definition is not None}
+    written: dict[str, Json | None] = {
+        key: value for key, value in wanted.items() if key not in there or known[key].definition != value
+    }
+    others = {
+        key: stored for key, stored in store.newest(connection, actor.company_id).items() if key not in wanted
+    }
+    _require_room(len(wanted) + (0 if prune else len(others)))
+    gone: dict[str, Json | None] = dict.fromkeys(others if prune else ())
+    _write(connection, actor, known | others, written | gone, comment)
+    return SavedCarts(
+        tuple(key for key in written if key not in there),
+        tuple(key for key in written if key in there),
+        tuple(key for key in wanted if key not in written),
+        tuple(gone),
+    )
+
+
+def _write(
+    connection: Connection,
+    actor: Actor,
+    known: dict[str, StoredCart],
+    definitions: dict[str, Json | None],
+    comment: str,
+) -> None:
+    """Writes the next version of each, with its audit entry. None deletes."""
+    versions = {key: known[key].version + 1 if key in known else 1 for key in definitions}
+    events = []
+    for key, definition in definitions.items():
+        before = known[key].definition if key in known else None
+        action = "delete" if definition is None else "create" if before is None else "update"
+        events.append(
+            Event(action, "test_cart", key, versions[key], None, comment, before=before, after=definition)
+        )
+    entries = audit.append(connection, actor, events)
+    rows = [
+        (key, versions[key], definition, entry)
+        for (key, definition), entry in zip(definitions.items(), entries, strict=True)
+    ]
+    store.insert_versions(connection, actor.company_id, rows, actor.name, comment)
+
+
+def _run(
+    connection: Connection,
+    actor: Actor,
+    ids: Sequence[str],
+    promotion_ids: Sequence[str],
+    promotions: Sequence[Promotion],
+) -> list[Outcome]:
+    found = store.newest(connection, actor.company_id)
+    for key in ids:
+        if key not in found:
+            raise _unknown(key)
+    carts = [gate.read_cart(stored) for key, stored in found.items() if not ids or key in ids]
+    drafts = newest_versions(connection, actor, promotion_ids)
+    return run(carts, tried_ruleset(connection, actor.company_id, drafts, promotions, alone=False))
+
+
+def _require_possible(
+    connection: Connection, actor: Actor, draft: CartDraft, stored: StoredCart | None
+) -> None:
+    key = draft.cart.id
+    if stored is None or stored.definition is None:
+        if draft.new is False:
+            raise _unknown(key)
+        return
+    if draft.new:
+        raise AlreadyThere(
+            "TEST_CART_EXISTS",
+            f"there is a test cart {key} already",
+            field="test_cart.id",
+            test_cart_id=key,
+        )
+    require_fresh(connection, actor.company_id, "test_cart", key, stored, draft.etag)
+
+
+def _require_room(count: int) -> None:
+    if count > TEST_CARTS_MAX:
+        raise Invalid(
+            "TOO_MANY",
+            f"a company has at most {TEST_CARTS_MAX} test carts, not {count}",
+            field="test_cart",
+            limit=str(TEST_CARTS_MAX),
+        )
+
+
+def _require(connection: Connection, actor: Actor, key: str) -> StoredCart:
+    stored = store.newest(connection, actor.company_id, [key]).get(key)
+    if stored is None or stored.definition is None:
+        raise _unknown(key)
+    return stored
+
+
+def _unknown(test_cart_id: str) -> Unknown:
+    return Unknown("TEST_CART_UNKNOWN", f"there is no test cart {test_cart_id}", test_cart_id=test_cart_id)

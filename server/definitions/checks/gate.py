@@ -1,0 +1,93 @@
+"""What a revision has to pass before it is made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dealwright.v1.guardrails_pb2 import Guardrails, OnDeviation
+from dealwright.v1.ruleset_pb2 import Ruleset
+from dealwright.v1.test_cart_pb2 import TestCart
+from sqlalchemy import Connection
+
+from server.actors import Actor
+from server.audit import service as audit
+from server.audit.service import Event
+from server.definitions.checks.guardrails import guardrails_of
+from server.definitions.checks.test_carts import Outcome, run_both
+from server.definitions.store import test_carts as store
+from server.documents import Source, parse_message
+from server.runtime.errors import Refusal
+
+NEVER_REFUSED = frozenset({"pause", "archive", "roll_back"})
+"""What takes promotions out of force or goes back: the way out of trouble stays open."""
+
+TOLD_MAX = 5
+"""How many deviations the sentence of a refusal tells; all of them are in a dry run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What whoever makes a revision says to what its checks find."""
+
+    deviations: str = ""
+    """Why deviations of test carts are accepted. Empty: they aren't."""
+    dry_run: bool = False
+    """It is only looked at, so that nothing is refused for a deviation."""
+
+
+class DeviationsRefused(Refusal):
+    """Test carts come out otherwise than expected, and nobody has accepted that."""
+
+    def __init__(self, outcomes: Sequence[Outcome]) -> None:
+        deviating = [outcome for outcome in outcomes if outcome.deviations]
+        told = [f"{each.test_cart_id}: {found.text}" for each in deviating for found in each.deviations]
+        more = f"; and {len(told) - TOLD_MAX} more" if len(told) > TOLD_MAX else ""
+        super().__init__(
+            "TEST_CARTS_DEVIATE",
+            "accept it with a reason, or change what the test carts expect: "
+            + "; ".join(told[:TOLD_MAX])
+            + more,
+            field="accept_deviations",
+            test_carts=",".join(outcome.test_cart_id for outcome in deviating[:TOLD_MAX]),
+            count=str(len(deviating)),
+        )
+        self.outcomes = tuple(outcomes)
+
+
+def pass_test_carts(
+    connection: Connection, actor: Actor, action: str, consent: Consent, before: Ruleset, after: Ruleset
+) -> tuple[Outcome, ...]:
+    """The test carts on which something changes or deviates; refuses deviations that nobody accepts.
+
+    The acceptance is recorded in the caller's transaction.
+    """
+    carts = [read_cart(stored) for stored in store.newest(connection, actor.company_id).values()]
+    outcomes = tuple(outcome for outcome in run_both(carts, before, after) if outcome.tells_something)
+    deviating = [outcome for outcome in outcomes if outcome.deviations]
+    if not deviating or consent.dry_run:
+        return outcomes
+    if consent.deviations:
+        audit.append(connection, actor, [_accepted(consent, after.revision, deviating)])
+    elif action not in NEVER_REFUSED and _refuses(guardrails_of(connection, actor.company_id)):
+        raise DeviationsRefused(outcomes)
+    return outcomes
+
+
+def read_cart(stored: store.StoredCart) -> TestCart:
+    """A stored test cart as a message."""
+    return parse_message(Source(f"the test cart {stored.test_cart_id}", stored.definition), TestCart)
+
+
+def _refuses(found: Guardrails) -> bool:
+    return found.on_deviation != OnDeviation.ON_DEVIATION_WARN
+
+
+def _accepted(consent: Consent, revision: int, deviating: Sequence[Outcome]) -> Event:
+    found = {outcome.test_cart_id: [each.text for each in outcome.deviations] for outcome in deviating}
+    return Event(
+        "accept_deviations",
+        "revision",
+        str(revision),
+        revision=revision,
+        comment=consent.deviations,
+        after={"test_carts": found},
+    )
