@@ -6,6 +6,7 @@ use std::cell::Cell;
 use smallvec::SmallVec;
 
 use crate::currency::Currency;
+use crate::eligibility::picks;
 use crate::evaluate::{Evaluation, Request, Verdict, evaluate};
 use crate::model::{Benefit, Cart, Line, LineKind, Promotion, Selector};
 use crate::reason::{Parameter, Reason};
@@ -203,7 +204,7 @@ impl Attempt<'_> {
         let cart = self.request.cart;
         let slots: Vec<&Selector> =
             self.promotion.steps.iter().flat_map(|step| slots_of(&step.benefit)).collect();
-        let picked = |line: &Line| slots.iter().any(|selector| selector.picks(line, cart.currency));
+        let picked = |line: &Line| slots.iter().any(|selector| picks(self.promotion, selector, cart)(line));
         let mut lines: Vec<(usize, &Line)> = Vec::new();
         for (place, line) in cart.lines.iter().enumerate().filter(|(_, line)| picked(line)) {
             if !lines.iter().any(|(_, tried)| tried.first_alike == line.first_alike) {

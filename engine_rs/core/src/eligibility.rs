@@ -77,7 +77,7 @@ pub(crate) fn is_candidate(promotion: &Promotion, cart: &Cart, among: Option<&[u
 }
 
 /// Which lines a selector of a promotion picks.
-fn picks(promotion: &Promotion, selector: &Selector, cart: &Cart) -> impl Fn(&Line) -> bool {
+pub(crate) fn picks(promotion: &Promotion, selector: &Selector, cart: &Cart) -> impl Fn(&Line) -> bool {
     |line| {
         selector.picks(line, cart.currency) && (selector.of_any_brand || is_of_benefit_brand(promotion, line))
     }
