@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from dealwright.v1 import check_service_pb2, definition_service_pb2
+from dealwright.v1 import check_service_pb2, definition_service_pb2, journal_service_pb2
 from google.protobuf.descriptor import FileDescriptor
 from sqlalchemy import Engine
 
@@ -11,6 +11,8 @@ from server.definitions import check_calls
 from server.definitions.checking import Checks
 from server.definitions.promotions import Promotions
 from server.definitions.service import Definitions
+from server.journals import calls as journal_calls
+from server.journals.service import Journals
 from server.runtime.calls import UseCase
 
 
@@ -22,6 +24,7 @@ def methods(engine: Engine) -> dict[str, UseCase]:
             definition_calls.use_cases(Promotions(engine), Definitions(engine)),
         ),
         **_of(check_service_pb2.DESCRIPTOR, check_calls.use_cases(Checks(engine))),
+        **_of(journal_service_pb2.DESCRIPTOR, journal_calls.use_cases(Journals(engine))),
     }
 
 

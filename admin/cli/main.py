@@ -39,6 +39,7 @@ COMMANDS = {
     "token": "token",
     "user": "user",
     "audit": "audit",
+    "journal": "journal",
     "doctor": "doctor",
     "version": "version",
 }

@@ -71,6 +71,7 @@ _SERVICES: dict[str, dict[str, Rule]] = {
         "AcceptTestCarts": Rule(AUTHORS),
         "SetGuardrails": Rule(ADMIN),
     },
+    "dealwright.v1.JournalService": {"UploadJournal": Rule(ADMIN | {Role.DEVICE})},
     "grpc.health.v1.Health": {"Check": PUBLIC, "List": PUBLIC, "Watch": PUBLIC},
     # The schema is no secret.
     "grpc.reflection.v1alpha.ServerReflection": {"ServerReflectionInfo": PUBLIC},

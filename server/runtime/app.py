@@ -21,6 +21,7 @@ from server.evaluation import rpc as evaluation_rpc
 from server.evaluation.aftersale import AfterSale
 from server.evaluation.revisions import Revisions
 from server.evaluation.service import Evaluation, RulesetHolder
+from server.journals.replays import Replays
 from server.methods import methods
 from server.runtime.intake import Intake
 from server.runtime.metrics import Metrics
@@ -68,6 +69,7 @@ class Application:
         self._published = asyncio.Event()
         self.holder = RulesetHolder(self._definitions, self.metrics, settings.company)
         self.revisions = Revisions(self.holder, self._definitions)
+        self.replays = Replays(engine, self._definitions, self.metrics)
         self.grpc_address = settings.grpc_address
         self.metrics_address = settings.metrics_address
         self._stopping = False
@@ -101,6 +103,7 @@ class Application:
             ),
             asyncio.create_task(self._definitions.listen(self._published.set, self.metrics.listening.set)),
             asyncio.create_task(keep_fresh(self.grants.refresh, self.settings.refresh_seconds)),
+            asyncio.create_task(keep_fresh(self._replay_journals, self.settings.refresh_seconds)),
             asyncio.create_task(self._follow_health()),
         ]
         log.info("serving", grpc=str(self.grpc_address), metrics=str(self.metrics_address), ready=self.ready)
@@ -160,6 +163,9 @@ class Application:
         """Turns health to SERVING as soon as there is a ruleset."""
         await self.holder.loaded.wait()
         await self._report_health()
+
+    async def _replay_journals(self) -> None:
+        await asyncio.to_thread(self.replays.run)
 
     async def _report_health(self) -> None:
         status = SERVING if self.ready else NOT_SERVING

@@ -66,6 +66,21 @@ class Metrics:
             "Unix time at which the active ruleset was last known to be the newest.",
             registry=registry,
         )
+        self.journal_replays = Counter(
+            "dealwright_journal_replays",
+            "Sales of tills that were priced again, by what it gave: same, drifted or unverified.",
+            ("outcome",),
+            registry=registry,
+        )
+        self.journal_pending = Gauge(
+            "dealwright_journal_pending_sales", "Sales of tills that wait for it.", registry=registry
+        )
+        self.journal_drifts = Gauge(
+            "dealwright_journal_drifts", "Sales of tills that weren't found the same.", registry=registry
+        )
+        self.journal_alarms = Gauge(
+            "dealwright_journal_alarms", "Gaps, forks and mendings in journals of tills.", registry=registry
+        )
         Gauge(
             "dealwright_build_info",
             "Always 1; the labels say what runs.",

@@ -11,6 +11,7 @@ import server.access.tables
 import server.answers.tables
 import server.audit.tables
 import server.definitions.tables
+import server.journals.tables
 import server.keys.tables
 import server.vouchers.tables  # noqa: F401 - they fill the metadata
 from server.db.base import metadata

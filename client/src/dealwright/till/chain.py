@@ -84,6 +84,8 @@ class Entry:
     body: bytes
     """The bytes of the record, as they were hashed."""
     hash: bytes
+    previous: bytes
+    """The hash of the entry before."""
 
     @property
     def place(self) -> Place:
@@ -102,7 +104,7 @@ def next_entry(place: Place, record: JournalRecord) -> Entry:
     """The entry behind a place; it numbers the record."""
     record.sequence = place.sequence + 1
     body = record.SerializeToString(deterministic=True)
-    return Entry(record, body, chained(place.hash, body))
+    return Entry(record, body, chained(place.hash, body), place.hash)
 
 
 def frame(entry: Entry) -> bytes:
@@ -152,7 +154,7 @@ def _checked(place: Place, body: bytes, digest: bytes) -> Entry:
         raise Damaged(place.sequence + 1, "it is no record") from error
     if record.sequence != place.sequence + 1:
         raise Damaged(place.sequence + 1, f"entry {record.sequence} stands in its place")
-    return Entry(record, body, digest)
+    return Entry(record, body, digest, place.hash)
 
 
 def _frames(data: bytes, sequence: int) -> Iterator[tuple[bytes, bytes, int]]:
