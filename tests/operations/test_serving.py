@@ -24,6 +24,12 @@ EVALUATION_SERVICE = "dealwright.v1.EvaluationService"
 METRICS = {
     "dealwright_build_info",
     "dealwright_evaluation_seconds",
+    "dealwright_journal_alarms",
+    "dealwright_journal_drifts",
+    "dealwright_journal_pending_sales",
+    "dealwright_journal_replays",
+    "dealwright_ruleset_activation_timestamp_seconds",
+    "dealwright_ruleset_listening",
     "dealwright_ruleset_last_refresh_timestamp_seconds",
     "dealwright_ruleset_promotions",
     "dealwright_ruleset_refresh_failures",
@@ -36,6 +42,7 @@ METRICS = {
 """Every metric of our own, as the registry names them; dashboards and alerts are built on these."""
 
 LABELS = {
+    "outcome",
     "grpc_type",
     "grpc_service",
     "grpc_method",
@@ -107,6 +114,8 @@ async def test_reflection_describes_the_service(application: Application, channe
 
     assert {service.name for service in listed.list_services_response.service} == {
         EVALUATION_SERVICE,
+        "dealwright.v1.CheckService",
+        "dealwright.v1.JournalService",
         "dealwright.v1.DefinitionService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
