@@ -24,6 +24,8 @@ EVALUATION_SERVICE = "dealwright.v1.EvaluationService"
 METRICS = {
     "dealwright_build_info",
     "dealwright_evaluation_seconds",
+    "dealwright_http_request_seconds",
+    "dealwright_ruleset_compile_seconds",
     "dealwright_journal_alarms",
     "dealwright_journal_drifts",
     "dealwright_journal_pending_sales",
