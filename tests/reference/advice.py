@@ -20,6 +20,7 @@ from tests.reference.steps import Gift, Offer, Sets
 from tests.reference.why import Amount
 
 ATTEMPTS = 5
+UNIT_PRICE_MAX = 10**15
 UNITS_MAX = 6
 
 
@@ -82,6 +83,8 @@ class Advisor:
             return None
         too_little, added = missing - 1, missing
         for _ in range(ATTEMPTS):
+            if added > UNIT_PRICE_MAX:
+                return None
             after = self._with(self._unit(counting[0], added))
             if self._gain(offer, after) is not None:
                 return self._smallest(offer, counting[0], too_little, added)

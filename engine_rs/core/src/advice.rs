@@ -162,7 +162,8 @@ impl Attempt<'_> {
         let like = cart.lines.iter().find(|line| self.counts(line))?;
         let after = |added: i64| {
             let line = Line { unit_price: added, floor: 0, ..more_of(like, 1, cart) };
-            self.attempts.evaluate(self.ruleset, self.request, line)
+            let may_cost = added <= Line::UNIT_PRICE_MAX;
+            may_cost.then(|| self.attempts.evaluate(self.ruleset, self.request, line))?
         };
         // Less than what is missing is never enough.
         let (mut too_little, mut added) = (missing_at_first - 1, missing_at_first);

@@ -13,7 +13,7 @@ pub const LINES_MAX: usize = 10_000;
 /// Units of a line.
 pub const QUANTITY_MAX: i64 = 1_000_000;
 /// Minor units of any amount that people write, and of a unit price.
-pub const AMOUNT_MAX: i64 = 1_000_000_000_000_000;
+pub const AMOUNT_MAX: i64 = dealwright_core::model::Line::UNIT_PRICE_MAX;
 /// Minor units of all lines together at list prices.
 pub const CART_TOTAL_MAX: i64 = dealwright_core::model::Cart::TOTAL_MAX;
 /// Codes, and vouchers, of a cart.

@@ -95,6 +95,9 @@ pub struct Line {
 }
 
 impl Line {
+    /// The most that a unit may cost, in minor units.
+    pub const UNIT_PRICE_MAX: i64 = 1_000_000_000_000_000;
+
     /// The value at list prices.
     pub fn list_value(&self) -> i64 {
         self.quantity * self.unit_price
