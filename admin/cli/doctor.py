@@ -97,12 +97,16 @@ def _engine() -> Check:
 def _database(settings: Settings) -> Check:
     from server.db.database import database
     from server.db.migrate import versions
+    from server.redemption.invariants import check
 
     if settings.database_url is None and not (settings.data_dir / "postgres").exists():
         return Check("database", True, "embedded PostgreSQL, made by the first `dealwright up`")
     with database(settings) as engine:
         has, needs = versions(engine)
+        broken = check(engine) if has == needs else []
     kind = "embedded PostgreSQL" if settings.database_url is None else "DEALWRIGHT_DATABASE_URL"
+    if broken:
+        return Check("database", False, f"{kind}: {'; '.join(map(str, broken))}")
     if has == needs:
         return Check("database", True, f"{kind}, schema version {has}")
     return Check(

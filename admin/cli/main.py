@@ -35,6 +35,7 @@ COMMANDS = {
     "promotions": "promotions",
     "test-carts": "test_carts",
     "reference": "reference",
+    "redemption": "redemption",
     "company": "company",
     "token": "token",
     "user": "user",

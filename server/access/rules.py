@@ -12,6 +12,8 @@ AUTHORS = ADMIN | {Role.AUTHOR}
 APPROVERS = ADMIN | {Role.APPROVER}
 PUBLISHERS = ADMIN | {Role.PUBLISHER}
 OPERATORS = PUBLISHERS | {Role.OPERATOR}
+SELLERS = ADMIN | {Role.OPERATOR, Role.DEVICE}
+"""Who grants promotions to orders: tills, shops, and those who mend what went wrong there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ PUBLIC = Rule(public=True)
 
 DEFINITION_SERVICE = "dealwright.v1.DefinitionService"
 CHECK_SERVICE = "dealwright.v1.CheckService"
+REDEMPTION_SERVICE = "dealwright.v1.RedemptionService"
 
 _SERVICES: dict[str, dict[str, Rule]] = {
     "dealwright.v1.EvaluationService": {
@@ -72,6 +75,16 @@ _SERVICES: dict[str, dict[str, Rule]] = {
         "SetGuardrails": Rule(ADMIN),
     },
     "dealwright.v1.JournalService": {"UploadJournal": Rule(ADMIN | {Role.DEVICE})},
+    REDEMPTION_SERVICE: {
+        "Reserve": Rule(SELLERS),
+        "Commit": Rule(SELLERS),
+        "Release": Rule(SELLERS),
+        "Redeem": Rule(SELLERS),
+        "Return": Rule(SELLERS),
+        "GetRedemption": Rule(PRICING),
+        "ListRedemptions": Rule(PRICING),
+        "GetLimitState": Rule(PRICING),
+    },
     "grpc.health.v1.Health": {"Check": PUBLIC, "List": PUBLIC, "Watch": PUBLIC},
     # The schema is no secret.
     "grpc.reflection.v1alpha.ServerReflection": {"ServerReflectionInfo": PUBLIC},

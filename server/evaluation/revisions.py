@@ -20,39 +20,42 @@ class Revisions:
     def __init__(self, holder: RulesetHolder, definitions: Definitions) -> None:
         self._holder = holder
         self._definitions = definitions
-        self._past: OrderedDict[tuple[str, int], dealwright_engine.Ruleset] = OrderedDict()
+        self._past: OrderedDict[tuple[str, int], Active] = OrderedDict()
         # One at a time: rebuilding is heavy, and callers often ask for the same one.
         self._rebuilding = asyncio.Lock()
 
     async def ruleset(self, revision: int) -> dealwright_engine.Ruleset:
         """The ruleset of a revision; raises NotReady, RevisionNotFound or DatabaseUnavailable."""
+        return (await self.find(revision)).ruleset
+
+    async def find(self, revision: int) -> Active:
+        """The ruleset of a revision with its limits; raises what `ruleset` does."""
         active = self._holder.active
         if active is None:
             raise NotReady
         # 0 is no revision of a database; the engine then says which field lacks one.
         if revision in (0, active.revision):
-            return active.ruleset
+            return active
         return self._remembered(active, revision) or await self._rebuilt(active, revision)
 
-    def _remembered(self, active: Active, revision: int) -> dealwright_engine.Ruleset | None:
+    def _remembered(self, active: Active, revision: int) -> Active | None:
         key = (active.company_id, revision)
         if key in self._past:
             self._past.move_to_end(key)
         return self._past.get(key)
 
-    async def _rebuilt(self, active: Active, revision: int) -> dealwright_engine.Ruleset:
+    async def _rebuilt(self, active: Active, revision: int) -> Active:
         async with self._rebuilding:
-            ruleset = self._remembered(active, revision)
-            if ruleset is None:
-                ruleset = await asyncio.to_thread(self._rebuild, active.company_id, revision)
-                self._past[active.company_id, revision] = ruleset
+            past = self._remembered(active, revision)
+            if past is None:
+                past = await asyncio.to_thread(self._rebuild, active.company_id, revision)
+                self._past[active.company_id, revision] = past
                 while len(self._past) > PAST_MAX:
                     self._past.popitem(last=False)
-            return ruleset
+            return past
 
-    def _rebuild(self, company_id: str, revision: int) -> dealwright_engine.Ruleset:
+    def _rebuild(self, company_id: str, revision: int) -> Active:
         try:
-            message = self._definitions.ruleset(company_id, revision)
+            return Active.of(self._definitions.ruleset(company_id, revision))
         except UnknownRevision as error:
             raise RevisionNotFound(revision) from error
-        return dealwright_engine.Ruleset.compile(message.SerializeToString(deterministic=True))

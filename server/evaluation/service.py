@@ -2,14 +2,19 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import dealwright_engine
 import structlog
+from dealwright.v1.cart_pb2 import LimitState
 from dealwright.v1.diagnostic_pb2 import Diagnostics
+from dealwright.v1.evaluation_service_pb2 import EvaluateRequest, EvaluateResponse, ExplainResponse
+from dealwright.v1.ruleset_pb2 import Ruleset
 
 from server.db.engine import DatabaseUnavailable
 from server.definitions.service import Definitions, Follower
+from server.evaluation.limits import RulesetLimits
 from server.runtime.errors import NotReady
 from server.runtime.metrics import Metrics
 
@@ -29,11 +34,17 @@ class CompanyUnclear(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """The ruleset that answers now."""
+    """A ruleset that answers."""
 
     company_id: str
     revision: int
     ruleset: dealwright_engine.Ruleset
+    limits: RulesetLimits
+
+    @classmethod
+    def of(cls, message: Ruleset) -> "Active":
+        compiled = dealwright_engine.Ruleset.compile(message.SerializeToString(deterministic=True))
+        return cls(message.company_id, message.revision, compiled, RulesetLimits.of(message))
 
 
 class RulesetHolder:
@@ -84,9 +95,9 @@ class RulesetHolder:
         if ruleset is None:
             return None
         begin = time.perf_counter()
-        compiled = dealwright_engine.Ruleset.compile(ruleset.SerializeToString(deterministic=True))
+        active = Active.of(ruleset)
         self._metrics.ruleset_compile_seconds.set(time.perf_counter() - begin)
-        return Active(company_id, ruleset.revision, compiled)
+        return active
 
     def _chosen_company(self) -> str | None:
         """The company that is served; None as long as nothing at all has been published."""
@@ -131,30 +142,55 @@ class RulesetHolder:
         )
 
 
-class Evaluation:
-    """Prices carts: bytes of a request in, bytes of a response out."""
+class Added:
+    """A limit state that is added to requests, and told in responses, as bytes of each."""
 
-    def __init__(self, holder: RulesetHolder, metrics: Metrics) -> None:
+    def __init__(self, limit_state: LimitState | None = None) -> None:
+        self.request = self.evaluated = self.explained = b""
+        if limit_state is not None and limit_state.promotions:
+            # The field has the same number in both requests.
+            self.request = EvaluateRequest(limit_state=limit_state).SerializeToString(deterministic=True)
+            self.evaluated = EvaluateResponse(limit_state=limit_state).SerializeToString(deterministic=True)
+            self.explained = ExplainResponse(limit_state=limit_state).SerializeToString(deterministic=True)
+
+
+NOTHING_ADDED = Added()
+
+
+class Evaluation:
+    """Prices carts: bytes of a request in, bytes of a response out.
+
+    What has run out stands behind the caller's bytes, as another limit state: messages that come again add to
+    themselves. The answer says in the same way what was added.
+    """
+
+    def __init__(
+        self, holder: RulesetHolder, metrics: Metrics, added: Callable[[], Added] = lambda: NOTHING_ADDED
+    ) -> None:
         self._holder = holder
+        self._added = added
         self._evaluate_seconds = metrics.evaluation_seconds.timer("Evaluate")
         self._explain_seconds = metrics.evaluation_seconds.timer("Explain")
 
     async def evaluate(self, request: bytes) -> bytes:
         ruleset = self._ruleset()
+        added = self._added()
+        request += added.request
         begin = time.perf_counter()
         if len(request) <= INLINE_BYTES_MAX:
             response = ruleset.evaluate(request, time.time_ns())
         else:
             response = await asyncio.to_thread(ruleset.evaluate, request, time.time_ns())
         self._evaluate_seconds.observe(time.perf_counter() - begin)
-        return response
+        return response + added.evaluated
 
     async def explain(self, request: bytes) -> bytes:
         ruleset = self._ruleset()
+        added = self._added()
         begin = time.perf_counter()
-        response = await asyncio.to_thread(ruleset.explain, request, time.time_ns())
+        response = await asyncio.to_thread(ruleset.explain, request + added.request, time.time_ns())
         self._explain_seconds.observe(time.perf_counter() - begin)
-        return response
+        return response + added.explained
 
     def _ruleset(self) -> dealwright_engine.Ruleset:
         active = self._holder.active

@@ -23,6 +23,11 @@ from server.evaluation.revisions import Revisions
 from server.evaluation.service import Evaluation, RulesetHolder
 from server.journals.replays import Replays
 from server.methods import methods
+from server.redemption import rpc as redemption_rpc
+from server.redemption.exhaustion import REFRESH_SECONDS, Exhaustion
+from server.redemption.expiry import SWEEP_SECONDS, Sweeper
+from server.redemption.invariants import LOOK_SECONDS, Monitor
+from server.redemption.service import Redemptions
 from server.runtime.intake import Intake
 from server.runtime.metrics import Metrics
 from server.runtime.monitoring import Monitoring
@@ -70,6 +75,10 @@ class Application:
         self.holder = RulesetHolder(self._definitions, self.metrics, settings.company)
         self.revisions = Revisions(self.holder, self._definitions)
         self.replays = Replays(engine, self._definitions, self.metrics)
+        self.exhaustion = Exhaustion(engine, self.holder, self.metrics)
+        self.redemptions = Redemptions(engine, self.holder, self.revisions, self.exhaustion, self.metrics)
+        self._sweeper = Sweeper(engine, self.metrics)
+        self._invariants = Monitor(engine, self.metrics)
         self.grpc_address = settings.grpc_address
         self.metrics_address = settings.metrics_address
         self._stopping = False
@@ -95,6 +104,7 @@ class Application:
         await self._report_health()
         await self.grants.refresh()
         await self.holder.refresh()
+        await self.exhaustion.refresh()
         await self._report_health()
         await self._server.start()
         self._tasks = [
@@ -104,6 +114,9 @@ class Application:
             asyncio.create_task(self._definitions.listen(self._published.set, self.metrics.listening.set)),
             asyncio.create_task(keep_fresh(self.grants.refresh, self.settings.refresh_seconds)),
             asyncio.create_task(keep_fresh(self._replay_journals, self.settings.refresh_seconds)),
+            asyncio.create_task(keep_fresh(self.exhaustion.refresh, REFRESH_SECONDS)),
+            asyncio.create_task(keep_fresh(self._sweeper.sweep, SWEEP_SECONDS)),
+            asyncio.create_task(keep_fresh(self._invariants.look, LOOK_SECONDS)),
             asyncio.create_task(self._follow_health()),
         ]
         log.info("serving", grpc=str(self.grpc_address), metrics=str(self.metrics_address), ready=self.ready)
@@ -119,6 +132,7 @@ class Application:
             await asyncio.wait_for(self._intake.close(), self.settings.drain_seconds)
         except TimeoutError:
             log.warning("calls_abandoned", calls=self._intake.unanswered)
+        self.redemptions.close()
         await self.grants.close()
 
     async def stop(self) -> None:
@@ -143,14 +157,16 @@ class Application:
             open_pricing=self.settings.open_pricing,
             served_company=lambda: self.holder.active.company_id if self.holder.active else None,
         )
-        evaluation = Evaluation(self.holder, self.metrics)
+        evaluation = Evaluation(self.holder, self.metrics, lambda: self.exhaustion.added)
         after_sale = AfterSale(self.revisions, self.metrics)
         evaluation_rpc.register(guarded, evaluation, after_sale, self._intake)
         registered = register(guarded, self.methods, self._intake)
+        redemption_rpc.register(guarded, self.redemptions, self._intake)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, guarded)
         services = (
             evaluation_rpc.SERVICE,
             *registered,
+            redemption_rpc.SERVICE,
             health.SERVICE_NAME,
             reflection.SERVICE_NAME,
         )

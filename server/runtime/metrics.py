@@ -3,7 +3,7 @@
 import platform
 
 import dealwright_engine
-from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from server.runtime.metering import Calls, Durations
 
@@ -80,6 +80,33 @@ class Metrics:
         )
         self.journal_alarms = Gauge(
             "dealwright_journal_alarms", "Gaps, forks and mendings in journals of tills.", registry=registry
+        )
+        self.placements = Counter(
+            "dealwright_redemption_placements",
+            "Orders for which promotions were wanted, by method and by what became of them.",
+            ("method", "outcome"),
+            registry=registry,
+        )
+        self.redemption_batch_size = Histogram(
+            "dealwright_redemption_batch_size",
+            "Orders that shared a transaction.",
+            buckets=(1, 2, 4, 8, 16, 32, 64),
+            registry=registry,
+        )
+        self.reservations_expired = Counter(
+            "dealwright_reservations_expired", "Reservations that this process gave back.", registry=registry
+        )
+        self.limits_left = Gauge(
+            "dealwright_limits_left",
+            "Limits of which something was used, by kind and by what is left in per cent, rounded up.",
+            ("kind", "left_percent"),
+            registry=registry,
+        )
+        self.invariant_violations = Gauge(
+            "dealwright_invariant_violations",
+            "Rows that break an invariant of redemption, as of the last look.",
+            ("invariant",),
+            registry=registry,
         )
         Gauge(
             "dealwright_build_info",

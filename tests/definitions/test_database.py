@@ -13,6 +13,7 @@ import server.audit.tables
 import server.definitions.tables
 import server.journals.tables
 import server.keys.tables
+import server.redemption.tables
 import server.vouchers.tables  # noqa: F401 - they fill the metadata
 from server.db.base import metadata
 from server.db.embedded import EmbeddedPostgres

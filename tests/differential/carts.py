@@ -67,6 +67,7 @@ def request(chance: Chance, promotions: list[Promotion], units_max: int) -> Eval
     asked.evaluate_time.FromJsonString(chance.of(INSTANTS))
     if chance.one_in(3):
         asked.limit_state.promotions.extend(_limits(chance, each) for each in promotions if chance.one_in(2))
+        asked.limit_state.promotions.extend(_limits(chance, each) for each in promotions if chance.one_in(5))
     asked.options.verdicts = chance.of(
         [
             VerdictScope.VERDICT_SCOPE_ALL,
@@ -202,4 +203,10 @@ def _limits(chance: Chance, promotion: Promotion) -> PromotionLimitState:
         state.uses_left = chance.of([1, 0])
     if not chance.one_in(3):
         state.budget_left_minor = chance.of([1000, 100, 37, 1, 0])
+    if chance.one_in(4):
+        state.store_id = chance.of(["menteng", "MENTENG", "elsewhere"])
+    if chance.one_in(4):
+        state.date = chance.of(["2026-11-21", "2026-11-20", "2026-03-29"])
+    if chance.one_in(4):
+        state.currency_code = chance.of(["IDR", "EUR"])
     return state

@@ -25,12 +25,17 @@ METRICS = {
     "dealwright_build_info",
     "dealwright_evaluation_seconds",
     "dealwright_http_request_seconds",
-    "dealwright_ruleset_compile_seconds",
+    "dealwright_invariant_violations",
     "dealwright_journal_alarms",
     "dealwright_journal_drifts",
     "dealwright_journal_pending_sales",
     "dealwright_journal_replays",
+    "dealwright_limits_left",
+    "dealwright_redemption_batch_size",
+    "dealwright_redemption_placements",
+    "dealwright_reservations_expired",
     "dealwright_ruleset_activation_timestamp_seconds",
+    "dealwright_ruleset_compile_seconds",
     "dealwright_ruleset_listening",
     "dealwright_ruleset_last_refresh_timestamp_seconds",
     "dealwright_ruleset_promotions",
@@ -54,6 +59,9 @@ LABELS = {
     "rule_language",
     "python",
     "le",
+    "kind",
+    "left_percent",
+    "invariant",
 }
 """Every label that may occur: none of them names a customer, a cart, a store or a promotion."""
 
@@ -119,6 +127,7 @@ async def test_reflection_describes_the_service(application: Application, channe
         "dealwright.v1.CheckService",
         "dealwright.v1.JournalService",
         "dealwright.v1.DefinitionService",
+        "dealwright.v1.RedemptionService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }

@@ -76,19 +76,40 @@ def gather(ruleset: Ruleset, request: EvaluateRequest, now_nanos: int) -> Facts:
     brand_id = cart.brand_id or (store.brand_id if store else "")
     given = request.HasField("evaluate_time")
     instant = request.evaluate_time.seconds * NANOS + request.evaluate_time.nanos if given else now_nanos
+    zone_names = (cart.time_zone, store.time_zone if store else "", ruleset.policy.time_zone, "UTC")
+    zone = ZoneInfo(next(name for name in zone_names if name))
+    day = datetime.fromtimestamp(instant // NANOS, zone).date().isoformat()
     return Facts(
         cart=cart,
         policy=ruleset.policy,
         currency=cart.currency_code,
         brand_id=brand_id,
         region=cart.region or (store.region if store else ""),
-        zone_names=(cart.time_zone, store.time_zone if store else "", ruleset.policy.time_zone, "UTC"),
+        zone_names=zone_names,
         instant_nanos=instant,
         lines=tuple(_lines(cart, brand_id, ruleset)),
-        limits={state.promotion_id: state for state in request.limit_state.promotions},
+        limits=_limits(request, day),
         holidays={calendar.id: frozenset(calendar.dates) for calendar in ruleset.holiday_calendars},
         parents=frozenset(line.parent_id for line in cart.lines if line.parent_id),
     )
+
+
+def _limits(request: EvaluateRequest, day: str) -> dict[str, PromotionLimitState]:
+    """S-9.2: of the entries that count for the cart's store, day and currency, the least of each number."""
+    least: dict[str, PromotionLimitState] = {}
+    for entry in request.limit_state.promotions:
+        if entry.store_id and entry.store_id.casefold() != request.cart.store_id.casefold():
+            continue
+        if (entry.date or day) != day or (entry.currency_code or request.cart.currency_code) != (
+            request.cart.currency_code
+        ):
+            continue
+        known = least.setdefault(entry.promotion_id, PromotionLimitState(promotion_id=entry.promotion_id))
+        for number in ("uses_left", "budget_left_minor"):
+            if entry.HasField(number):
+                given = [each for each in (entry, known) if each.HasField(number)]
+                setattr(known, number, min(getattr(each, number) for each in given))
+    return least
 
 
 def _lines(cart: Cart, brand_id: str, ruleset: Ruleset) -> list[Line]:

@@ -22,6 +22,7 @@ from server.definitions.service import Definitions
 from server.documents import to_value
 from server.evaluation import rpc
 from server.evaluation.aftersale import AfterSale
+from server.evaluation.limits import RulesetLimits
 from server.evaluation.revisions import Revisions
 from server.evaluation.service import Active, Evaluation, RulesetHolder
 from server.runtime.intake import Intake
@@ -54,7 +55,12 @@ class Server:
     holder: RulesetHolder
 
     async def evaluate(self, vector: Vector) -> bytes:
-        self.holder.active = Active(vector.ruleset.company_id, vector.ruleset.revision, compiled(vector))
+        self.holder.active = Active(
+            vector.ruleset.company_id,
+            vector.ruleset.revision,
+            compiled(vector),
+            RulesetLimits.of(vector.ruleset),
+        )
         return await call(self.channel, EVALUATE, vector.request.SerializeToString())
 
 

@@ -147,11 +147,11 @@ impl Compiled {
             stores: &self.stores,
             ancestors: &self.ancestors,
         };
-        let lowered = lowering::request(asked.cart, asked.limit_state, &reference, &mut findings);
+        let at = at.unwrap_or(now);
+        let lowered = lowering::request(asked.cart, asked.limit_state, at, &reference, &mut findings);
         let (Some(lowered), Some(sent)) = (lowered, asked.cart) else {
             return Err(findings);
         };
-        let at = at.unwrap_or(now);
         let verdicts = match asked.verdicts {
             proto::VerdictScope::None => Verdicts::None,
             proto::VerdictScope::Unspecified | proto::VerdictScope::Candidates => Verdicts::Candidates,

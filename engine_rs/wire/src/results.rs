@@ -61,7 +61,7 @@ impl Answer<'_, '_> {
     pub(crate) fn encode_explained(&self) -> Vec<u8> {
         let traces = self.evaluation.applied.iter().map(|applied| self.trace(applied)).collect();
         let mut response = self.encode();
-        response.extend(proto::ExplainResponse { result: None, traces }.encode_to_vec());
+        response.extend(proto::ExplainResponse { traces, ..Default::default() }.encode_to_vec());
         response
     }
 

@@ -10,6 +10,8 @@ use dealwright_core::model::{
 };
 use dealwright_core::symbols::{Symbol, Symbols, fold};
 use foldhash::fast::{FixedState, RandomState};
+use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use smallvec::SmallVec;
 use unicode_normalization::UnicodeNormalization;
@@ -51,26 +53,30 @@ pub(crate) struct Lowered {
     pub(crate) allowances: HashMap<Symbol, Allowance>,
 }
 
-/// Checks a cart and its limit state.
+/// Checks a cart and its limit state at an instant.
 pub(crate) fn request(
     cart: Option<&view::Cart<'_>>,
     limit_state: Option<&view::LimitState<'_>>,
+    instant: Timestamp,
     reference: &Reference<'_>,
     findings: &mut Findings,
 ) -> Option<Lowered> {
     let at = At::ROOT.field("cart");
-    let Some(cart) = cart else {
+    let Some(sent) = cart else {
         findings.add(Code::Required, &at, &[]);
         return None;
     };
-    let allowances = allowances(limit_state, reference, findings);
-    let mut intake = Intake { reference, findings };
-    let cart = intake.cart(cart, &at);
+    let cart = Intake { reference, findings: &mut *findings }.cart(sent, &at);
+    let day = cart.as_ref().map(|cart| instant.to_zoned(cart.zone.clone()).date());
+    let allowances = allowances(limit_state, sent, day, reference, findings);
     cart.filter(|_| !findings.refuse()).map(|cart| Lowered { cart, allowances })
 }
 
+/// What is left of limits for a cart on its local day. Of several entries the least of each number counts.
 fn allowances(
     limit_state: Option<&view::LimitState<'_>>,
+    cart: &view::Cart<'_>,
+    day: Option<Date>,
     reference: &Reference<'_>,
     findings: &mut Findings,
 ) -> HashMap<Symbol, Allowance> {
@@ -78,20 +84,29 @@ fn allowances(
         return HashMap::new();
     };
     let at = At::ROOT.field("limit_state");
-    let mut allowances = HashMap::with_capacity(limit_state.promotions.len());
+    let mut allowances: HashMap<Symbol, Allowance> = HashMap::with_capacity(limit_state.promotions.len());
     for (index, left) in limit_state.promotions.iter().enumerate() {
         let at = at.item("promotions", index);
-        let at_id = at.field("promotion_id");
         if left.promotion_id.is_empty() {
-            findings.add(Code::Required, &at_id, &[]);
+            findings.add(Code::Required, &at.field("promotion_id"), &[]);
         }
-        let allowance = Allowance { uses_left: left.uses_left, budget_left: left.budget_left_minor };
+        let only = date(left.date, &at.field("date"), findings);
+        let counts = (only.is_none() || only == day)
+            && (left.currency_code.is_empty() || left.currency_code == cart.currency_code)
+            && (left.store_id.is_empty() || fold(left.store_id) == fold(cart.store_id));
         let promotion = reference.symbols.find(left.promotion_id);
-        if promotion != Symbol::UNKNOWN && allowances.insert(promotion, allowance).is_some() {
-            findings.add(Code::Duplicate, &at_id, &[("value", left.promotion_id.into())]);
+        if counts && promotion != Symbol::UNKNOWN {
+            let known =
+                allowances.entry(promotion).or_insert(Allowance { uses_left: None, budget_left: None });
+            known.uses_left = least(known.uses_left, left.uses_left);
+            known.budget_left = least(known.budget_left, left.budget_left_minor);
         }
     }
     allowances
+}
+
+fn least(known: Option<i64>, given: Option<i64>) -> Option<i64> {
+    known.into_iter().chain(given).min()
 }
 
 struct Intake<'a> {

@@ -1,0 +1,342 @@
+"""Use cases of redemption: reserve, commit, release, redeem and return, and look at what was done."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from dealwright.v1 import redemption_service_pb2 as schema
+from dealwright.v1.cart_pb2 import Cart
+from dealwright.v1.evaluation_service_pb2 import EvaluateRequest
+from dealwright.v1.redemption_pb2 import LATE_COMMIT_HONOR, ON_REFUSED_DECLINE
+from dealwright.v1.result_pb2 import Result
+from google.protobuf.message import Message
+from sqlalchemy import Connection, Engine
+
+from server.actors import Actor
+from server.db.engine import plain_errors
+from server.evaluation.revisions import Revisions
+from server.evaluation.service import Active, RulesetHolder
+from server.redemption import messages, settling, store
+from server.redemption.answering import ID_CHARS_MAX, Call, complete, require_id, require_text
+from server.redemption.batching import Batcher
+from server.redemption.exhaustion import Exhaustion
+from server.redemption.expiry import give_back_expired
+from server.redemption.limits import limit_state
+from server.redemption.placing import Outcome, Placed, Placement, place
+from server.redemption.pricing import Priced, pinned_request, price
+from server.redemption.records import Records, own, read, require
+from server.redemption.returns import book_return
+from server.runtime.errors import Denied, Invalid, NotReady
+from server.runtime.metrics import Metrics
+
+LIFETIME_SECONDS = 900
+"""How long a reservation holds when the caller doesn't say."""
+
+LIFETIME_SECONDS_MAX = 7 * 24 * 3600
+
+THREADS = 8
+"""Transactions at once in a process; each needs a connection."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order for which promotions are wanted."""
+
+    call: Call
+    order_id: str
+    cart: Cart
+    language: str
+    decline: bool
+    """Whether it is off when a limit refuses a promotion."""
+    lifetime_seconds: int | None
+    """None: it is final at once."""
+    response_type: type[Message]
+
+
+class Redemptions:
+    """The redemptions of the company that is served."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        holder: RulesetHolder,
+        revisions: Revisions,
+        exhaustion: Exhaustion,
+        metrics: Metrics,
+    ) -> None:
+        self._engine = engine
+        self._records = Records(engine)
+        self._holder = holder
+        self._revisions = revisions
+        self._exhaustion = exhaustion
+        self._metrics = metrics
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="redemption")
+        self._batcher = Batcher(self._place_batch, self._in_thread, metrics.redemption_batch_size.observe)
+
+    async def reserve(self, actor: Actor, request: schema.ReserveRequest) -> bytes:
+        lifetime = request.lifetime_seconds or LIFETIME_SECONDS
+        if not 1 <= lifetime <= LIFETIME_SECONDS_MAX:
+            raise Invalid(
+                "OUT_OF_RANGE",
+                f"lifetime_seconds lies between 1 and {LIFETIME_SECONDS_MAX}",
+                field="lifetime_seconds",
+            )
+        return await self._grant(actor, "Reserve", request, lifetime, schema.ReserveResponse)
+
+    async def redeem(self, actor: Actor, request: schema.RedeemRequest) -> bytes:
+        return await self._grant(actor, "Redeem", request, None, schema.RedeemResponse)
+
+    async def commit(self, actor: Actor, request: schema.CommitRequest) -> bytes:
+        call = Call.of(actor, "Commit", request)
+        redemption_id = require_id(request.redemption_id)
+        active = await self._active_of(actor, redemption_id)
+
+        def act(connection: Connection) -> bytes:
+            def settle() -> Message:
+                locked = require(settling.lock(connection, actor.company_id, redemption_id), actor)
+                priced = None
+                if request.HasField("cart"):
+                    priced = _priced_again(connection, active, locked, request.cart)
+                honor = request.late == LATE_COMMIT_HONOR
+                settling.commit(connection, actor, locked, priced, honor=honor)
+                redemption = read(connection, actor, redemption_id)
+                result = Result.FromString(store.sale(connection, redemption_id)[1])
+                return schema.CommitResponse(redemption=redemption, result=result)
+
+            return call.once(connection, schema.CommitResponse, redemption_id, settle)
+
+        return await self._transaction("Commit", act)
+
+    async def release(self, actor: Actor, request: schema.ReleaseRequest) -> bytes:
+        return await self._in_thread(self._records.release, actor, request)
+
+    async def get(self, actor: Actor, request: schema.GetRedemptionRequest) -> bytes:
+        return (await self._in_thread(self._records.get, actor, request)).SerializeToString()
+
+    async def page(self, actor: Actor, request: schema.ListRedemptionsRequest) -> bytes:
+        return (await self._in_thread(self._records.page, actor, request)).SerializeToString()
+
+    async def take_back(self, actor: Actor, request: schema.ReturnRequest) -> bytes:
+        """Return, whose name Python has taken."""
+        call = Call.of(actor, "Return", request)
+        redemption_id = require_id(request.redemption_id)
+        active = await self._active_of(actor, redemption_id)
+
+        def act(connection: Connection) -> bytes:
+            def settle() -> Message:
+                locked = require(settling.lock(connection, actor.company_id, redemption_id), actor)
+                after, refund = book_return(connection, actor, active, locked, request)
+                granted = store.granted(connection, [redemption_id])[redemption_id]
+                return schema.ReturnResponse(redemption=messages.redemption(after, granted), refund=refund)
+
+            return call.once(connection, schema.ReturnResponse, redemption_id, settle)
+
+        return await self._transaction("Return", act)
+
+    async def limit_state(self, actor: Actor, request: schema.GetLimitStateRequest) -> bytes:
+        """What is left for a customer in a place: one query by its index, and what is in memory."""
+        active = self._active(actor)
+        _require_store(actor, request.store_id)
+
+        def act(connection: Connection) -> bytes:
+            used = (
+                store.used_by_customer(connection, actor.company_id, request.customer_id)
+                if request.customer_id
+                else {}
+            )
+            left = {
+                account: max(0, limited.limits.max_uses_per_customer - count)
+                for account, count in used.items()
+                if (limited := active.limits.promotions.get(account.promotion_id)) is not None
+                and limited.limits.HasField("max_uses_per_customer")
+            }
+            state = limit_state(left, "")
+            state.MergeFrom(self._exhaustion.state(request.store_id))
+            return schema.GetLimitStateResponse(limit_state=state).SerializeToString()
+
+        return await self._transaction("GetLimitState", act)
+
+    def close(self) -> None:
+        """Ends the threads, once nothing is asked any more."""
+        self._threads.shutdown(wait=True)
+
+    async def _grant(
+        self, actor: Actor, method: str, request: Any, lifetime: int | None, response_type: type[Message]
+    ) -> bytes:
+        call = Call.of(actor, method, request)
+        require_text(request.order_id, "order_id", ID_CHARS_MAX)
+        if not request.HasField("cart"):
+            raise Invalid("REQUIRED", "cart is required", field="cart")
+        if request.cart.vouchers:
+            raise Invalid(
+                "VOUCHERS_LOOKED_UP",
+                "send vouchers among cart.codes; they are looked up",
+                field="cart.vouchers",
+            )
+        _require_store(actor, request.cart.store_id)
+        order = Order(
+            call,
+            request.order_id,
+            request.cart,
+            request.language,
+            request.on_refused == ON_REFUSED_DECLINE,
+            lifetime,
+            response_type,
+        )
+        state = self._exhaustion.state(request.cart.store_id)
+        priced = price(self._active(actor), pinned_request(order.cart, order.language, state))
+        if priced.refused:
+            # Memory may be behind: something may have come back.
+            priced = await self._in_thread(self._price_with_used, priced)
+        if order.decline and priced.refused:
+            return await self._transaction(method, lambda connection: _decline(connection, order, priced))
+        placement = _placement(order, priced)
+        placed = await self._batcher.submit(placement)
+        if placed.outcome is Outcome.SHORT or placed.redemption_id is None:
+            return await self._in_thread(self._place_exactly, order, priced)
+        return self._answer(order, placement, placed)
+
+    def _answer(self, order: Order, placement: Placement, placed: Placed) -> bytes:
+        self._metrics.placements.labels(order.call.method, placed.outcome).inc()
+        if placed.outcome is Outcome.KNOWN:
+            return order.call.repeated(placed, order.response_type)
+        if placed.outcome is Outcome.ORDER:
+            raise settling.order_taken(order.order_id, placed.redemption_id)
+        return complete(order.response_type, placement.response, placed)
+
+    def _price_with_used(self, priced: Priced) -> Priced:
+        """Prices once more with what the database says of the limits that refused something."""
+        give_back_expired(self._engine)
+        limits = priced.bounding([verdict.promotion_id for verdict in priced.refused])
+        with plain_errors(self._engine), self._engine.connect() as connection:
+            used = store.used(connection, self._company_of(priced), list(limits))
+        return priced.with_used(used, limits)
+
+    def _place_exactly(self, order: Order, priced: Priced) -> bytes:
+        """Prices while nobody else can use the limits, so that nobody is refused while something is left."""
+        give_back_expired(self._engine)
+        limits = priced.bounding()
+        company_id = self._company_of(priced)
+        with plain_errors(self._engine), self._engine.begin() as connection:
+            exact = priced.with_used(store.lock_used(connection, company_id, limits), limits)
+            if order.decline and exact.refused:
+                return _decline(connection, order, exact)
+            placement = _placement(order, exact)
+            (placed,) = place(connection, company_id, [placement])
+        if placed.outcome is Outcome.SHORT:
+            raise RuntimeError("limits that were locked were used by somebody else")
+        return self._answer(order, placement, placed)
+
+    def _place_batch(self, batch: Sequence[Placement]) -> list[Placed]:
+        company_id = self._served()
+        with plain_errors(self._engine), self._engine.connect() as connection:
+            # The statement is its own transaction: it isn't worth two more round trips.
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            return place(connection, company_id, batch)
+
+    async def _transaction(self, method: str, act: Callable[[Connection], bytes]) -> bytes:
+        def run() -> bytes:
+            with plain_errors(self._engine), self._engine.begin() as connection:
+                return act(connection)
+
+        return await self._in_thread(run)
+
+    async def _in_thread(self, act: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, act, *arguments)
+
+    async def _active_of(self, actor: Actor, redemption_id: UUID) -> Active:
+        """The ruleset that a redemption was priced with."""
+        self._active(actor)
+
+        def revision() -> int:
+            with plain_errors(self._engine), self._engine.connect() as connection:
+                return own(store.find(connection, actor.company_id, redemption_id), actor).revision
+
+        return await self._revisions.find(await self._in_thread(revision))
+
+    def _active(self, actor: Actor) -> Active:
+        active = self._holder.active
+        if active is None:
+            raise NotReady
+        if active.company_id != actor.company_id:
+            raise Denied("OTHER_COMPANY", "the token is of another company than the one served here")
+        return active
+
+    def _served(self) -> str:
+        if self._holder.active is None:
+            raise NotReady
+        return self._holder.active.company_id
+
+    @staticmethod
+    def _company_of(priced: Priced) -> str:
+        return priced.active.company_id
+
+
+def _placement(order: Order, priced: Priced) -> Placement:
+    redemption_id = uuid4()
+    state = "committed" if order.lifetime_seconds is None else "reserved"
+    response: Any = order.response_type(
+        redemption=messages.placed(str(redemption_id), order.order_id, priced, state),
+        result=priced.result,
+        refused=priced.refused,
+    )
+    request_bytes, result_bytes = priced.pinned
+    cart = priced.request.cart
+    return Placement(
+        redemption_id,
+        order.call.actor.name,
+        order.call.actor.token_id,
+        order.call.key,
+        order.call.method,
+        order.call.request_hash,
+        cart.store_id,
+        order.order_id,
+        cart.customer.id,
+        priced.active.revision,
+        cart.currency_code,
+        priced.result.totals.discount_minor,
+        priced.result.totals.payable_minor,
+        order.lifetime_seconds,
+        request_bytes,
+        result_bytes,
+        response.SerializeToString(deterministic=True),
+        priced.granted,
+        priced.needs,
+        priced.limits,
+    )
+
+
+def _decline(connection: Connection, order: Order, priced: Priced) -> bytes:
+    """Keeps the answer that an order is off, and nothing else."""
+    declined: Any = order.response_type(result=priced.result, refused=priced.refused)
+    return order.call.once(connection, order.response_type, None, lambda: declined)
+
+
+def _priced_again(connection: Connection, active: Active, locked: settling.Reservation, cart: Cart) -> Priced:
+    """Another cart at the revision and instant of a reservation, with no more of limits than it holds."""
+    pinned = EvaluateRequest.FromString(store.sale(connection, locked.record.id)[0])
+    for field, before, now in (
+        ("cart.store_id", pinned.cart.store_id, cart.store_id),
+        ("cart.customer.id", pinned.cart.customer.id, cart.customer.id),
+        ("cart.currency_code", pinned.cart.currency_code, cart.currency_code),
+        ("cart.vouchers", len(pinned.cart.vouchers), len(cart.vouchers)),
+    ):
+        if before != now:
+            raise Invalid("CART_DIFFERS", f"{field} isn't that of the reservation", field=field)
+    request = EvaluateRequest()
+    request.CopyFrom(pinned)
+    request.cart.CopyFrom(cart)
+    every = dict.fromkeys(price(active, request).bounding(list(active.limits.promotions)), 0)
+    request.limit_state.CopyFrom(limit_state(every | settling.held(locked.holds), cart.currency_code))
+    return price(active, request)
+
+
+def _require_store(actor: Actor, store_id: str) -> None:
+    """A token for some stores acts for these alone."""
+    if actor.store_ids and store_id not in actor.store_ids:
+        raise Denied("OTHER_STORE", "the token is for other stores; name one of them", store_id=store_id)
