@@ -16,6 +16,7 @@ from server.access.rules import CHECK_SERVICE
 from server.actors import local_actor
 from server.definitions.checking import Checks
 from server.definitions.service import Definitions
+from server.definitions.tills import Tills
 from server.documents import parse_message, read_source, to_yaml
 
 group = command_group("company", "What holds for a company as a whole.")
@@ -45,6 +46,26 @@ def guardrails(
         if wanted is not None:
             checks.set_guardrails(actor, wanted, comment=comment)
         emit(to_yaml(checks.guardrails(actor)).rstrip("\n"))
+
+
+class ForceUpdate(StrEnum):
+    """Whether HTTP tills load everything anew."""
+
+    ON = "on"
+    OFF = "off"
+
+
+@group.command("force-update", epilog=EXIT_CODES)
+def force_update(
+    choice: Annotated[ForceUpdate, typer.Argument(help="On until you say off.")],
+    company: CompanyOption = None,
+) -> None:
+    """Tell tills that sync over HTTP to load all promotions anew instead of what changed."""
+    with plain_failures(), local_database() as engine:
+        actor = local_actor(company or only_company(engine))
+        Tills(engine).set_force_update(actor, forced=choice is ForceUpdate.ON)
+    wanted = "everything anew" if choice is ForceUpdate.ON else "what changed"
+    emit(f"{actor.company_id}: tills load {wanted}")
 
 
 @group.command("self-approval", epilog=EXIT_CODES)

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from dealwright.v1.promotion_pb2 import Promotion
 
+from admin.cli import promotions_pos
 from admin.cli.acting import acting
 from admin.cli.findings import of_definitions, report
 from admin.cli.local import CompanyOption
@@ -26,6 +28,16 @@ FilesArgument = Annotated[
 ]
 CommentOption = Annotated[str, typer.Option(help="Why; kept with the versions.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")]
+
+
+class Form(StrEnum):
+    """How promotions are written in files."""
+
+    YAML = "yaml"
+    POS = "pos"
+
+
+FormOption = Annotated[Form, typer.Option("--format", help="yaml, or pos for POS documents.")]
 
 
 def register(group: typer.Typer) -> None:
@@ -55,12 +67,25 @@ def import_files(
     replace: Annotated[
         bool, typer.Option("--replace", help="Make new versions of those that are there already.")
     ] = False,
+    form: FormOption = Form.YAML,
+    currency: Annotated[
+        str, typer.Option(help="With --format pos: of the amounts. Default: the one that the stores sell in.")
+    ] = "",
+    language: Annotated[str, typer.Option(help="With --format pos: of the texts.")] = "en",
     comment: CommentOption = "",
     dry_run: DryRunOption = False,
     company: CompanyOption = None,
 ) -> None:
-    """Take in what another company or an earlier day exported, as drafts; all or nothing."""
+    """Take in what another company or an earlier day exported, as drafts; all or nothing.
+
+    `--format pos` reads POS documents (docs/pos.md), and refuses those of which a part has no meaning here.
+    """
     new = None if replace else True
+    if form is Form.POS:
+        promotions_pos.import_documents(
+            files, comment, company, currency, language, replace=replace, dry_run=dry_run
+        )
+        return
     _save(files, comment, company, new=new, dry_run=dry_run)
 
 
@@ -128,9 +153,22 @@ def export(
     revision: Annotated[
         int | None, typer.Option(help="What was in force at this revision. Default: the newest versions.")
     ] = None,
+    form: FormOption = Form.YAML,
+    store: Annotated[
+        str | None, typer.Option(metavar="ID", help="With --format pos: the store that they are for.")
+    ] = None,
     company: CompanyOption = None,
 ) -> None:
-    """Write promotions as YAML that apply and publish read back to the same."""
+    """Write promotions as YAML that apply and publish read back to the same.
+
+    `--format pos` writes what is in force in a store as POS documents (docs/pos.md). Standard error says
+    which promotions no document can say, and why.
+    """
+    if form is Form.POS:
+        if to is not None or revision is not None or store is None:
+            raise typer.BadParameter("--format pos needs --store, and has neither --to nor --revision")
+        promotions_pos.export_documents(store, ids, company)
+        return
     with acting("ListPromotions", company=company) as (engine, actor):
         if revision is not None:
             published = Definitions(engine).ruleset(actor.company_id, revision).promotions

@@ -11,8 +11,10 @@ from server.actors import Actor
 from server.audit.service import Event
 from server.definitions.checks.gate import Consent, pass_test_carts
 from server.definitions.checks.test_carts import Outcome
+from server.definitions.compiling import compiled
 from server.definitions.contents import Contents, contents_at, rulesets
 from server.definitions.differences import Difference, between
+from server.definitions.store import pos as pos_store
 from server.definitions.store import references as reference_store
 from server.definitions.store import revisions as revision_store
 from server.definitions.store.revisions import Change, StoredPromotion
@@ -73,11 +75,15 @@ def revise(connection: Connection, actor: Actor, before: Contents, step: Revisin
     ruleset_before, ruleset_after = rulesets(before, after)
     warnings = require_compiling(ruleset_after, ruleset_before)
     outcomes = pass_test_carts(connection, actor, step.action, step.consent, ruleset_before, ruleset_after)
+    by_id = {promotion.id: promotion for promotion in ruleset_after.promotions}
+    now = revision_store.database_time(connection)
+    documents = compiled(connection, before, after, by_id, step.promotions, now)
     number = revision_store.take_revision(connection, actor.company_id, step.action, actor.name, step.comment)
     revision_store.append_changes(connection, actor.company_id, number, step.changes)
     if step.policy is not None:
         revision_store.insert_policy(connection, actor.company_id, number, step.policy)
     reference_store.append_references(connection, actor.company_id, number, step.references)
+    pos_store.insert_documents(connection, actor.company_id, documents)
     revision_store.notify(connection, actor.company_id, number)
     return Revised(number, tuple(warnings), tuple(between(before, after)), outcomes)
 

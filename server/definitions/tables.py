@@ -22,7 +22,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 
 from server.db.base import IDENTIFIER, metadata
 
@@ -46,6 +46,7 @@ company = Table(
     Column("id", IDENTIFIER, primary_key=True),
     Column("self_approval", Boolean, server_default=false(), nullable=False),
     Column("guardrails", JSONB, server_default=text("'{}'::jsonb"), nullable=False),
+    Column("force_update", Boolean, server_default=false(), nullable=False),
     _time("create_time"),
 )
 
@@ -142,6 +143,23 @@ reference_version = Table(
         ["revision.company_id", "revision.revision"],
         name="fk_reference_version_company_id_revision",
     ),
+)
+
+pos_document = Table(
+    "pos_document",
+    metadata,
+    Column("company_id", IDENTIFIER, primary_key=True),
+    Column("currency_code", String, primary_key=True, comment="Empty: stores that don't say theirs"),
+    Column("promotion_id", IDENTIFIER, primary_key=True),
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("document", JSONB(none_as_null=True), comment="NULL: it can't say the definition"),
+    Column("unsaid", ARRAY(String), nullable=False, comment="Fields that no document can say"),
+    ForeignKeyConstraint(
+        ["company_id", "revision"],
+        ["revision.company_id", "revision.revision"],
+        name="fk_pos_document_company_id_revision",
+    ),
+    Index("ix_pos_document_company_id_currency_code_revision", "company_id", "currency_code", "revision"),
 )
 
 change_log = Table(
