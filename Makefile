@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup release-engine demo up serve test test-fast soak lint fmt bench bench-compare bench-baseline bench-page lock clean
+.PHONY: help setup release-engine demo up serve test test-fast soak lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 BIN := .venv/bin
@@ -41,6 +41,9 @@ test-fast: setup ## Run the tests that need no database and no process of their 
 
 soak: setup ## Compare the engine with the reference evaluator on random carts: make soak SEED=1 CASES=100000
 	$(BIN)/python -m tests.differential.soak $(if $(SEED),--seed $(SEED)) $(if $(CASES),--cases $(CASES))
+
+guesses: setup ## Simulate guessing voucher codes: make guesses N=10000000
+	$(BIN)/python -m tests.vouchers.guesses $(if $(N),--guesses $(N))
 
 lint: setup ## Check formatting, types, contracts, the schema and the extension's stub
 	cargo fmt --all --check

@@ -1,8 +1,8 @@
 """Every method of the schema that asks the database, by its path: one use case each, behind every door."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from dealwright.v1 import check_service_pb2, definition_service_pb2, journal_service_pb2
+from dealwright.v1 import check_service_pb2, definition_service_pb2, journal_service_pb2, voucher_service_pb2
 from google.protobuf.descriptor import FileDescriptor
 from sqlalchemy import Engine
 
@@ -13,11 +13,18 @@ from server.definitions.promotions import Promotions
 from server.definitions.service import Definitions
 from server.journals import calls as journal_calls
 from server.journals.service import Journals
+from server.keys.service import Pepper
 from server.runtime.calls import UseCase
+from server.runtime.metrics import Metrics
+from server.runtime.settings import Settings
+from server.vouchers import calls as voucher_calls
+from server.vouchers.checks import Checked
+from server.vouchers.service import Vouchers
 
 
-def methods(engine: Engine) -> dict[str, UseCase]:
+def methods(engine: Engine, settings: Settings, metrics: Metrics) -> dict[str, UseCase]:
     """The use cases on a database, by paths such as /dealwright.v1.DefinitionService/GetPromotion."""
+    vouchers = Vouchers(engine, Pepper(settings, engine))
     return {
         **_of(
             definition_service_pb2.DESCRIPTOR,
@@ -25,6 +32,10 @@ def methods(engine: Engine) -> dict[str, UseCase]:
         ),
         **_of(check_service_pb2.DESCRIPTOR, check_calls.use_cases(Checks(engine))),
         **_of(journal_service_pb2.DESCRIPTOR, journal_calls.use_cases(Journals(engine))),
+        **_of(
+            voucher_service_pb2.DESCRIPTOR,
+            voucher_calls.use_cases(vouchers, lambda checked: _count(metrics, checked)),
+        ),
     }
 
 
@@ -32,3 +43,8 @@ def _of(file: FileDescriptor, use_cases: Mapping[str, UseCase]) -> dict[str, Use
     """The paths of the methods of a file's one service."""
     (service,) = file.services_by_name.values()
     return {f"/{service.full_name}/{name}": use_case for name, use_case in use_cases.items()}
+
+
+def _count(metrics: Metrics, checked: Iterable[Checked]) -> None:
+    for each in checked:
+        metrics.voucher_checks.labels(each.outcome).inc()

@@ -1,4 +1,4 @@
-"""The API as a process of its own, with its own metrics and its own copy of the tokens."""
+"""The API as a process of its own, with its own copy of the tokens."""
 
 import asyncio
 
@@ -19,8 +19,10 @@ log = structlog.get_logger()
 class Standalone:
     """One process of the admin layer."""
 
-    def __init__(self, settings: Settings, methods: Methods, grants: Grants, answers: Answers) -> None:
-        self.metrics = Metrics()
+    def __init__(
+        self, settings: Settings, methods: Methods, grants: Grants, answers: Answers, metrics: Metrics
+    ) -> None:
+        self.metrics = metrics
         self.metrics_address = settings.metrics_address
         self.ready = False
         self._settings = settings

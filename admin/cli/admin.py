@@ -13,6 +13,7 @@ from server.db.database import database
 from server.methods import methods
 from server.runtime import logs
 from server.runtime.app import run
+from server.runtime.metrics import Metrics
 
 
 def admin(as_json: JsonOption = False) -> None:
@@ -24,7 +25,9 @@ def admin(as_json: JsonOption = False) -> None:
         logs.configure(settings.log_format, settings.log_level)
         engine = resources.enter_context(database(settings))
         require_schema(engine)
-        part = Standalone(settings, methods(engine), Grants(Access(engine)), Answers(engine))
+        metrics = Metrics()
+        use_cases = methods(engine, settings, metrics)
+        part = Standalone(settings, use_cases, Grants(Access(engine)), Answers(engine), metrics)
 
         def announce() -> None:
             where = {"api": f"http://{part.address}", "metrics": f"http://{part.metrics_address}/metrics"}

@@ -36,6 +36,7 @@ COMMANDS = {
     "test-carts": "test_carts",
     "reference": "reference",
     "redemption": "redemption",
+    "voucher": "voucher",
     "company": "company",
     "token": "token",
     "user": "user",

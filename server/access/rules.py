@@ -33,6 +33,7 @@ PUBLIC = Rule(public=True)
 DEFINITION_SERVICE = "dealwright.v1.DefinitionService"
 CHECK_SERVICE = "dealwright.v1.CheckService"
 REDEMPTION_SERVICE = "dealwright.v1.RedemptionService"
+VOUCHER_SERVICE = "dealwright.v1.VoucherService"
 
 _SERVICES: dict[str, dict[str, Rule]] = {
     "dealwright.v1.EvaluationService": {
@@ -84,6 +85,19 @@ _SERVICES: dict[str, dict[str, Rule]] = {
         "GetRedemption": Rule(PRICING),
         "ListRedemptions": Rule(PRICING),
         "GetLimitState": Rule(PRICING),
+    },
+    VOUCHER_SERVICE: {
+        "CheckVouchers": Rule(PRICING),
+        "LookUpVouchers": Rule(READERS),
+        "GetBatch": Rule(READERS),
+        "ListBatches": Rule(READERS),
+        "GenerateVouchers": Rule(PUBLISHERS),
+        "ImportVouchers": Rule(PUBLISHERS),
+        # Whoever has the codes can spend them.
+        "ExportVouchers": Rule(PUBLISHERS),
+        "SealBatch": Rule(OPERATORS),
+        "DisableBatch": Rule(OPERATORS),
+        "DisableVoucher": Rule(OPERATORS),
     },
     "grpc.health.v1.Health": {"Check": PUBLIC, "List": PUBLIC, "Watch": PUBLIC},
     # The schema is no secret.

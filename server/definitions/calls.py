@@ -16,6 +16,7 @@ from server.definitions.service import Definitions
 from server.definitions.store.promotions import Filter
 from server.definitions.transitions import Target
 from server.documents import to_value
+from server.runtime import paging
 from server.runtime.calls import UseCase
 from server.runtime.errors import Invalid
 
@@ -23,8 +24,6 @@ ACTIONS = {
     transition.method: action for action, transition in TRANSITIONS.items() if action is not Action.UPDATE
 }
 """The methods that do something with promotions."""
-
-_NUMBER_DIGITS_MAX = 18
 
 
 def use_cases(promotions: Promotions, definitions: Definitions) -> dict[str, UseCase]:
@@ -143,14 +142,16 @@ class DefinitionCalls:
     def history(self, actor: Actor, request: schema.ListHistoryRequest) -> Message:
         size = size_of_page(request.page_size)
         entries = self._promotions.history(
-            actor, request.promotion_id, _number(request.page_token, "page_token"), size
+            actor, request.promotion_id, paging.given_out(request.page_token, "page_token"), size
         )
         more = str(entries[0].number) if len(entries) == size and entries[0].number > 1 else ""
         return schema.ListHistoryResponse(entries=map(messages.history_entry, entries), next_page_token=more)
 
     def revisions(self, actor: Actor, request: schema.ListRevisionsRequest) -> Message:
         size = size_of_page(request.page_size)
-        found = self._definitions.revisions(actor.company_id, _number(request.page_token, "page_token"), size)
+        found = self._definitions.revisions(
+            actor.company_id, paging.given_out(request.page_token, "page_token"), size
+        )
         more = str(found[-1].revision) if found and found[-1].revision > 1 else ""
         return schema.ListRevisionsResponse(revisions=map(messages.revision, found), next_page_token=more)
 
@@ -168,16 +169,7 @@ def _done(done: Revised, response: type[Message]) -> Message:
 
 def etag_number(text: str) -> int | None:
     """The number that stands for what was read; None for an empty etag."""
-    return _number(text, "etag")
-
-
-def _number(text: str, field: str) -> int | None:
-    """A number that was given out as a text; None for an empty one."""
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= _NUMBER_DIGITS_MAX):
-        raise Invalid("NOT_GIVEN_OUT", f"send the {field} as it was received", field=field)
-    return int(text)
+    return paging.given_out(text, "etag")
 
 
 def _named(known: dict[Any, State] | dict[Any, Review], value: int, field: str) -> Any:
@@ -188,6 +180,4 @@ def _named(known: dict[Any, State] | dict[Any, Review], value: int, field: str) 
 
 def size_of_page(asked: int) -> int:
     """The size of a page, or a refusal of one that no page has."""
-    if not 0 <= asked <= PAGE_SIZE_MAX:
-        raise Invalid("OUT_OF_RANGE", f"a page has 1 to {PAGE_SIZE_MAX} items", field="page_size")
-    return asked or PAGE_SIZE
+    return paging.size(asked, PAGE_SIZE, PAGE_SIZE_MAX)

@@ -69,7 +69,7 @@ class Application:
         self.settings = settings
         self.metrics = Metrics()
         self.grants = Grants(Access(engine))
-        self.methods = methods(engine)
+        self.methods = methods(engine, settings, self.metrics)
         self._definitions = Definitions(engine)
         self._published = asyncio.Event()
         self.holder = RulesetHolder(self._definitions, self.metrics, settings.company)

@@ -108,6 +108,12 @@ class Metrics:
             ("invariant",),
             registry=registry,
         )
+        self.voucher_checks = Counter(
+            "dealwright_voucher_checks",
+            "Codes that were checked: hit, miss, or malformed by their check symbols.",
+            ("outcome",),
+            registry=registry,
+        )
         Gauge(
             "dealwright_build_info",
             "Always 1; the labels say what runs.",

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -152,11 +153,11 @@ class Maker:
         random = hmac.digest(self._seed, number.to_bytes(8), "sha256")
         return self.codes.complete(self._batch.prefix, random_letters(random, self._batch.random_chars))
 
-    def all(self) -> Iterator[Code]:
-        """Every code that the batch has so far, in the order in which they were made."""
+    def all(self, skip: int = 0) -> Iterator[Code]:
+        """Every code that the batch has so far but the first few, in the order in which they were made."""
         skipped = set(self._batch.skipped)
         made = (number for number in range(self._batch.next_number) if number not in skipped)
-        for place, number in enumerate(made):
+        for place, number in enumerate(islice(made, skip, None), start=skip):
             yield Code(self.text(number), customer_at(self._batch, place))
 
 

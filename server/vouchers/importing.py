@@ -34,8 +34,8 @@ class GivenRow:
     line: int
     code: str
     customer_id: str = ""
-    max_uses: int | str = ""
-    """Empty: as the batch says."""
+    max_uses: int | str | None = None
+    """None or empty: as the batch says."""
     end_time: datetime | str | None = None
     """None or empty: as the batch says."""
 
@@ -139,8 +139,8 @@ def _voucher(codes: Codes, batch: Batch, row: GivenRow) -> NewVoucher:
     )
 
 
-def _uses(given: int | str, default: int) -> int:
-    if given in ("", 0):
+def _uses(given: int | str | None, default: int) -> int:
+    if given is None or given == "":
         return default
     try:
         uses = int(given)

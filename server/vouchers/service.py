@@ -114,7 +114,7 @@ class Vouchers:
                 )
             return batch, report
 
-    def export(self, actor: Actor, batch_id: int) -> tuple[Batch, Iterator[Code]]:
+    def export(self, actor: Actor, batch_id: int, skip: int = 0) -> tuple[Batch, Iterator[Code]]:
         """The codes of a batch in plain letters, as long as it isn't sealed. The audit log has who took
         them."""
         with plain_errors(self._engine), self._engine.begin() as connection:
@@ -124,7 +124,7 @@ class Vouchers:
             if batch.salt is None:
                 raise Refusal("BATCH_SEALED", f"batch {batch_id} is sealed: its codes can't be had again")
             audit.append(connection, actor, [_event("export", batch, after={"codes": batch.made})])
-        return batch, Maker(self._pepper, batch, batch.salt).all()
+        return batch, Maker(self._pepper, batch, batch.salt).all(skip)
 
     def seal(self, actor: Actor, batch_id: int) -> Batch:
         """Forgets what the codes of a batch could be made again from. They go on working."""

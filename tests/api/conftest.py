@@ -26,7 +26,7 @@ async def api(database: Engine) -> AsyncIterator[People]:
     grants, metrics = Grants(Access(database)), Metrics()
     await grants.refresh()
     settings = Settings(admin_address=Address("127.0.0.1", 0), drain_seconds=5)
-    server = AdminServer(settings, methods(database), grants, Answers(database), metrics)
+    server = AdminServer(settings, methods(database, settings, metrics), grants, Answers(database), metrics)
     await server.start()
     try:
         async with httpx.AsyncClient(base_url=f"http://{server.address}", timeout=CALL_SECONDS) as client:

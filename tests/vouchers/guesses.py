@@ -23,7 +23,7 @@ from server.vouchers.throttling import LOCKOUTS, Count, Kind, missed
 ENFORCED = dict(LOCKOUTS)
 """The rules that the simulated service keeps to; what is promised are those of the program."""
 
-CUSTOMERS, DEVICES, ADDRESSES, TOKENS = 50_000, 2_000, 20_000, 3
+CUSTOMERS, DEVICES, ADDRESSES, TOKENS = 50_000, 2_000, 20_000, 300
 PAUSE = timedelta(milliseconds=2)
 """The least time between two attempts of all attackers together: 500 a second."""
 
