@@ -5,6 +5,7 @@ mod basket;
 mod company;
 mod compound;
 mod parts;
+mod rest;
 mod search;
 mod shadow;
 mod unroll;

@@ -2,12 +2,21 @@
 
 use std::cell::Cell;
 
+use super::rest::Rest;
 use super::shadow::{Market, Proposal, Shadow};
 use super::{Choice, Moment, Plan, Proof, Stop, Walk};
 use crate::apply::{most_worth, sets_at_most};
 use crate::model::Benefit;
 use crate::reason::{Because, Reason};
 use crate::units::Prices;
+
+/// So many nodes are looked at before prices are found anew at each: most searches have ended by then.
+const HAGGLE_FROM_NODE: i64 = 32;
+/// Rounds of finding prices for one node.
+const HAGGLE_ROUNDS: usize = 4;
+/// It is given up after so many tries, and this many more for each node that could be left for it.
+const HAGGLE_TRIES: u32 = 64;
+const HAGGLE_SHARE: u32 = 4;
 
 /// A part of the search that is still to be looked at: the plans that go on from a walk.
 struct Node {
@@ -85,6 +94,9 @@ fn search(choice: &Choice<'_>, list: &Prices, nodes_max: i64) -> Found {
         units_matter: choice.units_matter(),
         compounds: choice.compounds(),
         shadow: None,
+        market: None,
+        prices: Cell::default(),
+        haggled: Cell::default(),
         best: None,
         proposed: None,
         nodes: 0,
@@ -120,6 +132,12 @@ struct Search<'a> {
     compounds: bool,
     /// Worked out once there is a plan to beat.
     shadow: Option<Shadow>,
+    /// What shadow prices are found on.
+    market: Option<Market>,
+    /// The prices that were good for the node before: those of the next one are seldom far away.
+    prices: Cell<Vec<i64>>,
+    /// For how many nodes prices were found anew, and how many of those were left for it.
+    haggled: Cell<(u32, u32)>,
     best: Option<Walk>,
     /// A plan that was found by other means: no worse one needs to be looked at.
     proposed: Option<Walk>,
@@ -157,7 +175,8 @@ impl Search<'_> {
             }
             if self.nodes >= self.nodes_max {
                 let bound = self.most_step_by_step(&node, i64::MAX).min(self.most(&node));
-                self.left = self.left.max(bound);
+                let at_better_prices = self.most_at_better_prices(&node, self.target(best));
+                self.left = self.left.max(at_better_prices.map_or(bound, |most| most.min(bound)));
                 return;
             }
         }
@@ -195,10 +214,35 @@ impl Search<'_> {
         if most <= target {
             return self.compare(most, target, node, best);
         }
-        if node.unhindered == node.walk.benefit && !self.units_matter {
-            return Outlook::Better;
+        let is_unhindered = node.unhindered == node.walk.benefit && !self.units_matter;
+        if !is_unhindered {
+            let most = self.most_step_by_step(node, target);
+            if most <= target {
+                return self.compare(most, target, node, best);
+            }
         }
-        self.compare(self.most_step_by_step(node, target), target, node, best)
+        match self.most_at_better_prices(node, target) {
+            Some(most) if most <= target => self.compare(most, target, node, best),
+            _ => Outlook::Better,
+        }
+    }
+
+    /// The most that plans behind a node come to, at shadow prices found for what is left there. Only asked for in
+    /// searches that turn out to be long, and while it tells something.
+    fn most_at_better_prices(&self, node: &Node, target: i64) -> Option<i64> {
+        let (asked, told) = self.haggled.get();
+        if self.nodes < HAGGLE_FROM_NODE || asked > HAGGLE_TRIES.saturating_add(HAGGLE_SHARE * told) {
+            return None;
+        }
+        let (market, shadow) = (self.market.as_ref()?, self.shadow.as_ref()?);
+        let rest = Rest::behind(self.choice, market, &node.walk, node.depth, node.sets_max);
+        let mut prices = self.prices.take();
+        let known = target.saturating_sub(node.walk.benefit);
+        let together = rest.haggle(&mut prices, known, HAGGLE_ROUNDS, |_, _| ());
+        self.prices.set(prices);
+        let most = shadow.bound_of(&node.walk, node.depth, together);
+        self.haggled.set((asked.saturating_add(1), told.saturating_add(u32::from(most <= target))));
+        Some(most)
     }
 
     /// The most that plans behind a node come to, by what each stop still can give; more than enough is told as
@@ -275,7 +319,7 @@ impl Search<'_> {
     fn look_around(&mut self) {
         let market = Market::of(self.choice, &self.own, self.list);
         let mut prices = market.free();
-        if market.bound(&prices) > self.known() {
+        if Rest::whole(&market).bound(&prices) > self.known() {
             self.propose(&market.dearest(self.choice));
             let suggested;
             (prices, suggested) = market.prices(self.choice, self.known());
@@ -284,6 +328,8 @@ impl Search<'_> {
             }
         }
         self.shadow = Some(Shadow::at(self.choice, &market, &prices));
+        self.prices.set(prices);
+        self.market = Some(market);
     }
 
     /// The benefit of the best plan known.

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::Choice;
 use super::basket::Basket;
+use super::rest::Rest;
 use super::walk::Walk;
 use crate::model::{Benefit, Exclusive, Promotion, SetOffer};
 use crate::symbols::Symbol;
@@ -14,8 +15,6 @@ use crate::units::Prices;
 
 /// How often prices are made better. They are good enough long before they are exact.
 const ROUNDS: usize = 60;
-/// After so many rounds that made nothing better, steps are halved.
-const PATIENCE: usize = 4;
 /// So often prices on the way are asked for a plan.
 const ROUNDS_A_SUGGESTION: usize = 4;
 /// Slots of several lines that are told apart; more of them are left out, which only loosens the bound.
@@ -180,41 +179,20 @@ impl Market {
     /// best plan that prices on the way there suggest, if there can be a better one.
     pub(super) fn prices(&self, choice: &Choice<'_>, known: i64) -> (Vec<i64>, Option<Proposal>) {
         let mut prices = self.prices_of_groups();
-        if self.bound(&prices) <= known {
+        if Rest::whole(self).bound(&prices) <= known {
             return (prices, None);
         }
         let mut suggested = self.basket(choice, &prices);
-        let mut best = (self.bound(&prices), prices.clone());
-        let (mut halvings, mut idle) = (0, 0);
-        for round in 1..=ROUNDS {
-            let over = self.demand_over_supply(&prices);
-            let slope: i128 = over.iter().map(|over| i128::from(*over) * i128::from(*over)).sum();
-            let room = i128::from(self.bound(&prices)) - i128::from(known);
-            if slope == 0 || room <= 0 {
-                break;
-            }
-            for (price, over) in prices.iter_mut().zip(over) {
-                let step = room * i128::from(over) / slope / (1 << halvings);
-                *price = i64::try_from((i128::from(*price) + step).max(0)).unwrap_or(i64::MAX);
-            }
-            let bound = self.bound(&prices);
-            if bound < best.0 {
-                best = (bound, prices.clone());
-                idle = 0;
-            } else {
-                idle += 1;
-            }
-            if idle == PATIENCE {
-                (halvings, idle) = (halvings + 1, 0);
-                prices.clone_from(&best.1);
-            }
+        Rest::whole(self).haggle(&mut prices, known, ROUNDS, |round, prices| {
             if round % ROUNDS_A_SUGGESTION == 0 {
-                let basket = self.basket(choice, &prices);
-                suggested = if basket.worth > suggested.worth { basket } else { suggested };
+                let basket = self.basket(choice, prices);
+                if basket.worth > suggested.worth {
+                    suggested = basket;
+                }
             }
-        }
+        });
         suggested.exchange_all();
-        (best.1, Some(suggested.sets))
+        (prices, Some(suggested.sets))
     }
 
     /// Each group in turn costs what its two best members have in the middle.
@@ -223,7 +201,7 @@ impl Market {
         for group in 0..self.groups.len() {
             let (mut first, mut second) = (0, 0);
             for contender in self.contenders.iter().filter(|contender| contender.groups.contains(&group)) {
-                let gain = contender.gain(&prices);
+                let gain = contender.gain_in_all(&prices);
                 second = second.max(gain.min(first));
                 first = first.max(gain);
             }
@@ -234,35 +212,6 @@ impl Market {
         prices
     }
 
-    /// No plan has more benefit, promotions that stand alone in the order left aside.
-    pub(super) fn bound(&self, prices: &[i64]) -> i64 {
-        let stock = prices.iter().zip(&self.supply).map(|(price, supply)| price.saturating_mul(*supply));
-        let gains = self.contenders.iter().map(|contender| contender.gain(prices));
-        stock.chain(gains).fold(0, i64::saturating_add)
-    }
-
-    /// How much more of each scarce thing is asked for at some prices than there is, 0 where it costs nothing
-    /// and isn't asked for.
-    fn demand_over_supply(&self, prices: &[i64]) -> Vec<i64> {
-        let mut over: Vec<i64> = self.supply.iter().map(|supply| -supply).collect();
-        let mut ask = |thing: usize, count: i64| {
-            if let Some(over) = over.get_mut(thing) {
-                *over = over.saturating_add(count);
-            }
-        };
-        for contender in self.contenders.iter().filter(|contender| contender.gain(prices) > 0) {
-            contender.groups.iter().for_each(|group| ask(*group, 1));
-            let sets = if contender.gain_of_set(prices) > 0 { contender.times } else { 0 };
-            contender.units.iter().for_each(|(pool, count)| ask(*pool, count.saturating_mul(sets)));
-        }
-        for (over, price) in over.iter_mut().zip(prices) {
-            if *price == 0 {
-                *over = (*over).max(0);
-            }
-        }
-        over
-    }
-
     /// A plan of the promotions that are worth most.
     pub(super) fn dearest(&self, choice: &Choice<'_>) -> Proposal {
         self.basket(choice, &self.free()).sets
@@ -270,7 +219,7 @@ impl Market {
 
     /// The promotions that gain most above some prices, one after another, as long as they can be had together.
     fn basket<'a>(&'a self, choice: &'a Choice<'a>, prices: &[i64]) -> Basket<'a> {
-        let gain = |(place, of): (usize, &Contender)| (std::cmp::Reverse(of.gain(prices)), place);
+        let gain = |(place, of): (usize, &Contender)| (std::cmp::Reverse(of.gain_in_all(prices)), place);
         let mut order: Vec<_> = self.contenders.iter().enumerate().map(gain).collect();
         order.sort_unstable();
         let mut basket = Basket::new(choice, self);
@@ -290,7 +239,7 @@ impl Contender {
     fn at(&self, prices: &[i64]) -> Gain {
         let groups = self.groups.iter().filter_map(|group| prices.get(*group));
         Gain {
-            in_all: self.gain(prices),
+            in_all: self.gain_in_all(prices),
             of_set: self.gain_of_set(prices).saturating_add(self.incomplete),
             times: self.times,
             groups: groups.fold(0, |sum: i64, price| sum.saturating_add(*price)),
@@ -299,7 +248,7 @@ impl Contender {
     }
 
     /// What a set gives above the price of its units.
-    fn gain_of_set(&self, prices: &[i64]) -> i64 {
+    pub(super) fn gain_of_set(&self, prices: &[i64]) -> i64 {
         let price =
             |(pool, count): &(usize, i64)| prices.get(*pool).map_or(0, |price| price.saturating_mul(*count));
         let cost = self.units.iter().map(price).fold(0, i64::saturating_add);
@@ -307,8 +256,13 @@ impl Contender {
     }
 
     /// What it gives in all, above the price of all that it uses.
-    fn gain(&self, prices: &[i64]) -> i64 {
-        let sets = self.gain_of_set(prices).saturating_mul(self.times).saturating_add(self.incomplete);
+    fn gain_in_all(&self, prices: &[i64]) -> i64 {
+        self.gain(prices, self.times)
+    }
+
+    /// What it gives at most with so many sets, above the price of all that they use.
+    pub(super) fn gain(&self, prices: &[i64], times: i64) -> i64 {
+        let sets = self.gain_of_set(prices).saturating_mul(times).saturating_add(self.incomplete);
         let groups = self.groups.iter().filter_map(|group| prices.get(*group));
         sets.min(self.own).saturating_sub(groups.fold(0, |sum: i64, price| sum.saturating_add(*price))).max(0)
     }
@@ -355,9 +309,6 @@ impl Shadow {
 
     /// No plan that goes on from a walk has more benefit; of the next stop it has at most so many sets.
     pub(super) fn bound(&self, walk: &Walk, depth: usize, sets_max: i64) -> i64 {
-        if walk.stands_alone() {
-            return walk.benefit;
-        }
         let at = |values: &[i64], depth: usize| values.get(depth).copied().unwrap_or(0);
         let ahead = match self.gains.get(depth) {
             Some(gain) if gain.times > sets_max => {
@@ -365,8 +316,15 @@ impl Shadow {
             }
             _ => at(&self.ahead, depth),
         };
-        let together = self.stock(walk, depth).saturating_add(ahead);
-        let alone = if walk.lowers_nothing() { at(&self.alone, depth) } else { 0 };
+        self.bound_of(walk, depth, self.stock(walk, depth).saturating_add(ahead))
+    }
+
+    /// The same, where what can still be taken together comes to so much.
+    pub(super) fn bound_of(&self, walk: &Walk, depth: usize, together: i64) -> i64 {
+        if walk.stands_alone() {
+            return walk.benefit;
+        }
+        let alone = if walk.lowers_nothing() { self.alone.get(depth).copied().unwrap_or(0) } else { 0 };
         walk.benefit.saturating_add(together.max(alone))
     }
 
