@@ -13,6 +13,7 @@ from server.access.grants import Grants
 from server.answers.service import Answers
 from server.runtime.metrics import Metrics
 from server.runtime.settings import Address, AddressTaken, Settings
+from server.runtime.tls import certificate_of
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 """The names of this machine to itself, under which the API may always be called."""
@@ -32,12 +33,19 @@ class AdminServer:
         settings.refuse_plaintext()
         self.address = settings.admin_address
         self._settings = settings
+        self._certificate = certificate_of(settings, metrics.certificate_expiry)
         self._application = application(methods, grants, answers, metrics, _hosts(settings))
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"{'https' if self._certificate else 'http'}://{self.address}"
+
     async def start(self) -> None:
         """Listens, and answers from then on."""
+        certificate = self._certificate
         listener = _listen(self.address)
         self.address = Address(self.address.host, listener.getsockname()[1])
         self._server = _Server(
@@ -50,6 +58,7 @@ class AdminServer:
                 server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=max(1, round(self._settings.drain_seconds)),
+                ssl_context_factory=(lambda *_: certificate.http_context()) if certificate else None,
             )
         )
         self._task = asyncio.create_task(self._server.serve([listener]))

@@ -11,7 +11,7 @@ from server.answers.service import Answers
 from server.runtime.metrics import Metrics
 from server.runtime.monitoring import Monitoring
 from server.runtime.refreshing import keep_fresh
-from server.runtime.settings import Address, Settings
+from server.runtime.settings import Settings
 
 log = structlog.get_logger()
 
@@ -32,8 +32,8 @@ class Standalone:
         self._refreshing: asyncio.Task[None] | None = None
 
     @property
-    def address(self) -> Address:
-        return self._server.address
+    def url(self) -> str:
+        return self._server.url
 
     async def start(self) -> None:
         """Reads the tokens, and listens."""
@@ -48,7 +48,7 @@ class Standalone:
         )
         await self._server.start()
         self.ready = True
-        log.info("serving", api=str(self._server.address), metrics=str(self.metrics_address))
+        log.info("serving", api=self.url, metrics=str(self.metrics_address))
 
     async def drain(self) -> None:
         """Answers what was asked, and notes which tokens were used."""

@@ -30,7 +30,7 @@ def admin(as_json: JsonOption = False) -> None:
         part = Standalone(settings, use_cases, Grants(Access(engine)), Answers(engine), metrics)
 
         def announce() -> None:
-            where = {"api": f"http://{part.address}", "metrics": f"http://{part.metrics_address}/metrics"}
+            where = {"api": part.url, "metrics": f"http://{part.metrics_address}/metrics"}
             if as_json:
                 emit_json(where, indent=None)
             else:

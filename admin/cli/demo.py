@@ -60,6 +60,10 @@ def demo(
             settings = replace(
                 settings,
                 company=published.company_id,
+                # The demo speaks with itself, and what it suggests trying is without TLS.
+                tls_certificate=None,
+                tls_key=None,
+                tls_client_ca=None,
                 grpc_address=_free(settings.grpc_address),
                 metrics_address=_free(settings.metrics_address),
                 admin_address=_free(settings.admin_address),
@@ -111,7 +115,7 @@ def _what_to_try(application: Application, api: AdminServer, request: EvaluateRe
     small.cart.lines.append(request.cart.lines[0])
     return (
         f"  curl -s {where['metrics']} | grep dealwright_\n"
-        f"  curl -s http://{api.address}/openapi.json\n"
+        f"  curl -s {api.url}/openapi.json\n"
         f"  grpcurl -plaintext {where['grpc']} list\n"
         f"  grpcurl -plaintext -d '{to_json(small)}' {where['grpc']} dealwright.v1.EvaluationService/Evaluate"
     )

@@ -66,6 +66,8 @@ def _checks() -> Iterator[Check]:
     yield Check("settings", True, "every DEALWRIGHT_* variable is usable")
     for remark in unknown_variables():
         yield Check("settings", False, remark, needed=False)
+    if settings.tls_certificate is not None:
+        yield _guarded("certificate", lambda: _certificate(settings))
     yield _guarded("database", lambda: _database(settings))
     yield _port("grpc port", settings.grpc_address)
     yield _port("metrics port", settings.metrics_address)
@@ -92,6 +94,14 @@ def _engine() -> Check:
     fine = dealwright_engine.VERSION == program == stubs
     detail = f"engine {dealwright_engine.VERSION}, program {program}, messages {stubs}"
     return Check("engine", fine, f"{detail}, rule language {dealwright_engine.RULE_LANGUAGE}")
+
+
+def _certificate(settings: Settings) -> Check:
+    from server.runtime.metrics import Metrics
+    from server.runtime.tls import certificate_of
+
+    certificate_of(settings, Metrics().certificate_expiry)
+    return Check("certificate", True, f"{settings.tls_certificate} can be used")
 
 
 def _database(settings: Settings) -> Check:

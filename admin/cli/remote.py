@@ -16,7 +16,11 @@ CALL_SECONDS = 10.0
 
 ServerOption = Annotated[
     str | None,
-    typer.Option("--server", metavar="HOST:PORT", help="Ask a running service, which has every revision."),
+    typer.Option(
+        "--server",
+        metavar="HOST:PORT",
+        help="Ask a running service, which has every revision; with TLS, except on this machine.",
+    ),
 ]
 
 
@@ -24,11 +28,15 @@ ServerOption = Annotated[
 def service(address: str) -> Iterator["EvaluationServiceStub"]:
     """A stub of the service; what it refuses ends the command with its sentence."""
     import grpc
+    from dealwright.connection import Connection, Unusable
     from dealwright.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 
     try:
-        with grpc.insecure_channel(address) as channel:
+        with Connection(address).channel() as channel:
             yield EvaluationServiceStub(channel)
+    except Unusable as error:
+        say(visible(str(error)))
+        raise typer.Exit(ExitCode.USAGE) from error
     except grpc.RpcError as error:
         say(visible(f"{address}: {error.details()} [{error.code().name.lower()}]"))
         refused = error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND)

@@ -56,7 +56,7 @@ def announcement(
     def announce() -> None:
         where = addresses(application)
         if api is not None:
-            where["api"] = f"http://{api.address}"
+            where["api"] = api.url
         if as_json:
             emit_json({**where, "ready": application.ready}, indent=None)
             return

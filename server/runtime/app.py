@@ -34,6 +34,7 @@ from server.runtime.monitoring import Monitoring
 from server.runtime.observation import ObservedServer
 from server.runtime.refreshing import keep_fresh
 from server.runtime.settings import Address, AddressTaken, Settings
+from server.runtime.tls import Certificate, certificate_of
 
 log = structlog.get_logger()
 
@@ -68,6 +69,7 @@ class Application:
         settings.refuse_open_access()
         self.settings = settings
         self.metrics = Metrics()
+        self._certificate = certificate_of(settings, self.metrics.certificate_expiry)
         self.grants = Grants(Access(engine))
         self.methods = methods(engine, settings, self.metrics)
         self._definitions = Definitions(engine)
@@ -95,7 +97,7 @@ class Application:
     async def start(self) -> None:
         """Listens. The first ruleset is loaded before calls are accepted, if the database has one."""
         self._server = self._build_server()
-        self.grpc_address = _listen(self._server, self.settings.grpc_address)
+        self.grpc_address = _listen(self._server, self.settings.grpc_address, self._certificate)
         self._monitoring = Monitoring(
             self.settings.metrics_address, self.metrics.registry, lambda: self.ready
         )
@@ -212,9 +214,12 @@ async def run(parts: Sequence[Part], started: Callable[[], None], release: Calla
     os._exit(0)
 
 
-def _listen(server: grpc.aio.Server, address: Address) -> Address:
+def _listen(server: grpc.aio.Server, address: Address, certificate: Certificate | None) -> Address:
     try:
-        port = server.add_insecure_port(str(address))
+        if certificate is None:
+            port = server.add_insecure_port(str(address))
+        else:
+            port = server.add_secure_port(str(address), certificate.grpc_credentials())
     except RuntimeError as error:
         raise AddressTaken(
             f"gRPC can't listen on {address}; if something else runs there, set DEALWRIGHT_GRPC_ADDRESS"

@@ -66,6 +66,11 @@ class Metrics:
             "Unix time at which the active ruleset was last known to be the newest.",
             registry=registry,
         )
+        self.certificate_expiry = Gauge(
+            "dealwright_certificate_expiry_timestamp_seconds",
+            "Unix time at which the certificate for TLS expires; 0 without TLS.",
+            registry=registry,
+        )
         self.journal_replays = Counter(
             "dealwright_journal_replays",
             "Sales of tills that were priced again, by what it gave: same, drifted or unverified.",

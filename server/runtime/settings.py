@@ -78,6 +78,14 @@ class Settings:
     admin_hosts: tuple[str, ...] = ()
     """DEALWRIGHT_ADMIN_HOSTS: names, with commas between, under which the HTTP API may be called beside this
     machine's own and that of its address."""
+    tls_certificate: Path | None = None
+    """DEALWRIGHT_TLS_CERTIFICATE: the PEM file of the certificate and those between it and its authority.
+    gRPC and the HTTP API listen with TLS then; a file written anew holds from the next connection on."""
+    tls_key: Path | None = None
+    """DEALWRIGHT_TLS_KEY: the PEM file with the private key of that certificate, without a passphrase."""
+    tls_client_ca: Path | None = None
+    """DEALWRIGHT_TLS_CLIENT_CA: the PEM file of the authorities of which every caller needs a certificate.
+    Unset: callers show none."""
     allow_plaintext: bool = False
     """DEALWRIGHT_ALLOW_PLAINTEXT: 1 lets gRPC and the HTTP API listen without TLS where other machines can
     reach them."""
@@ -114,6 +122,9 @@ class Settings:
             metrics_address=reader.address("DEALWRIGHT_METRICS_ADDRESS", default.metrics_address),
             admin_address=reader.address("DEALWRIGHT_ADMIN_ADDRESS", default.admin_address),
             admin_hosts=reader.hosts("DEALWRIGHT_ADMIN_HOSTS"),
+            tls_certificate=reader.path("DEALWRIGHT_TLS_CERTIFICATE"),
+            tls_key=reader.path("DEALWRIGHT_TLS_KEY"),
+            tls_client_ca=reader.path("DEALWRIGHT_TLS_CLIENT_CA"),
             allow_plaintext=reader.choice("DEALWRIGHT_ALLOW_PLAINTEXT", ("0", "1"), "0") == "1",
             token=environment.get("DEALWRIGHT_TOKEN") or None,
             access=reader.choice("DEALWRIGHT_ACCESS", ACCESS, default.access),
@@ -124,21 +135,28 @@ class Settings:
             log_format=reader.choice("DEALWRIGHT_LOG_FORMAT", LOG_FORMATS, default.log_format),
             log_level=reader.choice("DEALWRIGHT_LOG_LEVEL", LOG_LEVELS, default.log_level),
         )
+        if (settings.tls_certificate is None) != (settings.tls_key is None):
+            reader.problems.append("DEALWRIGHT_TLS_CERTIFICATE and DEALWRIGHT_TLS_KEY need each other")
+        elif settings.tls_client_ca and not settings.tls_certificate:
+            reader.problems.append("DEALWRIGHT_TLS_CLIENT_CA needs DEALWRIGHT_TLS_CERTIFICATE")
         if reader.problems:
             raise SettingsError("; ".join(reader.problems))
         return settings
 
     def refuse_plaintext(self) -> None:
-        """There is no TLS here yet, so all listens on loopback only, unless that is explicitly accepted."""
+        """Without TLS all listens on loopback only, unless that is explicitly accepted."""
+        if self.tls_certificate or self.allow_plaintext:
+            return
         listening = {
             "DEALWRIGHT_GRPC_ADDRESS": self.grpc_address,
             "DEALWRIGHT_ADMIN_ADDRESS": self.admin_address,
         }
         for name, address in listening.items():
-            if not (address.loopback or self.allow_plaintext):
+            if not address.loopback:
                 raise SettingsError(
-                    f"{name}={address} is reachable from other machines without TLS; use a loopback address,"
-                    " or set DEALWRIGHT_ALLOW_PLAINTEXT=1 behind a proxy that adds it"
+                    f"{name}={address} is reachable from other machines without TLS; give"
+                    " DEALWRIGHT_TLS_CERTIFICATE and DEALWRIGHT_TLS_KEY or a loopback address, or set"
+                    " DEALWRIGHT_ALLOW_PLAINTEXT=1 behind a proxy that adds TLS"
                 )
 
     @property

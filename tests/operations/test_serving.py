@@ -23,6 +23,7 @@ EVALUATION_SERVICE = "dealwright.v1.EvaluationService"
 
 METRICS = {
     "dealwright_build_info",
+    "dealwright_certificate_expiry_timestamp_seconds",
     "dealwright_evaluation_seconds",
     "dealwright_http_request_seconds",
     "dealwright_invariant_violations",

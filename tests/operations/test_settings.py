@@ -28,6 +28,9 @@ def test_every_variable_is_read() -> None:
             "DEALWRIGHT_METRICS_ADDRESS": "localhost:0",
             "DEALWRIGHT_ADMIN_ADDRESS": "127.0.0.1:8081",
             "DEALWRIGHT_ADMIN_HOSTS": "promotions.example, [FD00::7]",
+            "DEALWRIGHT_TLS_CERTIFICATE": "tls/tls.crt",
+            "DEALWRIGHT_TLS_KEY": "tls/tls.key",
+            "DEALWRIGHT_TLS_CLIENT_CA": "tls/ca.crt",
             "DEALWRIGHT_ALLOW_PLAINTEXT": "1",
             "DEALWRIGHT_PEPPER": "ab" * 32,
             "DEALWRIGHT_PEPPER_FILE": "secrets/pepper",
@@ -46,6 +49,9 @@ def test_every_variable_is_read() -> None:
         metrics_address=Address("localhost", 0),
         admin_address=Address("127.0.0.1", 8081),
         admin_hosts=("promotions.example", "[fd00::7]"),
+        tls_certificate=Path("tls/tls.crt"),
+        tls_key=Path("tls/tls.key"),
+        tls_client_ca=Path("tls/ca.crt"),
         allow_plaintext=True,
         pepper="ab" * 32,
         pepper_file=Path("secrets/pepper"),
@@ -116,7 +122,7 @@ def test_a_variable_that_is_no_setting_is_noticed() -> None:
 def test_every_setting_is_a_variable_that_is_read() -> None:
     names = {f"DEALWRIGHT_{field.name.upper()}": "" for field in fields(Settings)}
 
-    assert len(names) == 16
+    assert len(names) == 19
     assert unknown_variables(names) == []
 
 
@@ -137,3 +143,27 @@ def test_plaintext_off_loopback_is_refused_unless_accepted(host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_needs_no_permission(host: str) -> None:
     Settings(grpc_address=Address(host, 50051)).refuse_plaintext()
+
+
+def test_with_a_certificate_any_address_is_listened_on() -> None:
+    Settings(
+        grpc_address=Address("0.0.0.0", 50051),
+        admin_address=Address("0.0.0.0", 8080),
+        tls_certificate=Path("tls.crt"),
+        tls_key=Path("tls.key"),
+    ).refuse_plaintext()
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ("DEALWRIGHT_TLS_CERTIFICATE", "DEALWRIGHT_TLS_KEY"),
+        ("DEALWRIGHT_TLS_KEY", "DEALWRIGHT_TLS_CERTIFICATE"),
+        ("DEALWRIGHT_TLS_CLIENT_CA", "DEALWRIGHT_TLS_CERTIFICATE"),
+    ],
+)
+def test_files_of_tls_need_each_other(given: str, missing: str) -> None:
+    with pytest.raises(SettingsError, match="DEALWRIGHT_TLS_CERTIFICATE") as refused:
+        Settings.from_environment({given: "file.pem"})
+    assert given in str(refused.value)
+    assert missing in str(refused.value)
