@@ -2,12 +2,24 @@
 
 from collections.abc import Iterable, Mapping
 
-from dealwright.v1 import check_service_pb2, definition_service_pb2, journal_service_pb2, voucher_service_pb2
+from dealwright.v1 import (
+    access_service_pb2,
+    audit_service_pb2,
+    check_service_pb2,
+    definition_service_pb2,
+    journal_service_pb2,
+    reference_service_pb2,
+    voucher_service_pb2,
+)
 from google.protobuf.descriptor import FileDescriptor
 from sqlalchemy import Engine
 
+from server.access import calls as access_calls
+from server.access.service import Access
+from server.audit import calls as audit_calls
+from server.audit.service import Audit
 from server.definitions import calls as definition_calls
-from server.definitions import check_calls
+from server.definitions import check_calls, reference_calls
 from server.definitions.checking import Checks
 from server.definitions.promotions import Promotions
 from server.definitions.service import Definitions
@@ -36,6 +48,9 @@ def methods(engine: Engine, settings: Settings, metrics: Metrics) -> dict[str, U
             voucher_service_pb2.DESCRIPTOR,
             voucher_calls.use_cases(vouchers, lambda checked: _count(metrics, checked)),
         ),
+        **_of(reference_service_pb2.DESCRIPTOR, reference_calls.use_cases(engine)),
+        **_of(access_service_pb2.DESCRIPTOR, access_calls.use_cases(Access(engine))),
+        **_of(audit_service_pb2.DESCRIPTOR, audit_calls.use_cases(Audit(engine))),
     }
 
 

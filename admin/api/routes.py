@@ -7,13 +7,14 @@ from typing import Any, TypeAlias
 from urllib.parse import quote, urlencode
 
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 
 from admin.api.answers import Answer, Asked, of_message
 from admin.api.problems import HttpRefusal, Problem
 from server.actors import Actor
 from server.documents import Source, parse_json, parse_message
-from server.runtime.calls import UseCase, request_type
+from server.runtime.calls import UseCase, described, request_type
 from server.runtime.errors import Invalid
 
 Methods = Mapping[str, UseCase]
@@ -40,8 +41,6 @@ class Call:
     """Where what was made is found, with fields of the request in braces; the answer is 201 then."""
     left_out: frozenset[str] = frozenset()
     """Fields of the request that aren't offered here."""
-    writes: bool = True
-    """Whether a POST changes anything."""
     secret: bool = False
     """Whether the answer holds a secret, which is given once and kept nowhere."""
 
@@ -52,7 +51,8 @@ class Call:
     @property
     def repeatable(self) -> bool:
         """Whether an Idempotency-Key keeps it from being done twice."""
-        return self.verb == "POST" and self.writes
+        level = described(self.method).GetOptions().idempotency_level
+        return self.verb == "POST" and level != MethodOptions.NO_SIDE_EFFECTS
 
     @property
     def elsewhere(self) -> frozenset[str]:

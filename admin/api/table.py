@@ -1,23 +1,36 @@
 """The one table of the API: which operation is at which path. Description and access follow from it."""
 
-from dealwright.v1 import check_service_pb2, definition_service_pb2
+from typing import Any
+
+from dealwright.v1 import (
+    access_service_pb2,
+    audit_service_pb2,
+    check_service_pb2,
+    definition_service_pb2,
+    reference_service_pb2,
+)
+from google.protobuf.descriptor import FileDescriptor
 
 from admin.api.routes import Call, Route
 
 PREFIX = "/api/v1"
 
-_DEFINITION_SERVICE = definition_service_pb2.DESCRIPTOR.services_by_name["DefinitionService"].full_name
-_CHECK_SERVICE = check_service_pb2.DESCRIPTOR.services_by_name["CheckService"].full_name
 _PROMOTION = "/promotions/{promotion_id}"
 _TEST_CART = "/test-carts/{test_cart_id}"
 
 
-def _definitions(verb: str, path: str, method: str, **how: object) -> Call:
-    return Call(verb, PREFIX + path, f"/{_DEFINITION_SERVICE}/{method}", **how)  # type: ignore[arg-type]
+def _definitions(verb: str, path: str, method: str, **how: Any) -> Call:
+    return _call(definition_service_pb2.DESCRIPTOR, verb, path, method, **how)
 
 
-def _checks(verb: str, path: str, method: str, **how: object) -> Call:
-    return Call(verb, PREFIX + path, f"/{_CHECK_SERVICE}/{method}", **how)  # type: ignore[arg-type]
+def _call(file: FileDescriptor, verb: str, path: str, method: str, **how: Any) -> Call:
+    """A method of a file's one service."""
+    (service,) = file.services_by_name.values()
+    return Call(verb, PREFIX + path, f"/{service.full_name}/{method}", **how)
+
+
+def _checks(verb: str, path: str, method: str, **how: Any) -> Call:
+    return _call(check_service_pb2.DESCRIPTOR, verb, path, method, **how)
 
 
 DEFINITIONS = (
@@ -35,8 +48,8 @@ DEFINITIONS = (
     ),
     _definitions("GET", f"{_PROMOTION}/history", "ListHistory"),
     _definitions("GET", f"{_PROMOTION}/diff", "Diff", name="DiffPromotion"),
-    _definitions("POST", "/promotions:validate", "ValidatePromotion", writes=False),
-    _definitions("POST", "/promotions:preview", "Preview", writes=False),
+    _definitions("POST", "/promotions:validate", "ValidatePromotion"),
+    _definitions("POST", "/promotions:preview", "Preview"),
     _definitions("POST", "/promotions:submit", "SubmitPromotions"),
     _definitions("POST", "/promotions:approve", "ApprovePromotions"),
     _definitions("POST", "/promotions:reject", "RejectPromotions"),
@@ -57,11 +70,27 @@ CHECKS = (
     _checks("GET", _TEST_CART, "GetTestCart"),
     _checks("PUT", _TEST_CART, "UpdateTestCart", fields={"test_cart_id": "test_cart.id"}, etag="etag"),
     _checks("DELETE", _TEST_CART, "DeleteTestCart", etag="etag"),
-    _checks("POST", "/test-carts:run", "RunTestCarts", writes=False),
+    _checks("POST", "/test-carts:run", "RunTestCarts"),
     _checks("POST", "/test-carts:accept", "AcceptTestCarts"),
     _checks("GET", "/guardrails", "GetGuardrails"),
     _checks("PUT", "/guardrails", "SetGuardrails"),
 )
 
-ROUTES: tuple[Route, ...] = (*DEFINITIONS, *CHECKS)
+REFERENCES = (
+    _call(reference_service_pb2.DESCRIPTOR, "GET", "/references", "ListReferences"),
+    _call(reference_service_pb2.DESCRIPTOR, "POST", "/references:import", "ImportReferences"),
+)
+
+ACCESS = (
+    _call(access_service_pb2.DESCRIPTOR, "GET", "/tokens", "ListTokens"),
+    _call(access_service_pb2.DESCRIPTOR, "POST", "/tokens", "CreateToken", secret=True),
+    _call(access_service_pb2.DESCRIPTOR, "DELETE", "/tokens/{token_id}", "RevokeToken"),
+)
+
+AUDIT = (
+    _call(audit_service_pb2.DESCRIPTOR, "GET", "/audit", "ListAuditEntries"),
+    _call(audit_service_pb2.DESCRIPTOR, "GET", "/audit/verification", "VerifyAudit"),
+)
+
+ROUTES: tuple[Route, ...] = (*DEFINITIONS, *CHECKS, *REFERENCES, *ACCESS, *AUDIT)
 """Every operation. To add one, add its line to the part that it belongs to."""

@@ -11,6 +11,7 @@ ADMIN = frozenset({Role.ADMIN})
 AUTHORS = ADMIN | {Role.AUTHOR}
 APPROVERS = ADMIN | {Role.APPROVER}
 PUBLISHERS = ADMIN | {Role.PUBLISHER}
+AUDITORS = ADMIN | {Role.AUDITOR}
 OPERATORS = PUBLISHERS | {Role.OPERATOR}
 SELLERS = ADMIN | {Role.OPERATOR, Role.DEVICE}
 """Who grants promotions to orders: tills, shops, and those who mend what went wrong there."""
@@ -98,6 +99,19 @@ _SERVICES: dict[str, dict[str, Rule]] = {
         "SealBatch": Rule(OPERATORS),
         "DisableBatch": Rule(OPERATORS),
         "DisableVoucher": Rule(OPERATORS),
+    },
+    "dealwright.v1.ReferenceService": {
+        "ListReferences": Rule(READERS),
+        "ImportReferences": Rule(PUBLISHERS),
+    },
+    "dealwright.v1.AccessService": {
+        "CreateToken": Rule(ADMIN),
+        "ListTokens": Rule(ADMIN),
+        "RevokeToken": Rule(ADMIN),
+    },
+    "dealwright.v1.AuditService": {
+        "ListAuditEntries": Rule(AUDITORS),
+        "VerifyAudit": Rule(AUDITORS),
     },
     "grpc.health.v1.Health": {"Check": PUBLIC, "List": PUBLIC, "Watch": PUBLIC},
     # The schema is no secret.

@@ -127,6 +127,14 @@ class Audit:
         with plain_errors(self._engine), self._engine.connect() as connection:
             return [Entry(**row) for row in store.newest(connection, company_id, count)]
 
+    def page(
+        self, company_id: str, *, below: int | None, count: int, subject: str, subject_id: str, actor: str
+    ) -> list[Entry]:
+        """The newest entries of those that meet what is given, or the newest below a number; newest first."""
+        wanted = {"subject": subject, "subject_id": subject_id, "actor": actor}
+        with plain_errors(self._engine), self._engine.connect() as connection:
+            return [Entry(**row) for row in store.page(connection, company_id, below, count, wanted)]
+
     def verify(self, company_id: str, kept: tuple[int, str] | None = None) -> Verification:
         """Reads the whole chain. `kept` is the number and hash of an entry as they were noted elsewhere."""
         with plain_errors(self._engine), self._engine.connect() as connection:

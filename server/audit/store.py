@@ -1,6 +1,6 @@
 """The SQL of the audit log."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -71,6 +71,20 @@ def newest(connection: Connection, company_id: str, count: int | None) -> list[J
     query = select(audit_entry).where(audit_entry.c.company_id == company_id)
     found = connection.execute(query.order_by(audit_entry.c.number.desc()).limit(count))
     return [dict(row._mapping) for row in found][::-1]
+
+
+def page(
+    connection: Connection, company_id: str, below: int | None, count: int, wanted: Mapping[str, str]
+) -> list[Json]:
+    """The newest entries below a number of which columns have what is wanted; an empty text is anything."""
+    query = select(audit_entry).where(audit_entry.c.company_id == company_id)
+    if below is not None:
+        query = query.where(audit_entry.c.number < below)
+    for name, value in wanted.items():
+        if value:
+            query = query.where(audit_entry.c[name] == value)
+    found = connection.execute(query.order_by(audit_entry.c.number.desc()).limit(count))
+    return [dict(row._mapping) for row in found]
 
 
 def about(

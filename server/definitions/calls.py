@@ -10,7 +10,7 @@ from server.actors import Actor
 from server.definitions import messages
 from server.definitions.drafts import Draft
 from server.definitions.lifecycle import TRANSITIONS, Action, Review, State
-from server.definitions.promotions import PAGE_SIZE, PAGE_SIZE_MAX, Promotions
+from server.definitions.promotions import Promotions
 from server.definitions.publishing import Revised
 from server.definitions.service import Definitions
 from server.definitions.store.promotions import Filter
@@ -84,7 +84,7 @@ class DefinitionCalls:
             request.search,
             [to_value(label) for label in request.labels],
         )
-        page = self._promotions.page(actor, wanted, request.page_token, size_of_page(request.page_size))
+        page = self._promotions.page(actor, wanted, request.page_token, paging.size(request.page_size))
         return schema.ListPromotionsResponse(
             records=map(messages.record, page.records), next_page_token=page.after
         )
@@ -140,7 +140,7 @@ class DefinitionCalls:
         return schema.DiffResponse(differences=map(messages.difference, found))
 
     def history(self, actor: Actor, request: schema.ListHistoryRequest) -> Message:
-        size = size_of_page(request.page_size)
+        size = paging.size(request.page_size)
         entries = self._promotions.history(
             actor, request.promotion_id, paging.given_out(request.page_token, "page_token"), size
         )
@@ -148,7 +148,7 @@ class DefinitionCalls:
         return schema.ListHistoryResponse(entries=map(messages.history_entry, entries), next_page_token=more)
 
     def revisions(self, actor: Actor, request: schema.ListRevisionsRequest) -> Message:
-        size = size_of_page(request.page_size)
+        size = paging.size(request.page_size)
         found = self._definitions.revisions(
             actor.company_id, paging.given_out(request.page_token, "page_token"), size
         )
@@ -176,8 +176,3 @@ def _named(known: dict[Any, State] | dict[Any, Review], value: int, field: str) 
     if value not in known:
         raise Invalid("ENUM_UNKNOWN", f"{value} is no value that this version knows", field=field)
     return known[value]
-
-
-def size_of_page(asked: int) -> int:
-    """The size of a page, or a refusal of one that no page has."""
-    return paging.size(asked, PAGE_SIZE, PAGE_SIZE_MAX)

@@ -5,8 +5,9 @@ from google.protobuf.message import Message
 
 from server.actors import Actor
 from server.definitions import messages
-from server.definitions.calls import etag_number, size_of_page
+from server.definitions.calls import etag_number
 from server.definitions.checking import CartDraft, Checks
+from server.runtime import paging
 from server.runtime.calls import UseCase
 from server.runtime.errors import Invalid
 
@@ -51,7 +52,7 @@ class CheckCalls:
         return schema.GetTestCartResponse(record=messages.test_cart_record(found))
 
     def list(self, actor: Actor, request: schema.ListTestCartsRequest) -> Message:
-        size = size_of_page(request.page_size)
+        size = paging.size(request.page_size)
         found = self._checks.page(actor, request.page_token, size + 1)
         more = found[size - 1].test_cart_id if len(found) > size else ""
         return schema.ListTestCartsResponse(

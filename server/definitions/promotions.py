@@ -26,16 +26,11 @@ from server.definitions.store import revisions as revision_store
 from server.definitions.store.promotions import Filter, Head, Version
 from server.definitions.transitions import Target, act
 from server.runtime.errors import Invalid, Unknown
+from server.runtime.paging import PAGE_SIZE, PAGE_SIZE_MAX
 
 __all__ = ["Applied", "Filter", "Page", "Promotions", "Record"]
 
 log = structlog.get_logger()
-
-PAGE_SIZE = 50
-"""How many promotions a page has when nothing is said."""
-
-PAGE_SIZE_MAX = 500
-"""How many promotions a page has at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from server.actors import Actor
 from server.audit import service as audit
 from server.definitions.checks.gate import Consent
 from server.definitions.checks.test_carts import Outcome
-from server.definitions.contents import RULESET_FIELDS, Contents
+from server.definitions.contents import RULESET_FIELDS, Contents, read_reference
 from server.definitions.differences import Difference
 from server.definitions.publishing import (
     Revising,
@@ -23,7 +23,9 @@ from server.definitions.publishing import (
     revise,
     settings_events,
 )
-from server.definitions.service import writing
+from server.definitions.service import snapshot, writing
+from server.definitions.store import references as store
+from server.definitions.store import revisions as revision_store
 from server.definitions.validation import require_company_id
 from server.documents import to_value
 from server.runtime.settings import COMPANY_ID, COMPANY_ID_NEEDS
@@ -102,6 +104,17 @@ def import_references(
     return Imported(
         actor.company_id, revised.revision, written, unchanged, gone, revised.differences, revised.test_carts
     )
+
+
+def reference_page(
+    engine: Engine, company_id: str, kind: str, after: str, count: int
+) -> tuple[list[Message], str]:
+    """Reference data of a kind as of the last revision, by id from behind one; and what continues."""
+    with snapshot(engine) as connection:
+        head = revision_store.head_revision(connection, company_id) or 0
+        found = store.reference_page(connection, company_id, head, kind, after, count + 1)
+    more = list(found)[count - 1] if len(found) > count else ""
+    return [read_reference(kind, definition) for definition in list(found.values())[:count]], more
 
 
 def _faults_alone(kind: str, messages: Sequence[Message]) -> Iterator[RowFault]:

@@ -2,6 +2,12 @@
 
 from server.runtime.errors import Invalid
 
+PAGE_SIZE = 50
+"""How many items a page has when nothing is said."""
+
+PAGE_SIZE_MAX = 500
+"""How many items a page has at most."""
+
 _NUMBER_DIGITS_MAX = 18
 
 
@@ -14,7 +20,7 @@ def given_out(text: str, field: str) -> int | None:
     return int(text)
 
 
-def size(asked: int, default: int, most: int) -> int:
+def size(asked: int, default: int = PAGE_SIZE, most: int = PAGE_SIZE_MAX) -> int:
     """How many items a page has."""
     if not 0 <= asked <= most:
         raise Invalid("OUT_OF_RANGE", f"a page has 1 to {most} items", field="page_size")

@@ -96,7 +96,7 @@ def page(
         .where(promotion.c.promotion_id > after)
     )
     if wanted.states:
-        query = query.where(_state(now).in_(wanted.states))
+        query = query.where(_state(company_id, now).in_(wanted.states))
     if wanted.reviews:
         query = query.where(promotion.c.review.in_(wanted.reviews))
     if wanted.types:
@@ -211,7 +211,7 @@ def _heads(company_id: str, now: datetime) -> Select[Any]:
             promotion.c.published_version,
             promotion.c.standing,
             promotion.c.audit_number,
-            _state(now).label("state"),
+            _state(company_id, now).label("state"),
         )
         .select_from(promotion)
         .outerjoin(
@@ -226,7 +226,7 @@ def _heads(company_id: str, now: datetime) -> Select[Any]:
     )
 
 
-def _state(now: datetime) -> Any:
+def _state(company_id: str, now: datetime) -> Any:
     """The state at an instant. Days are those of the schedule's zone, else of the policy's.
 
     Pricing goes by the clock of each store; this is what a company as a whole calls active.
@@ -234,7 +234,7 @@ def _state(now: datetime) -> Any:
     published = _published.c
     policy_zone = (
         select(func.nullif(settings_version.c.policy["time_zone"].astext, ""))
-        .where(settings_version.c.company_id == promotion.c.company_id)
+        .where(settings_version.c.company_id == company_id)
         .order_by(settings_version.c.revision.desc())
         .limit(1)
         .scalar_subquery()

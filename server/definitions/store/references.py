@@ -31,6 +31,29 @@ def references_at(connection: Connection, company_id: str, number: int, kinds: I
     return found
 
 
+def reference_page(
+    connection: Connection, company_id: str, number: int, kind: str, after: str, count: int
+) -> dict[str, Json]:
+    """The reference data of a kind at a revision, by id in the order of ids, those behind an id."""
+    column = reference_version.c
+    newest = (
+        select(column.id, column.definition)
+        .where(
+            column.company_id == company_id,
+            column.kind == kind,
+            column.id > after,
+            column.revision <= number,
+        )
+        .ext(distinct_on(column.id))
+        .order_by(column.id, column.revision.desc())
+        .subquery()
+    )
+    rows = connection.execute(
+        select(newest).where(newest.c.definition.is_not(None)).order_by(newest.c.id).limit(count)
+    )
+    return {row.id: row.definition for row in rows}
+
+
 def append_references(
     connection: Connection,
     company_id: str,

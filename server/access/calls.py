@@ -1,0 +1,72 @@
+"""The methods of AccessService: messages to use cases, and what they give back to messages."""
+
+from datetime import datetime, timedelta
+
+from dealwright.v1 import access_service_pb2 as schema
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from server.access.service import Access, Token
+from server.actors import Actor, Role
+from server.runtime.calls import UseCase
+from server.runtime.errors import Invalid
+
+LIFETIME_DAYS_MAX = 36500
+
+ROLES = {schema.AccessRole.Value(f"ACCESS_ROLE_{role.name}"): role for role in Role}
+"""The roles by the values of the schema."""
+
+
+def use_cases(access: Access) -> dict[str, UseCase]:
+    """What each method does, by its name."""
+    calls = AccessCalls(access)
+    return {"CreateToken": calls.create, "ListTokens": calls.list, "RevokeToken": calls.revoke}
+
+
+class AccessCalls:
+    """What each method does."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def create(self, actor: Actor, request: schema.CreateTokenRequest) -> Message:
+        unknown = [value for value in request.roles if value not in ROLES]
+        if unknown:
+            raise Invalid("ENUM_UNKNOWN", f"{unknown[0]} is no role that this version knows", field="roles")
+        if not 0 <= request.lifetime_days <= LIFETIME_DAYS_MAX:
+            raise Invalid(
+                "OUT_OF_RANGE", f"a token lives 1 to {LIFETIME_DAYS_MAX} days", field="lifetime_days"
+            )
+        lifetime = timedelta(days=request.lifetime_days) if request.lifetime_days else None
+        roles = {ROLES[value] for value in request.roles}
+        token = self._access.create(actor, request.name, roles, set(request.store_ids), lifetime)
+        return schema.CreateTokenResponse(token=token)
+
+    def list(self, actor: Actor, request: schema.ListTokensRequest) -> Message:
+        return schema.ListTokensResponse(tokens=map(_message, self._access.tokens(actor.company_id)))
+
+    def revoke(self, actor: Actor, request: schema.RevokeTokenRequest) -> Message:
+        return schema.RevokeTokenResponse(token=_message(self._access.revoke(actor, request.token_id)))
+
+
+def _message(token: Token) -> schema.ApiToken:
+    # A role that only a newer program knows isn't told.
+    known = {role.value: value for value, role in ROLES.items()}
+    return schema.ApiToken(
+        id=token.id,
+        name=token.name,
+        roles=[known[role] for role in token.roles if role in known],
+        store_ids=token.store_ids,
+        create_time=_timestamp(token.create_time),
+        expire_time=_timestamp(token.expire_time),
+        revoke_time=_timestamp(token.revoke_time),
+        last_use_time=_timestamp(token.last_use_time),
+    )
+
+
+def _timestamp(moment: datetime | None) -> Timestamp | None:
+    if moment is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message
