@@ -10,7 +10,7 @@ from server.access.grants import Grants
 from server.answers.service import Answers
 from server.runtime.metrics import Metrics
 from server.runtime.monitoring import Monitoring
-from server.runtime.refreshing import keep_fresh
+from server.runtime.refreshing import end, keep_fresh
 from server.runtime.settings import Settings
 
 log = structlog.get_logger()
@@ -55,8 +55,7 @@ class Standalone:
         self.ready = False
         await self._server.drain()
         if self._refreshing is not None:
-            self._refreshing.cancel()
-            await asyncio.gather(self._refreshing, return_exceptions=True)
+            await end([self._refreshing])
         await self._grants.close()
 
     async def stop(self) -> None:

@@ -32,7 +32,7 @@ from server.runtime.intake import Intake
 from server.runtime.metrics import Metrics
 from server.runtime.monitoring import Monitoring
 from server.runtime.observation import ObservedServer
-from server.runtime.refreshing import keep_fresh
+from server.runtime.refreshing import end, keep_fresh
 from server.runtime.settings import Address, AddressTaken, Settings
 from server.runtime.tls import Certificate, certificate_of
 
@@ -127,9 +127,7 @@ class Application:
         """Reports NOT_SERVING, takes the calls on their way, refuses later ones, and answers what it took."""
         self._stopping = True
         await self._health.enter_graceful_shutdown()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         try:
             await asyncio.wait_for(self._intake.close(), self.settings.drain_seconds)
         except TimeoutError:

@@ -17,6 +17,7 @@ from server.definitions.promotions import Promotions
 from server.definitions.references import import_references
 from server.definitions.service import Definitions, Follower, Publication
 from server.definitions.transitions import Target
+from server.runtime.refreshing import end
 from tests.access.calls import owner
 from tests.definitions.samples import jakarta_settings, percent_off
 
@@ -100,8 +101,7 @@ async def test_a_publication_is_heard(definitions: Definitions, database: Engine
         )
     assert listening == 1
     assert not heard.is_set()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end([task])
 
 
 async def test_a_connection_that_is_cut_is_made_again(
@@ -121,8 +121,7 @@ async def test_a_connection_that_is_cut_is_made_again(
         )
     await asyncio.wait_for(heard.wait(), WAIT_SECONDS)
     assert told == [True, False, True]
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end([task])
 
 
 @pytest.mark.database
@@ -148,8 +147,7 @@ async def test_listening_outlives_the_database(data_dir: Path, monkeypatch: pyte
         await asyncio.to_thread(definitions.publish, "kopi", Publication([percent_off("ten", 10)]))
         await asyncio.wait_for(heard.wait(), WAIT_SECONDS)
         engine.dispose()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end([task])
 
 
 def _act(promotions: Promotions, action: Action, key: str) -> None:

@@ -1,6 +1,7 @@
 """The active ruleset: follows what is published, changes as a whole, and survives without its database."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from server.definitions.service import Definitions, Publication
 from server.evaluation.service import RulesetHolder
 from server.runtime.app import Application
 from server.runtime.metrics import Metrics
+from server.runtime.refreshing import end, keep_fresh
 from tests.access.calls import serving
 from tests.definitions.samples import percent_off
 from tests.evaluation.requests import EVALUATE, call, latte_request
@@ -62,6 +64,29 @@ async def test_a_publication_is_heard_of_long_before_the_next_poll(
         assert value("dealwright_ruleset_listening") == 1
         assert (value("dealwright_ruleset_compile_seconds") or 0) > 0
         assert (value("dealwright_ruleset_activation_timestamp_seconds") or 0) > 0
+
+
+@pytest.mark.parametrize("attempt", range(4))
+async def test_what_waits_ends_though_it_is_called_at_the_same_moment(attempt: int) -> None:
+    """A cancellation and an event that meet: neither may be lost, or a server never stops."""
+    hint, refreshed = asyncio.Event(), 0
+
+    async def refresh() -> None:
+        nonlocal refreshed
+        refreshed += 1
+
+    async def deaf() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(WAIT_SECONDS * 10)
+        await asyncio.sleep(WAIT_SECONDS * 10)
+
+    tasks = [asyncio.create_task(keep_fresh(refresh, 3600, hint)), asyncio.create_task(deaf())]
+    for _ in range(attempt):
+        await asyncio.sleep(0)
+    hint.set()
+    async with asyncio.timeout(WAIT_SECONDS):
+        await end(tasks)
+    assert all(task.cancelled() for task in tasks)
 
 
 async def test_calls_in_flight_see_one_revision_or_the_other(
