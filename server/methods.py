@@ -9,6 +9,7 @@ from dealwright.v1 import (
     definition_service_pb2,
     journal_service_pb2,
     reference_service_pb2,
+    rule_stream_service_pb2,
     voucher_service_pb2,
 )
 from google.protobuf.descriptor import FileDescriptor
@@ -23,6 +24,8 @@ from server.definitions import check_calls, reference_calls
 from server.definitions.checking import Checks
 from server.definitions.promotions import Promotions
 from server.definitions.service import Definitions
+from server.distribution import calls as distribution_calls
+from server.distribution.operations import Operations
 from server.journals import calls as journal_calls
 from server.journals.service import Journals
 from server.keys.service import Pepper
@@ -43,6 +46,10 @@ def methods(engine: Engine, settings: Settings, metrics: Metrics) -> dict[str, U
             definition_calls.use_cases(Promotions(engine), Definitions(engine)),
         ),
         **_of(check_service_pb2.DESCRIPTOR, check_calls.use_cases(Checks(engine))),
+        **_of(
+            rule_stream_service_pb2.DESCRIPTOR,
+            distribution_calls.use_cases(Operations(engine, Definitions(engine))),
+        ),
         **_of(journal_service_pb2.DESCRIPTOR, journal_calls.use_cases(Journals(engine))),
         **_of(
             voucher_service_pb2.DESCRIPTOR,

@@ -40,6 +40,8 @@ COMMANDS = {
     "company": "company",
     "token": "token",
     "user": "user",
+    "keys": "keys",
+    "bundle": "bundle",
     "audit": "audit",
     "journal": "journal",
     "doctor": "doctor",

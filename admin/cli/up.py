@@ -2,12 +2,14 @@
 
 import asyncio
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from admin.api.server import AdminServer
+from admin.cli.keys import ensured
 from admin.cli.output import JsonOption, say
 from admin.cli.process import plain_failures, read_settings
 from admin.cli.publish import publish_demo
@@ -44,7 +46,7 @@ def up(
         if demo:
             published = publish_demo(Definitions(engine), examples)
             tell_first_token(engine, published.company_id)
-        application = Application(settings, engine)
+        application = Application(replace(settings, keys_dir=ensured(settings)), engine)
         api = AdminServer(
             settings, application.methods, application.grants, Answers(engine), application.metrics
         )

@@ -27,8 +27,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(out.join("fields.rs"), fields(&descriptors)?)?;
     std::fs::write(out.join("numbers.rs"), numbers(&descriptors)?)?;
     std::fs::write(out.join("views.rs"), views::generate(&descriptors, &READ_AS_VIEWS)?)?;
-    // Larger by far than what else can stand in its place.
-    prost_build::Config::new().boxed(".dealwright.v1.Sale.paid.result").compile_fds(descriptors)?;
+    // Larger by far than what else can stand in their place.
+    prost_build::Config::new()
+        .boxed(".dealwright.v1.Sale.paid.result")
+        .boxed(".dealwright.v1.JournalEntry.event.sale")
+        .compile_fds(descriptors)?;
     Ok(())
 }
 

@@ -45,6 +45,7 @@ class Grants:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._by_digest: dict[bytes, Grant] = {}
+        self._by_id: dict[str, Grant] = {}
         self._used: set[str] = set()
         self._noted_at = time.monotonic()
         self._failing = False
@@ -58,6 +59,11 @@ class Grants:
             raise Unauthenticated("TOKEN_EXPIRED", f"the token {found.token_id} has expired")
         self._used.add(found.token_id)
         return found
+
+    def holds(self, actor: Actor) -> bool:
+        """Whether the token that somebody showed a while ago still allows what it did then."""
+        grant = self._by_id.get(actor.token_id)
+        return grant is not None and grant.expires_at > time.time() and grant.actor(actor.source) == actor
 
     async def refresh(self) -> None:
         """Reads the usable tokens. When the database is away, those known go on until they expire."""
@@ -74,6 +80,7 @@ class Grants:
             log.info("tokens_refresh_recovered")
             self._failing = False
         self._by_digest = {secret_hash: _grant(token) for secret_hash, token in usable.items()}
+        self._by_id = {grant.token_id: grant for grant in self._by_digest.values()}
 
     async def close(self) -> None:
         """Writes down the last uses, if the database is there."""

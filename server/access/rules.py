@@ -8,6 +8,7 @@ from server.runtime.errors import Denied
 READERS = frozenset(set(Role) - {Role.DEVICE})
 PRICING = READERS | {Role.DEVICE}
 ADMIN = frozenset({Role.ADMIN})
+TILLS = ADMIN | {Role.DEVICE}
 AUTHORS = ADMIN | {Role.AUTHOR}
 APPROVERS = ADMIN | {Role.APPROVER}
 PUBLISHERS = ADMIN | {Role.PUBLISHER}
@@ -112,6 +113,15 @@ _SERVICES: dict[str, dict[str, Rule]] = {
     "dealwright.v1.AuditService": {
         "ListAuditEntries": Rule(AUDITORS),
         "VerifyAudit": Rule(AUDITORS),
+    },
+    "dealwright.v1.RuleStreamService": {
+        "Sync": Rule(TILLS),
+        "Watch": Rule(TILLS),
+        "Report": Rule(TILLS),
+        "GetBundle": Rule(TILLS),
+        "ListClients": Rule(OPERATORS),
+        "KillPromotions": Rule(OPERATORS),
+        "ReleasePromotions": Rule(OPERATORS),
     },
     "grpc.health.v1.Health": {"Check": PUBLIC, "List": PUBLIC, "Watch": PUBLIC},
     # The schema is no secret.

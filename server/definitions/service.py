@@ -138,6 +138,11 @@ class Definitions:
             store.set_self_approval(connection, actor.company_id, allowed)
 
 
+def tell_servers(connection: Connection, company_id: str) -> None:
+    """Makes servers look for what is new of a company as soon as the transaction is committed."""
+    store.notify(connection, company_id, store.head_revision(connection, company_id) or 0)
+
+
 @contextmanager
 def snapshot(engine: Engine) -> Iterator[Connection]:
     """A connection that sees one state of the database, whatever is published meanwhile."""

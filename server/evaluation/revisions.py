@@ -33,8 +33,9 @@ class Revisions:
         active = self._holder.active
         if active is None:
             raise NotReady
-        # 0 is no revision of a database; the engine then says which field lacks one.
-        if revision in (0, active.revision):
+        # 0 is no revision of a database; the engine then says which field lacks one. The active one is as it
+        # was published unless something of it is killed.
+        if revision == 0 or (revision == active.revision and not active.killed.promotion_ids):
             return active
         return self._remembered(active, revision) or await self._rebuilt(active, revision)
 

@@ -15,6 +15,7 @@ from dealwright.v1.ruleset_pb2 import Ruleset
 from server.db.engine import DatabaseUnavailable
 from server.definitions.service import Definitions, Follower
 from server.evaluation.limits import RulesetLimits
+from server.kills import NOTHING_KILLED, Killed
 from server.runtime.errors import NotReady
 from server.runtime.metrics import Metrics
 
@@ -40,25 +41,48 @@ class Active:
     revision: int
     ruleset: dealwright_engine.Ruleset
     limits: RulesetLimits
+    killed: Killed = NOTHING_KILLED
+    """What was left out of the revision."""
 
     @classmethod
-    def of(cls, message: Ruleset) -> "Active":
-        compiled = dealwright_engine.Ruleset.compile(message.SerializeToString(deterministic=True))
-        return cls(message.company_id, message.revision, compiled, RulesetLimits.of(message))
+    def of(cls, message: Ruleset, killed: Killed = NOTHING_KILLED) -> "Active":
+        left = message
+        if killed.promotion_ids:
+            left = Ruleset()
+            left.CopyFrom(message)
+            del left.promotions[:]
+            out = frozenset(killed.promotion_ids)
+            left.promotions.extend(each for each in message.promotions if each.id not in out)
+        compiled = dealwright_engine.Ruleset.compile(left.SerializeToString(deterministic=True))
+        return cls(message.company_id, message.revision, compiled, RulesetLimits.of(left), killed)
 
 
 class RulesetHolder:
     """Holds the active ruleset of one company and replaces it whole; calls in flight finish on theirs."""
 
-    def __init__(self, definitions: Definitions, metrics: Metrics, company: str | None) -> None:
+    def __init__(
+        self,
+        definitions: Definitions,
+        metrics: Metrics,
+        company: str | None,
+        *,
+        killed: Callable[[str], Killed] = lambda company_id: NOTHING_KILLED,
+        prepare: Callable[[Ruleset], Callable[[], None]] = lambda ruleset: lambda: None,
+    ) -> None:
+        """`killed` says what is out of force; `prepare` gets each revision before it is active."""
         self.active: Active | None = None
         self.loaded = asyncio.Event()
         self.last_error: str | None = None
         self._definitions = definitions
         self._metrics = metrics
         self._company = company
+        self._killed = killed
+        self._prepare = prepare
         self._refreshing = asyncio.Lock()
         self._follower = Follower()
+        self._newest: Ruleset | None = None
+        self._publish: Callable[[], None] | None = None
+        """Hands a revision that was prepared to who follows, when it becomes active."""
 
     async def refresh(self) -> None:
         """Loads a newer revision when there is one. A failure keeps what is active, and is logged once."""
@@ -91,11 +115,14 @@ class RulesetHolder:
         if company_id is None:
             return None
         than = self.active.revision if self.active else 0
-        ruleset = self._definitions.newer(self._follower, company_id, than)
-        if ruleset is None:
+        killed = self._killed(company_id)
+        newer = self._definitions.newer(self._follower, company_id, than)
+        if newer is not None:
+            self._newest, self._publish = newer, self._prepare(newer)
+        if self._newest is None or (newer is None and self.active and self.active.killed == killed):
             return None
         begin = time.perf_counter()
-        active = Active.of(ruleset)
+        active = Active.of(self._newest, killed)
         self._metrics.ruleset_compile_seconds.set(time.perf_counter() - begin)
         return active
 
@@ -119,6 +146,9 @@ class RulesetHolder:
 
     def _activate(self, newer: Active) -> None:
         self.active = newer
+        publish, self._publish = self._publish, None
+        if publish is not None:
+            publish()
         self.loaded.set()
         ruleset = newer.ruleset
         self._metrics.ruleset_revision.set(newer.revision)

@@ -17,6 +17,12 @@ from server.access.grants import Grants
 from server.access.rpc import GuardedServer, register
 from server.access.service import Access
 from server.definitions.service import Definitions
+from server.distribution import keys
+from server.distribution import rpc as distribution_rpc
+from server.distribution.clients import WRITE_SECONDS, Clients
+from server.distribution.operations import Operations
+from server.distribution.service import Distribution
+from server.distribution.sessions import Sessions
 from server.evaluation import rpc as evaluation_rpc
 from server.evaluation.aftersale import AfterSale
 from server.evaluation.revisions import Revisions
@@ -74,7 +80,18 @@ class Application:
         self.methods = methods(engine, settings, self.metrics)
         self._definitions = Definitions(engine)
         self._published = asyncio.Event()
-        self.holder = RulesetHolder(self._definitions, self.metrics, settings.company)
+        self._controlled = asyncio.Event()
+        signer = None if settings.keys_dir is None else keys.load(settings.keys_dir)
+        self.distribution = Distribution(engine, self._definitions, signer)
+        self.clients = Clients(engine)
+        self.sessions = Sessions(self.distribution, self.clients, self.metrics, self.grants.holds)
+        self.holder = RulesetHolder(
+            self._definitions,
+            self.metrics,
+            settings.company,
+            killed=Operations(engine, self._definitions).killed,
+            prepare=self.distribution.prepare,
+        )
         self.revisions = Revisions(self.holder, self._definitions)
         self.replays = Replays(engine, self._definitions, self.metrics)
         self.exhaustion = Exhaustion(engine, self.holder, self.metrics)
@@ -107,19 +124,25 @@ class Application:
         await self.grants.refresh()
         await self.holder.refresh()
         await self.exhaustion.refresh()
+        await self.distribution.refresh()
         await self._report_health()
         await self._server.start()
+        seconds = self.settings.refresh_seconds
         self._tasks = [
-            asyncio.create_task(
-                keep_fresh(self.holder.refresh, self.settings.refresh_seconds, self._published)
-            ),
-            asyncio.create_task(self._definitions.listen(self._published.set, self.metrics.listening.set)),
-            asyncio.create_task(keep_fresh(self.grants.refresh, self.settings.refresh_seconds)),
-            asyncio.create_task(keep_fresh(self._replay_journals, self.settings.refresh_seconds)),
-            asyncio.create_task(keep_fresh(self.exhaustion.refresh, REFRESH_SECONDS)),
-            asyncio.create_task(keep_fresh(self._sweeper.sweep, SWEEP_SECONDS)),
-            asyncio.create_task(keep_fresh(self._invariants.look, LOOK_SECONDS)),
-            asyncio.create_task(self._follow_health()),
+            asyncio.create_task(work)
+            for work in (
+                keep_fresh(self.distribution.refresh, seconds, self._controlled),
+                keep_fresh(self.holder.refresh, seconds, self._published),
+                self._definitions.listen(self._hear, self.metrics.listening.set),
+                keep_fresh(self.grants.refresh, seconds),
+                keep_fresh(self._replay_journals, seconds),
+                keep_fresh(self.exhaustion.refresh, REFRESH_SECONDS),
+                keep_fresh(self._sweeper.sweep, SWEEP_SECONDS),
+                keep_fresh(self._invariants.look, LOOK_SECONDS),
+                keep_fresh(self.clients.write, WRITE_SECONDS),
+                self.sessions.look_after(),
+                self._follow_health(),
+            )
         ]
         log.info("serving", grpc=str(self.grpc_address), metrics=str(self.metrics_address), ready=self.ready)
 
@@ -128,11 +151,13 @@ class Application:
         self._stopping = True
         await self._health.enter_graceful_shutdown()
         await end(self._tasks)
+        self.sessions.drain()
         try:
             await asyncio.wait_for(self._intake.close(), self.settings.drain_seconds)
         except TimeoutError:
             log.warning("calls_abandoned", calls=self._intake.unanswered)
         self.redemptions.close()
+        await self.clients.write()
         await self.grants.close()
 
     async def stop(self) -> None:
@@ -147,6 +172,11 @@ class Application:
         server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+                # Tills ping each 30 s to notice a dead connection; by default that would end their streams.
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.keepalive_time_ms", 60_000),
+                ("grpc.keepalive_timeout_ms", 20_000),
                 # Two servers on one port would each get half of the calls without anybody noticing.
                 ("grpc.so_reuseport", 0),
             ],
@@ -162,6 +192,7 @@ class Application:
         evaluation_rpc.register(guarded, evaluation, after_sale, self._intake)
         registered = register(guarded, self.methods, self._intake)
         redemption_rpc.register(guarded, self.redemptions, self._intake)
+        distribution_rpc.register(guarded, self.distribution, self.sessions, self._intake)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, guarded)
         services = (
             evaluation_rpc.SERVICE,
@@ -174,6 +205,11 @@ class Application:
             reflection.aio.ReflectionServicer(services), guarded
         )
         return server
+
+    def _hear(self) -> None:
+        """Something was published or killed."""
+        self._controlled.set()
+        self._published.set()
 
     async def _follow_health(self) -> None:
         """Turns health to SERVING as soon as there is a ruleset."""

@@ -119,6 +119,29 @@ class Metrics:
             ("outcome",),
             registry=registry,
         )
+        self.streams = Gauge("dealwright_streams", "Open rule streams.", registry=registry)
+        self.streams_behind = Gauge(
+            "dealwright_streams_behind",
+            "Open rule streams whose till hasn't acked the newest revision.",
+            registry=registry,
+        )
+        self.stream_bytes = Counter(
+            "dealwright_stream_bytes",
+            "Bytes written to tills: of snapshots, of deltas, and other.",
+            ("part",),
+            registry=registry,
+        )
+        self.stream_nacks = Counter(
+            "dealwright_stream_nacks",
+            "Revisions that tills refused, by reason.",
+            ("reason",),
+            registry=registry,
+        )
+        stream_ack_seconds = Durations(
+            "dealwright_stream_ack_seconds", "From the first frame of a revision to the till's ack.", ()
+        )
+        registry.register(stream_ack_seconds)
+        self.stream_ack_seconds = stream_ack_seconds.timer()
         Gauge(
             "dealwright_build_info",
             "Always 1; the labels say what runs.",

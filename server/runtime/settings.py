@@ -100,6 +100,9 @@ class Settings:
     pepper_file: Path | None = None
     """DEALWRIGHT_PEPPER_FILE: the file with that secret. Unset: pepper in the data folder, made when it is
     needed first."""
+    keys_dir: Path | None = None
+    """DEALWRIGHT_KEYS_DIR: where the keys are that sign what tills receive. Unset: `dealwright up` makes some
+    in the data directory, and `dealwright serve` serves no tills."""
     refresh_seconds: float = 2.0
     """DEALWRIGHT_REFRESH_SECONDS: how often the database is asked for a new revision."""
     drain_seconds: float = 10.0
@@ -127,6 +130,7 @@ class Settings:
             tls_client_ca=reader.path("DEALWRIGHT_TLS_CLIENT_CA"),
             allow_plaintext=reader.choice("DEALWRIGHT_ALLOW_PLAINTEXT", ("0", "1"), "0") == "1",
             token=environment.get("DEALWRIGHT_TOKEN") or None,
+            keys_dir=Path(keys) if (keys := environment.get("DEALWRIGHT_KEYS_DIR")) else None,
             access=reader.choice("DEALWRIGHT_ACCESS", ACCESS, default.access),
             pepper=reader.pepper("DEALWRIGHT_PEPPER"),
             pepper_file=reader.path("DEALWRIGHT_PEPPER_FILE"),

@@ -11,9 +11,15 @@ __all__ = [
     "Ruleset",
     "currency_exponent",
     "fold",
+    "key_id",
+    "public_key",
     "reason_codes",
+    "ruleset_items",
+    "ruleset_root",
+    "sign",
     "validate",
     "validate_ruleset",
+    "verify",
 ]
 
 RULE_LANGUAGE: int
@@ -99,11 +105,29 @@ class Ruleset:
 def currency_exponent(code: str) -> int | None:
     """How many digits the minor unit of an ISO 4217 currency has; None when there is no such currency."""
 
-def fold(code: str) -> str:
-    """A code that a customer typed, in the form in which codes are compared (S-9.1)."""
+def fold(text: str) -> str:
+    """A code or a name in the form in which these are compared: trimmed, NFKC, case folded."""
+
+def key_id(public: bytes) -> str:
+    """The name of a key, by its public half."""
+
+def public_key(secret: bytes) -> bytes:
+    """The public half of an Ed25519 key of 32 bytes; another length is a TypeError or a ValueError."""
 
 def reason_codes() -> list[tuple[str, str, str]]:
     """Every code of a diagnostic as (code, "error" or "warning", English template)."""
+
+def ruleset_items(ruleset: bytes) -> list[tuple[int, str, bytes]]:
+    """The items of a serialized `Ruleset`: the number of the field, the id, and the bytes of each.
+
+    Raises InvalidRuleset, also for a field that this version doesn't know.
+    """
+
+def ruleset_root(ruleset: bytes) -> bytes:
+    """The root of a serialized `Ruleset`, as manifests name it; raises InvalidRuleset as above."""
+
+def sign(secret: bytes, message: str, payload: bytes) -> bytes:
+    """Signs the bytes of a message, which is named, with a secret key of 32 bytes."""
 
 def validate(promotion: bytes) -> bytes:
     """Checks a serialized `Promotion`. Gives serialized `Diagnostics`, empty when all is well."""
@@ -113,3 +137,6 @@ def validate_ruleset(ruleset: bytes) -> bytes:
 
     What `validate` says about the meaning of each promotion alone isn't repeated.
     """
+
+def verify(public: bytes, message: str, payload: bytes, signature: bytes) -> bool:
+    """Whether a signature over the bytes of a message, which is named, is that of a key."""

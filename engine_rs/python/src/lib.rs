@@ -5,7 +5,9 @@ mod errors;
 mod ruleset;
 
 use dealwright_wire::diagnostics::{Code, Severity};
+use dealwright_wire::signing::{self, KEY_BYTES};
 use dealwright_wire::{Currency, RULE_LANGUAGE};
+use errors::invalid_ruleset;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -43,10 +45,57 @@ fn currency_exponent(code: &str) -> Option<u32> {
     Currency::parse(code).map(|currency| currency.exponent())
 }
 
-/// Brings a code that a customer typed to the form in which codes are compared.
+/// The form in which codes and names are compared.
 #[pyfunction]
-fn fold(code: &str) -> String {
-    dealwright_wire::fold(code)
+fn fold(text: &str) -> String {
+    dealwright_wire::fold(text)
+}
+
+/// The items of the bytes of a `Ruleset`: the number of the field, the id, and the bytes of each.
+#[pyfunction]
+fn ruleset_items<'py>(
+    python: Python<'py>,
+    ruleset: &[u8],
+) -> PyResult<Vec<(u32, String, Bound<'py, PyBytes>)>> {
+    let items = python.detach(|| dealwright_wire::bundle::items(ruleset));
+    let items = items.map_err(|findings| invalid_ruleset(python, &findings))?;
+    Ok(items.into_iter().map(|item| (item.field, item.id, PyBytes::new(python, item.body))).collect())
+}
+
+/// The root of the bytes of a `Ruleset`, as manifests name it.
+#[pyfunction]
+fn ruleset_root<'py>(python: Python<'py>, ruleset: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let root = python.detach(|| dealwright_wire::bundle::root(ruleset));
+    root.map(|root| PyBytes::new(python, &root)).map_err(|findings| invalid_ruleset(python, &findings))
+}
+
+/// The public half of an Ed25519 key.
+#[pyfunction]
+fn public_key<'py>(python: Python<'py>, secret: [u8; KEY_BYTES]) -> Bound<'py, PyBytes> {
+    PyBytes::new(python, &signing::public_key(&secret))
+}
+
+/// The name of a key, by its public half.
+#[pyfunction]
+fn key_id(public: &[u8]) -> String {
+    signing::key_id(public)
+}
+
+/// Signs the bytes of a message.
+#[pyfunction]
+fn sign<'py>(
+    python: Python<'py>,
+    secret: [u8; KEY_BYTES],
+    message: &str,
+    payload: &[u8],
+) -> Bound<'py, PyBytes> {
+    PyBytes::new(python, &signing::sign(&secret, message, payload))
+}
+
+/// Whether a signature over the bytes of a message is that of a key.
+#[pyfunction]
+fn verify(public: &[u8], message: &str, payload: &[u8], signature: &[u8]) -> bool {
+    signing::verify(public, message, payload, signature)
 }
 
 #[pymodule(gil_used = false)]
@@ -58,6 +107,12 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(reason_codes, module)?)?;
     module.add_function(wrap_pyfunction!(currency_exponent, module)?)?;
     module.add_function(wrap_pyfunction!(fold, module)?)?;
+    module.add_function(wrap_pyfunction!(ruleset_items, module)?)?;
+    module.add_function(wrap_pyfunction!(ruleset_root, module)?)?;
+    module.add_function(wrap_pyfunction!(public_key, module)?)?;
+    module.add_function(wrap_pyfunction!(key_id, module)?)?;
+    module.add_function(wrap_pyfunction!(sign, module)?)?;
+    module.add_function(wrap_pyfunction!(verify, module)?)?;
     errors::register(module)?;
     module.add_class::<ruleset::Ruleset>()
 }

@@ -271,7 +271,7 @@ fn read_promotion(
     let definition: proto::Promotion = match decode::definition(bytes, "Promotion", &At::ROOT) {
         Ok(definition) => definition,
         Err(findings) => {
-            let id = decode::promotion_id(bytes);
+            let id = decode::id(bytes);
             return Read { id, priority: 0, promotion: None, codes: Vec::new(), findings };
         }
     };

@@ -62,8 +62,8 @@ pub(crate) fn definition<M: Message + Default>(
     if findings.refuse() { Err(findings) } else { Ok(decoded) }
 }
 
-/// The id of a promotion that can't be read as a whole, as far as it can be read.
-pub(crate) fn promotion_id(bytes: &[u8]) -> String {
+/// The id of a promotion, or of another part of a ruleset, as far as it can be read.
+pub(crate) fn id(bytes: &[u8]) -> String {
     #[derive(Clone, PartialEq, Message)]
     struct Named {
         #[prost(string, tag = "1")]

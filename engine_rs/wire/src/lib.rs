@@ -1,6 +1,7 @@
 //! Between bytes and the engine: decoding with limits, checking, lowering, evaluating, encoding.
 //! Everything that enters or leaves the engine is a message of `proto/dealwright/v1`.
 
+pub mod bundle;
 mod company;
 mod compare;
 mod compiled;
@@ -12,6 +13,7 @@ mod reader;
 mod refund;
 mod replay;
 mod results;
+pub mod signing;
 mod texts;
 mod unknown;
 mod writer;

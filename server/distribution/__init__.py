@@ -1,0 +1,1 @@
+"""Distribution: what each till receives, the streams that bring it, and the signatures that it carries."""

@@ -1,0 +1,179 @@
+"""Use cases of distribution: keep the log of what tills receive fresh, and give it as streams and files."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+from dealwright.v1.bundle_pb2 import Control
+from dealwright.v1.ruleset_pb2 import Ruleset
+from sqlalchemy import Engine
+
+from server.actors import Actor
+from server.db.engine import DatabaseUnavailable, plain_errors
+from server.definitions.service import Definitions
+from server.distribution import frames, store
+from server.distribution.log import Log, Scope
+from server.distribution.signer import Signer
+from server.kills import Killed
+from server.runtime.errors import Denied, NotReady, Refusal
+
+log = structlog.get_logger()
+
+
+class StreamsOff(Refusal):
+    """This server has no signing keys."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "KEYS_MISSING",
+            "this server has no signing keys and serves no tills; make some with `dealwright keys create`"
+            " and set DEALWRIGHT_KEYS_DIR",
+        )
+
+
+class Distribution:
+    """What the tills of one company receive."""
+
+    def __init__(self, engine: Engine, definitions: Definitions, signer: Signer | None) -> None:
+        self._engine = engine
+        self._definitions = definitions
+        self._log = Log(signer) if signer else None
+        self._changed: list[Callable[[], None]] = []
+        self._failing = False
+
+    # The log.
+
+    @property
+    def log(self) -> Log:
+        """What is in force for tills."""
+        if self._log is None:
+            raise StreamsOff
+        return self._log
+
+    def require_ready(self, actor: Actor) -> None:
+        """Refuses whom this server can't serve now."""
+        self._require_served(actor)
+        if self.log.revision == 0 or self.log.epoch == 0:
+            raise NotReady
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there are keys to sign with."""
+        return self._log is not None
+
+    def on_change(self, changed: Callable[[], None]) -> None:
+        """Calls back whenever there is something new for tills."""
+        self._changed.append(changed)
+
+    def prepare(self, ruleset: Ruleset) -> Callable[[], None]:
+        """Makes what tills need of a revision, in any thread. What it returns publishes it, on the loop."""
+        if self._log is None:
+            return lambda: None
+        known = self._log
+        catalogue = known.prepare(ruleset)
+        begun = 0
+        if ruleset.revision < known.revision:
+            begun = self._begin_if_restored(known.company_id, known.epoch, known.revision)
+
+        def publish() -> None:
+            if begun:
+                log.error("database_restored", epoch=begun, lost_revision=known.revision)
+                known.begin_epoch(begun)
+            known.publish(catalogue)
+            self._tell()
+
+        return publish
+
+    async def refresh(self) -> None:
+        """Reads the epoch and what is killed. When the database is away, what is known goes on."""
+        if self._log is None:
+            return
+        try:
+            epoch, killed = await asyncio.to_thread(self._read, self._log.company_id)
+        except DatabaseUnavailable as error:
+            if not self._failing:
+                log.error("streams_refresh_failed", error=str(error))
+            self._failing = True
+            return
+        self._failing = False
+        self._take(epoch, killed)
+
+    def _take(self, epoch: int, killed: Killed | None) -> None:
+        known = self.log
+        changed = epoch > known.epoch
+        if changed:
+            if known.epoch:
+                log.warning("epoch_began", epoch=epoch, before=known.epoch)
+            known.begin_epoch(epoch)
+        if killed is not None and (epoch, killed.sequence) > (known.control.epoch, known.control.sequence):
+            control = Control(
+                company_id=known.company_id,
+                epoch=epoch,
+                sequence=killed.sequence,
+                killed_ids=killed.promotion_ids,
+                issue_time=frames.instant(time.time()),
+            )
+            known.kill(control)
+            changed = True
+        if changed:
+            self._tell()
+
+    def _read(self, company_id: str) -> tuple[int, Killed | None]:
+        with plain_errors(self._engine), self._engine.begin() as connection:
+            return store.epoch(connection), store.killed(connection, company_id) if company_id else None
+
+    def _tell(self) -> None:
+        for changed in self._changed:
+            changed()
+
+    # A database that was set back.
+
+    async def suspect(self, epoch: int, revision: int) -> None:
+        """A till has proven a revision that this server doesn't have. When the database doesn't have it
+        either, it was restored, and another epoch begins."""
+        try:
+            begun = await asyncio.to_thread(self._begin_if_restored, self.log.company_id, epoch, revision)
+        except DatabaseUnavailable:
+            return
+        if begun:
+            log.error("database_restored", epoch=begun, proven_epoch=epoch, proven_revision=revision)
+            await self.refresh()
+
+    def _begin_if_restored(self, company_id: str, epoch: int, revision: int) -> int:
+        head = self._definitions.head_revision(company_id)
+        with plain_errors(self._engine), self._engine.begin() as connection:
+            known = store.epoch(connection)
+            return (
+                0 if (known, head) >= (epoch, revision) else store.begin_epoch(connection, max(known, epoch))
+            )
+
+    # Files.
+
+    def etag(self, actor: Actor) -> str:
+        """Another one whenever `file` gives another bundle."""
+        return self.log.etag(self._own_scope(actor), time.time())
+
+    def file(self, actor: Actor) -> bytes:
+        """The bundle of the actor's stores."""
+        return self.log.bundle(self._own_scope(actor), time.time()).SerializeToString()
+
+    def export(self, company_id: str, scope: Scope) -> bytes:
+        """The newest revision of a company as a bundle, straight from the database."""
+        ruleset = self._definitions.ruleset(company_id)
+        if ruleset.revision == 0:
+            raise NotReady
+        self.log.publish(self.log.prepare(ruleset))
+        self._take(*self._read(company_id))
+        return self.log.bundle(scope, time.time()).SerializeToString()
+
+    def _own_scope(self, actor: Actor) -> Scope:
+        self.require_ready(actor)
+        return Scope.of(actor.store_ids)
+
+    def _require_served(self, actor: Actor) -> None:
+        served = self.log.company_id
+        if served and actor.company_id != served:
+            raise Denied("OTHER_COMPANY", "the token is of another company than the one served here")

@@ -1,0 +1,41 @@
+"""Signing what tills receive, with the online key that the root key has listed."""
+
+from dataclasses import dataclass, field
+
+import dealwright_engine
+from dealwright.rule_stream.trust import Keys, Untrusted
+from dealwright.v1.bundle_pb2 import Control, KeyList, Manifest, Signed
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """An online key, and the list that says that it may sign."""
+
+    secret: bytes = field(repr=False)
+    keys: Keys
+    """As a till sees it."""
+
+    @property
+    def key_list_version(self) -> int:
+        return self.keys.listed.version
+
+    def sign(self, message: Manifest | Control) -> Signed:
+        return sign(self.secret, message)
+
+    def signed(self, manifest: Signed) -> bool:
+        """Whether a manifest was signed by one of the keys, however long ago."""
+        try:
+            self.keys.opened(manifest, Manifest, now=0.0)
+        except Untrusted:
+            return False
+        return True
+
+
+def sign(secret: bytes, message: Manifest | Control | KeyList) -> Signed:
+    """A message with its signature."""
+    payload = message.SerializeToString()
+    return Signed(
+        payload=payload,
+        key_id=dealwright_engine.key_id(dealwright_engine.public_key(secret)),
+        signature=dealwright_engine.sign(secret, message.DESCRIPTOR.name, payload),
+    )

@@ -1,0 +1,151 @@
+"""The SQL of distribution: the epoch, killed promotions, and the tills that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Connection, cast, delete, func, insert, or_, select, text, tuple_
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from server.distribution.tables import control_head, promotion_kill, stream_client, stream_epoch
+from server.kills import Killed
+
+CONNECTED_SECONDS = 60
+"""A till that nobody has heard of for so long isn't connected, whatever its process wrote last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A till as it was last known."""
+
+    company_id: str
+    device_id: str
+    scope_id: str
+    store_ids: tuple[str, ...]
+    token_id: str
+    engine_version: str
+    connected: bool
+    seen_time: datetime
+    epoch: int
+    revision: int
+    control_sequence: int
+    ack_time: datetime | None
+    unsupported_ids: tuple[str, ...]
+    nack_epoch: int | None
+    nack_revision: int | None
+    nack_reason: int | None
+    nack_detail: str | None
+
+
+def epoch(connection: Connection) -> int:
+    """The epoch of the database. One that was restored, promoted or moved begins another."""
+    identifier, timeline = connection.execute(
+        text(
+            "SELECT (SELECT system_identifier::text FROM pg_control_system()),"
+            " (SELECT timeline_id FROM pg_control_checkpoint())"
+        )
+    ).one()
+    row = connection.execute(select(stream_epoch)).one_or_none()
+    if row is not None and (row.system_identifier, row.timeline) == (identifier, timeline):
+        return int(row.epoch)
+    return begin_epoch(connection, row.epoch if row else 0, identifier, timeline)
+
+
+def begin_epoch(connection: Connection, after: int, identifier: str | None = None, timeline: int = 0) -> int:
+    """Begins an epoch later than another; the clock orders epochs even when the table was set back."""
+    now = cast(func.extract("epoch", func.clock_timestamp()), BigInteger)
+    later = func.greatest(after + 1, now)
+    known = {} if identifier is None else {"system_identifier": identifier, "timeline": timeline}
+    begun = connection.scalar(
+        upsert(stream_epoch)
+        .values(epoch=later, system_identifier=identifier or "", timeline=timeline)
+        .on_conflict_do_update(
+            index_elements=[stream_epoch.c.single],
+            set_={"epoch": func.greatest(stream_epoch.c.epoch + 1, later), **known},
+        )
+        .returning(stream_epoch.c.epoch)
+    )
+    return int(begun or 0)
+
+
+def killed(connection: Connection, company_id: str) -> Killed:
+    """What is killed now."""
+    sequence = connection.scalar(
+        select(control_head.c.sequence).where(control_head.c.company_id == company_id)
+    )
+    ids = connection.scalars(
+        select(promotion_kill.c.promotion_id)
+        .where(promotion_kill.c.company_id == company_id)
+        .order_by(promotion_kill.c.promotion_id)
+    )
+    return Killed(sequence or 0, tuple(ids))
+
+
+def take_sequence(connection: Connection, company_id: str) -> int:
+    """Takes the next sequence; its row stays locked until the commit, so commits are in its order."""
+    taken = connection.scalar(
+        upsert(control_head)
+        .values(company_id=company_id, sequence=1)
+        .on_conflict_do_update(
+            index_elements=[control_head.c.company_id], set_={"sequence": control_head.c.sequence + 1}
+        )
+        .returning(control_head.c.sequence)
+    )
+    return int(taken or 0)
+
+
+def kill(connection: Connection, company_id: str, promotion_ids: Collection[str]) -> None:
+    rows = [{"company_id": company_id, "promotion_id": promotion_id} for promotion_id in promotion_ids]
+    if rows:
+        connection.execute(insert(promotion_kill), rows)
+
+
+def release(connection: Connection, company_id: str, promotion_ids: Collection[str]) -> None:
+    connection.execute(
+        delete(promotion_kill).where(
+            promotion_kill.c.company_id == company_id, promotion_kill.c.promotion_id.in_(promotion_ids)
+        )
+    )
+
+
+def put_clients(connection: Connection, clients: Sequence[Client]) -> None:
+    """Writes what is known of tills, unless something newer is there."""
+    if not clients:
+        return
+    statement = upsert(stream_client)
+    statement = statement.on_conflict_do_update(
+        index_elements=[stream_client.c.company_id, stream_client.c.device_id, stream_client.c.scope_id],
+        set_={column.name: column for column in statement.excluded if not column.primary_key},
+        where=stream_client.c.seen_time <= statement.excluded.seen_time,
+    )
+    connection.execute(statement, [asdict(client) for client in clients])
+
+
+def clients(
+    connection: Connection,
+    company_id: str,
+    *,
+    store_ids: Collection[str],
+    lacking: tuple[int, int] | None,
+    after: tuple[str, str] | None,
+    count: int,
+) -> list[Client]:
+    """Tills by device and scope: those of some stores, and those that lack an epoch and revision."""
+    column = stream_client.c
+    recently = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, CONNECTED_SECONDS)
+    query = select(
+        *(column[name] for name in Client.__dataclass_fields__ if name != "connected"),
+        (column.connected & (column.seen_time > recently)).label("connected"),
+    ).where(column.company_id == company_id)
+    if store_ids:
+        every = func.cardinality(column.store_ids) == 0
+        query = query.where(or_(column.store_ids.overlap(list(store_ids)), every))
+    if lacking is not None:
+        query = query.where(tuple_(column.epoch, column.revision) != tuple_(*lacking))
+    if after is not None:
+        query = query.where(tuple_(column.device_id, column.scope_id) > tuple_(*after))
+    rows = connection.execute(query.order_by(column.device_id, column.scope_id).limit(count))
+    lists = ("store_ids", "unsupported_ids")
+    return [Client(**{**row._mapping, **{name: tuple(row._mapping[name]) for name in lists}}) for row in rows]

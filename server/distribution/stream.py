@@ -1,0 +1,292 @@
+"""One till's stream, as a state machine without I/O.
+
+Whoever drives it feeds in what the till says, and asks for the next frame whenever the last was written.
+There is no queue: what comes next follows from where the till is and from what is newest, so that a slow till
+costs no more than a quick one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from dealwright.rule_stream.scope import BUNDLE_FORMAT
+from dealwright.v1.bundle_pb2 import Manifest, Signed
+from dealwright.v1.rule_stream_service_pb2 import (
+    GOODBYE_REASON_BEHIND,
+    NACK_REASON_ROOT,
+    Ack,
+    GoodbyeReason,
+    Hello,
+    Nack,
+)
+from google.protobuf.message import DecodeError
+
+from server.distribution import frames
+from server.distribution.log import Log, Scope
+
+BOOKMARK_SECONDS = 15.0
+"""How long a stream is quiet at most; tills take one for dead after three of these."""
+
+BEHIND_SECONDS = 3.0
+"""How long a server waits for the revision that a till already has, before it sends the till elsewhere."""
+
+RENEWAL = 0.25
+"""A till gets a new signature when it is worth this share of a bundle's life more."""
+
+
+SNAPSHOT, DELTA, OTHER = "snapshot", "delta", "other"
+"""What frames are part of, for who counts their bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The time."""
+
+    monotonic: float
+    """Seconds of a clock that never jumps."""
+    unix: float
+    """Unix time in seconds."""
+
+
+class Phase(Enum):
+    """How far a stream is."""
+
+    WELCOME = auto()
+    LIVE = auto()
+    ENDED = auto()
+
+
+@dataclass(slots=True)
+class _Set:
+    """Frames that lead to a revision, as they are written one after another."""
+
+    frames: tuple[bytes, ...]
+    epoch: int
+    revision: int
+    root: bytes
+    expires: float
+    written: int = 0
+
+    @property
+    def complete(self) -> bool:
+        return self.written == len(self.frames)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a till is."""
+
+    epoch: int = 0
+    revision: int = 0
+    root: bytes = b""
+
+
+class Stream:
+    """What one till has, what it was sent, and what comes next."""
+
+    def __init__(self, log: Log, scope: Scope, hello: Hello, now: Now, *, answers: bool = True) -> None:
+        """`answers` says whether the till answers each set on the stream; else it has what was written."""
+        self.scope = scope
+        self.device_id = hello.device_id
+        self.engine_version = hello.engine_version
+        self.phase = Phase.WELCOME
+        self.nack: Nack | None = None
+        self.unsupported_ids: tuple[str, ...] = ()
+        self.acked_control = hello.control_sequence
+        self._log = log
+        self._answers = answers
+        cursor = hello.cursor
+        self._place = _Place(cursor.epoch, cursor.revision, cursor.root)
+        self._proof = hello.manifest
+        self._expires = _expiry(hello.manifest)
+        self._set: _Set | None = None
+        self._refused: tuple[int, int] | None = None
+        self._snapshot_due = False
+        self._mended: tuple[int, int] | None = None
+        self._bookmark_due = True
+        self._sent_control = (cursor.epoch, hello.control_sequence)
+        self._sent_keys = hello.key_list_version
+        self.wrote = OTHER
+        """What the last frame was part of."""
+        self._bookmark_at = now.monotonic + BOOKMARK_SECONDS
+        self._behind_until = now.monotonic + BEHIND_SECONDS
+        self._goodbye: tuple[GoodbyeReason.ValueType, float] | None = None
+
+    # What is known.
+
+    @property
+    def epoch(self) -> int:
+        return self._place.epoch
+
+    @property
+    def revision(self) -> int:
+        """What the till has applied."""
+        return self._place.revision
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the till hasn't answered a set yet."""
+        return self._set is not None
+
+    @property
+    def current(self) -> bool:
+        """Whether the till has the newest revision."""
+        return (self._place.epoch, self._place.revision) == (self._log.epoch, self._log.revision)
+
+    @property
+    def ahead(self) -> bool:
+        """Whether the till has something newer than the server."""
+        return (self._place.epoch, self._place.revision) > (self._log.epoch, self._log.revision)
+
+    def proven_ahead(self) -> bool:
+        """Whether a till that is ahead can show that a server has signed what it has."""
+        if not self.ahead or not self._log.signer.signed(self._proof):
+            return False
+        manifest = _manifest(self._proof)
+        return (
+            manifest.format == BUNDLE_FORMAT
+            and (manifest.company_id, manifest.scope_id) == (self._log.company_id, self.scope.id)
+            and (manifest.epoch, manifest.revision) == (self._place.epoch, self._place.revision)
+        )
+
+    # What happens.
+
+    def acked(self, ack: Ack) -> None:
+        """The till has a revision in force."""
+        self.acked_control = ack.control_sequence
+        self.unsupported_ids = tuple(ack.unsupported_ids)
+        if self.nack and (ack.epoch, ack.revision) >= (self.nack.epoch, self.nack.revision):
+            self.nack = None
+        sent = self._set
+        if sent is not None and (ack.epoch, ack.revision) >= (sent.epoch, sent.revision):
+            self._set = None
+        if sent is not None and (ack.epoch, ack.revision) == (sent.epoch, sent.revision):
+            self._arrived(sent)
+        elif (ack.epoch, ack.revision) > (self._place.epoch, self._place.revision):
+            # It came another way, as a file; the root is that of the log, if the log remembers.
+            root = self._log.root_at(self.scope, ack.epoch, ack.revision) or b""
+            self._place = _Place(ack.epoch, ack.revision, root)
+
+    def refused(self, nack: Nack) -> None:
+        """The till goes on with what it had."""
+        sent, self._set = self._set, None
+        head = (self._log.epoch, self._log.revision)
+        if nack.reason == NACK_REASON_ROOT and self._mended != head:
+            # What it has is damaged, or isn't what the log thinks. A snapshot may help, once per revision.
+            self._snapshot_due, self._mended = True, head
+        elif sent is not None:
+            # The same again would be refused again; the next revision is another matter.
+            self._refused = (sent.epoch, sent.revision)
+        self.nack = nack
+
+    def end(self, reason: GoodbyeReason.ValueType, retry_after: float = 0.0) -> None:
+        """Says goodbye before anything else."""
+        if self._goodbye is None:
+            self._goodbye = reason, retry_after
+
+    def leave(self) -> None:
+        """The till has ended its side."""
+        self.phase = Phase.ENDED
+
+    def next(self, now: Now) -> bytes | None:
+        """The next frame to be written. None: nothing, until something happens or `wake_at`."""
+        if self.phase is Phase.ENDED:
+            return None
+        self.wrote = OTHER
+        frame = self._next(now)
+        if frame is not None:
+            self._bookmark_at = now.monotonic + BOOKMARK_SECONDS
+        return frame
+
+    @property
+    def wake_at(self) -> float:
+        """When to ask again at the latest, in monotonic seconds."""
+        return self._behind_until if self.ahead else self._bookmark_at
+
+    def _next(self, now: Now) -> bytes | None:
+        if self._goodbye is not None:
+            self.phase = Phase.ENDED
+            return frames.goodbye(*self._goodbye)
+        log = self._log
+        if self.phase is Phase.WELCOME:
+            self.phase = Phase.LIVE
+            return frames.welcome(log.company_id, self.scope.id, log.epoch, now.unix, BOOKMARK_SECONDS)
+        if self._sent_keys < log.signer.key_list_version:
+            self._sent_keys = log.signer.key_list_version
+            return log.keys_frame
+        if self._sent_control < (log.control.epoch, log.control.sequence):
+            self._sent_control = log.control.epoch, log.control.sequence
+            return log.control_frame
+        if self._set is None:
+            if self.ahead:
+                return self._wait_for_the_log(now)
+            self._begin(now)
+        return self._next_of_set() or self._bookmark(now)
+
+    def _begin(self, now: Now) -> None:
+        """Begins a set, if the till lacks something that it hasn't refused."""
+        log = self._log
+        head = (log.epoch, log.revision)
+        if self._refused == head:
+            return
+        edition = log.edition(self.scope, now.unix)
+        place = self._place
+        if place == _Place(log.epoch, log.revision, edition.root) and not self._snapshot_due:
+            return
+        known = log.root_at(self.scope, place.epoch, place.revision)
+        base = place.revision if known == place.root and not self._snapshot_due else None
+        if base == log.revision:
+            base = None
+        self._snapshot_due = False
+        self._set = _Set(log.frames(self.scope, base, now.unix), *head, edition.root, edition.expires)
+
+    def _next_of_set(self) -> bytes | None:
+        sent = self._set
+        if sent is not None and not sent.complete:
+            sent.written += 1
+            self.wrote = DELTA if len(sent.frames) == 1 else SNAPSHOT
+            return sent.frames[sent.written - 1]
+        if sent is not None and not self._answers:
+            self._set = None
+            self._arrived(sent)
+        return None
+
+    def _arrived(self, sent: _Set) -> None:
+        self._place = _Place(sent.epoch, sent.revision, sent.root)
+        self._expires = sent.expires
+        # So that the till knows at once that it has everything.
+        self._bookmark_due = True
+
+    def _bookmark(self, now: Now) -> bytes | None:
+        """Says which revision there is; a till that has it knows that it has everything."""
+        log = self._log
+        at_once = self._bookmark_due and self.current
+        if not at_once and now.monotonic < self._bookmark_at:
+            return None
+        self._bookmark_due = False
+        manifest = None
+        if self.current and self._set is None:
+            edition = log.edition(self.scope, now.unix)
+            if edition.expires - self._expires >= RENEWAL * log.life_seconds:
+                self._expires, manifest = edition.expires, edition.manifest
+        return frames.bookmark(log.epoch, log.revision, now.unix, manifest)
+
+    def _wait_for_the_log(self, now: Now) -> bytes | None:
+        """Never sends anything older: waits for the revision, and then sends the till elsewhere."""
+        if now.monotonic < self._behind_until:
+            return None
+        self.end(GOODBYE_REASON_BEHIND, 1.0)
+        return self._next(now)
+
+
+def _manifest(signed: Signed) -> Manifest:
+    try:
+        return Manifest.FromString(signed.payload)
+    except DecodeError:
+        return Manifest()
+
+
+def _expiry(signed: Signed) -> float:
+    """Unix time in seconds at which what a till has expires, as far as it says."""
+    return float(_manifest(signed).expire_time.seconds)

@@ -1,0 +1,44 @@
+"""Many small histories with crashes, cuts and restores: no till is ever wrong, and all of them catch up."""
+
+import os
+import time
+from collections import deque
+
+import pytest
+
+from tests.distribution.simulation.mutants import MUTANTS, Mutant, mutated
+from tests.distribution.simulation.run import Outcome, run
+from tests.distribution.simulation.world import Violation
+
+SEEDS = int(os.environ.get("DEALWRIGHT_STREAM_SEEDS", "10000"))
+
+SECONDS = 40.0
+"""How long the search takes at most; `make soak-streams` takes as long as it needs."""
+
+ENOUGH = 50
+"""Seeds that even a busy machine does in that time."""
+
+MUTANT_SEEDS = 150
+
+
+def test_no_history_leads_a_till_astray() -> None:
+    end, done, seen = time.monotonic() + SECONDS, 0, Outcome(0, 0, 0, 0, 0)
+    for seed in range(SEEDS):
+        seen = seen.plus(run(seed))
+        done += 1
+        if time.monotonic() > end:
+            break
+    assert done >= min(ENOUGH, SEEDS)
+    # It isn't quiet there.
+    assert min(seen.activations, seen.revisions, seen.kills, seen.crashes) > done
+    assert seen.epochs > done
+
+
+def test_a_seed_is_the_same_history_each_time() -> None:
+    assert run(7) == run(7)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_the_simulation_notices_what_is_wrong(mutant: Mutant) -> None:
+    with mutated(mutant), pytest.raises(Violation, match=r"--seed \d+"):
+        deque(map(run, range(MUTANT_SEEDS)), maxlen=0)
