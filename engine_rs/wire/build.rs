@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Larger by far than what else can stand in their place.
     prost_build::Config::new()
         .boxed(".dealwright.v1.Sale.paid.result")
-        .boxed(".dealwright.v1.JournalEntry.event.sale")
+        .boxed(".dealwright.v1.JournalRecord.event.sale")
         .compile_fds(descriptors)?;
     Ok(())
 }
