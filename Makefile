@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup release-engine demo up serve test test-fast soak lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
+.PHONY: help setup release-engine demo up serve test test-fast soak soak-streams lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 BIN := .venv/bin
@@ -44,6 +44,9 @@ soak: setup ## Compare the engine with the reference evaluator on random carts: 
 
 guesses: setup ## Simulate guessing voucher codes: make guesses N=10000000
 	$(BIN)/python -m tests.vouchers.guesses $(if $(N),--guesses $(N))
+
+soak-streams: setup ## Drive tills and servers through random trouble: make soak-streams SEEDS=1000000 FIRST=0
+	$(BIN)/python -m tests.distribution.simulation.run --seeds $(or $(SEEDS),100000) --first $(or $(FIRST),0)
 
 lint: setup ## Check formatting, types, contracts, the schema and the extension's stub
 	cargo fmt --all --check
