@@ -31,7 +31,8 @@ def print_tables(name: str) -> int:
     measured = subject(name)
     for part in measured.tables():
         print(part, flush=True)
-    print(ratio_table(measured.ratios))
+    if measured.ratios:
+        print(ratio_table(measured.ratios))
     return 0
 
 

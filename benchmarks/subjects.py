@@ -25,6 +25,7 @@ MODULES = {
     "boundary": "boundary",
     "checks": "checks",
     "transport": "transport",
+    "vouchers": "vouchers",
 }
 
 

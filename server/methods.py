@@ -11,6 +11,7 @@ from dealwright.v1 import (
     reference_service_pb2,
     rule_stream_service_pb2,
     voucher_service_pb2,
+    webhook_service_pb2,
 )
 from google.protobuf.descriptor import FileDescriptor
 from sqlalchemy import Engine
@@ -26,6 +27,8 @@ from server.definitions.promotions import Promotions
 from server.definitions.service import Definitions
 from server.distribution import calls as distribution_calls
 from server.distribution.operations import Operations
+from server.events import calls as event_calls
+from server.events.service import Webhooks
 from server.journals import calls as journal_calls
 from server.journals.service import Journals
 from server.keys.service import Pepper
@@ -39,7 +42,9 @@ from server.vouchers.service import Vouchers
 
 def methods(engine: Engine, settings: Settings, metrics: Metrics) -> dict[str, UseCase]:
     """The use cases on a database, by paths such as /dealwright.v1.DefinitionService/GetPromotion."""
-    vouchers = Vouchers(engine, Pepper(settings, engine))
+    pepper = Pepper(settings, engine)
+    vouchers = Vouchers(engine, pepper)
+    webhooks = Webhooks(engine, pepper, inside=settings.webhook_addresses == "any")
     return {
         **_of(
             definition_service_pb2.DESCRIPTOR,
@@ -51,6 +56,7 @@ def methods(engine: Engine, settings: Settings, metrics: Metrics) -> dict[str, U
             distribution_calls.use_cases(Operations(engine, Definitions(engine))),
         ),
         **_of(journal_service_pb2.DESCRIPTOR, journal_calls.use_cases(Journals(engine))),
+        **_of(webhook_service_pb2.DESCRIPTOR, event_calls.use_cases(webhooks)),
         **_of(
             voucher_service_pb2.DESCRIPTOR,
             voucher_calls.use_cases(vouchers, lambda checked: _count(metrics, checked)),

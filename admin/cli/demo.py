@@ -31,6 +31,7 @@ from server.documents import CartDocument, read_cart, to_json, to_value
 from server.runtime import logs
 from server.runtime.app import Application
 from server.runtime.settings import Address, Settings
+from server.worker import Worker
 
 if TYPE_CHECKING:
     from dealwright.v1.evaluation_service_pb2_grpc import EvaluationServiceAsyncStub
@@ -76,9 +77,11 @@ async def _serve_and_price(
 ) -> None:
     application = Application(settings, engine)
     api = AdminServer(settings, application.methods, application.grants, Answers(engine), application.metrics)
+    worker = Worker(settings, engine, application.metrics)
     try:
         await application.start()
         await api.start()
+        await worker.start()
         say(f"Pricing {len(carts)} carts over gRPC on {application.grpc_address}")
         async with grpc.aio.insecure_channel(str(application.grpc_address)) as channel:
             stub = EvaluationServiceStub(channel)
@@ -94,6 +97,7 @@ async def _serve_and_price(
         if staying:
             await _until_interrupted()
     finally:
+        await worker.stop()
         await api.stop()
         await application.stop()
 

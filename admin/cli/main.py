@@ -23,6 +23,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 COMMANDS = {
     "up": "up",
     "serve": "serve",
+    "worker": "worker",
     "admin": "admin",
     "demo": "demo",
     "evaluate": "evaluate",
@@ -37,6 +38,7 @@ COMMANDS = {
     "reference": "reference",
     "redemption": "redemption",
     "voucher": "voucher",
+    "webhook": "webhook",
     "company": "company",
     "token": "token",
     "user": "user",

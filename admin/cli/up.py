@@ -21,6 +21,7 @@ from server.db.migrate import upgrade
 from server.definitions.service import Definitions
 from server.runtime import logs
 from server.runtime.app import Application, run
+from server.worker import Worker
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "demo"
 
@@ -51,4 +52,5 @@ def up(
             settings, application.methods, application.grants, Answers(engine), application.metrics
         )
         started = announcement(application, api, as_json=as_json)
-        asyncio.run(run([application, api], started, resources.close))
+        worker = Worker(settings, engine, application.metrics)
+        asyncio.run(run([application, api, worker], started, resources.close))

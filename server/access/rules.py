@@ -35,6 +35,7 @@ PUBLIC = Rule(public=True)
 DEFINITION_SERVICE = "dealwright.v1.DefinitionService"
 CHECK_SERVICE = "dealwright.v1.CheckService"
 REDEMPTION_SERVICE = "dealwright.v1.RedemptionService"
+WEBHOOK_SERVICE = "dealwright.v1.WebhookService"
 VOUCHER_SERVICE = "dealwright.v1.VoucherService"
 
 _SERVICES: dict[str, dict[str, Rule]] = {
@@ -87,6 +88,14 @@ _SERVICES: dict[str, dict[str, Rule]] = {
         "GetRedemption": Rule(PRICING),
         "ListRedemptions": Rule(PRICING),
         "GetLimitState": Rule(PRICING),
+    },
+    # Where events go is where data goes.
+    WEBHOOK_SERVICE: {
+        "CreateWebhook": Rule(ADMIN),
+        "ListWebhooks": Rule(ADMIN),
+        "DeleteWebhook": Rule(ADMIN),
+        "ListDeliveries": Rule(ADMIN),
+        "ReplayEvents": Rule(ADMIN),
     },
     VOUCHER_SERVICE: {
         "CheckVouchers": Rule(PRICING),

@@ -19,9 +19,14 @@ from server.definitions.store import references as reference_store
 from server.definitions.store import revisions as revision_store
 from server.definitions.store.revisions import Change, StoredPromotion
 from server.definitions.validation import fault, require_compiling
+from server.events import service as events
+from server.events.types import EventType
 from server.runtime.errors import DefinitionsRefused
 
 Json = dict[str, Any]
+
+TOLD_MAX = 100
+"""How many promotions an event names; who needs all reads the difference of the revisions."""
 
 ReferenceChanges = Mapping[str, Mapping[str, Json | None]]
 """Protojson by kind and id; None is gone."""
@@ -84,6 +89,8 @@ def revise(connection: Connection, actor: Actor, before: Contents, step: Revisin
         revision_store.insert_policy(connection, actor.company_id, number, step.policy)
     reference_store.append_references(connection, actor.company_id, number, step.references)
     pos_store.insert_documents(connection, actor.company_id, documents)
+    changed = [change.promotion_id for change in step.changes]
+    events.record(connection, actor.company_id, [_published(number, step.action, changed)])
     revision_store.notify(connection, actor.company_id, number)
     return Revised(number, tuple(warnings), tuple(between(before, after)), outcomes)
 
@@ -113,6 +120,12 @@ def reference_changes(
     if complete:
         changes |= dict.fromkeys(sorted(known.keys() - wanted.keys()))
     return changes
+
+
+def _published(revision: int, action: str, promotion_ids: list[str]) -> events.Event:
+    """What is told of a new revision."""
+    data = {"revision": revision, "action": action, "promotion_ids": promotion_ids[:TOLD_MAX]}
+    return events.Event(EventType.RULESET_PUBLISHED, str(revision), data)
 
 
 def _require_time_zone(connection: Connection, zone: str) -> None:

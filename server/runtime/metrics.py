@@ -113,6 +113,18 @@ class Metrics:
             ("invariant",),
             registry=registry,
         )
+        self.webhook_attempts = Counter(
+            "dealwright_webhook_attempts",
+            "Attempts to deliver events: delivered, failed, or dead after the last one.",
+            ("outcome",),
+            registry=registry,
+        )
+        self.job_runs = Counter(
+            "dealwright_job_runs",
+            "Jobs of the worker, by name and whether they went well.",
+            ("job", "outcome"),
+            registry=registry,
+        )
         self.voucher_checks = Counter(
             "dealwright_voucher_checks",
             "Codes that were checked: hit, miss, or malformed by their check symbols.",

@@ -11,6 +11,7 @@ from pathlib import Path
 PREFIX = "DEALWRIGHT_"
 
 ACCESS = ("auto", "open", "tokens")
+WEBHOOK_ADDRESSES = ("public", "any")
 LOG_FORMATS = ("auto", "console", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -103,6 +104,9 @@ class Settings:
     keys_dir: Path | None = None
     """DEALWRIGHT_KEYS_DIR: where the keys are that sign what tills receive. Unset: `dealwright up` makes some
     in the data directory, and `dealwright serve` serves no tills."""
+    webhook_addresses: str = "public"
+    """DEALWRIGHT_WEBHOOK_ADDRESSES: public sends events to public addresses over https alone; any also inside
+    of the network and without TLS, for development."""
     refresh_seconds: float = 2.0
     """DEALWRIGHT_REFRESH_SECONDS: how often the database is asked for a new revision."""
     drain_seconds: float = 10.0
@@ -134,6 +138,9 @@ class Settings:
             access=reader.choice("DEALWRIGHT_ACCESS", ACCESS, default.access),
             pepper=reader.pepper("DEALWRIGHT_PEPPER"),
             pepper_file=reader.path("DEALWRIGHT_PEPPER_FILE"),
+            webhook_addresses=reader.choice(
+                "DEALWRIGHT_WEBHOOK_ADDRESSES", WEBHOOK_ADDRESSES, default.webhook_addresses
+            ),
             refresh_seconds=reader.seconds("DEALWRIGHT_REFRESH_SECONDS", default.refresh_seconds),
             drain_seconds=reader.seconds("DEALWRIGHT_DRAIN_SECONDS", default.drain_seconds),
             log_format=reader.choice("DEALWRIGHT_LOG_FORMAT", LOG_FORMATS, default.log_format),

@@ -20,6 +20,8 @@ import psycopg
 from sqlalchemy import Connection, func
 from sqlalchemy.exc import IntegrityError
 
+from server.events import service as events
+from server.events.types import Event, EventType
 from server.runtime.errors import Invalid
 from server.vouchers.code import Codes, last_four, random_letters, skeleton_of_made
 from server.vouchers.resistance import CHARS_MAX, CHARS_MIN, needed
@@ -180,6 +182,8 @@ def make_some(connection: Connection, pepper: Pepper, company_id: str, batch_id:
         taken = _taken(connection, company_id, wanted)
         _copied(connection, batch, wanted, taken, last=True)
     made = batch.made + count - len(taken)
+    if made == batch.quantity:
+        events.record(connection, company_id, [created(batch)])
     return store.change_batch(
         connection,
         batch_id,
@@ -188,6 +192,12 @@ def make_some(connection: Connection, pepper: Pepper, company_id: str, batch_id:
         skipped=[*batch.skipped, *(numbers[index] for index in sorted(taken))],
         complete_time=func.clock_timestamp() if made == batch.quantity else None,
     )
+
+
+def created(batch: Batch) -> Event:
+    """What is told of a batch that has all of its codes."""
+    data = {"batch_id": batch.id, "promotion_id": batch.promotion_id, "quantity": batch.quantity}
+    return Event(EventType.VOUCHERS_CREATED, str(batch.id), data)
 
 
 def _copied(

@@ -15,6 +15,7 @@ from server.audit import service as audit
 from server.audit.service import Event
 from server.db.engine import plain_errors
 from server.definitions.promotions import Promotions
+from server.events import service as events
 from server.runtime.errors import Invalid, Refusal, Unknown
 from server.vouchers import batches, checks, claims
 from server.vouchers.batches import BatchSpec, Code, Maker
@@ -112,6 +113,7 @@ class Vouchers:
                     made=report.imported,
                     complete_time=func.clock_timestamp(),
                 )
+                events.record(connection, actor.company_id, [batches.created(batch)])
             return batch, report
 
     def export(self, actor: Actor, batch_id: int, skip: int = 0) -> tuple[Batch, Iterator[Code]]:

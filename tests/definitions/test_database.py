@@ -11,6 +11,7 @@ import server.access.tables
 import server.answers.tables
 import server.audit.tables
 import server.definitions.tables
+import server.events.tables
 import server.journals.tables
 import server.keys.tables
 import server.redemption.tables

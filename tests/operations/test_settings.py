@@ -34,6 +34,7 @@ def test_every_variable_is_read() -> None:
             "DEALWRIGHT_ALLOW_PLAINTEXT": "1",
             "DEALWRIGHT_PEPPER": "ab" * 32,
             "DEALWRIGHT_PEPPER_FILE": "secrets/pepper",
+            "DEALWRIGHT_WEBHOOK_ADDRESSES": "any",
             "DEALWRIGHT_REFRESH_SECONDS": "0.5",
             "DEALWRIGHT_DRAIN_SECONDS": "30",
             "DEALWRIGHT_LOG_FORMAT": "json",
@@ -55,6 +56,7 @@ def test_every_variable_is_read() -> None:
         allow_plaintext=True,
         pepper="ab" * 32,
         pepper_file=Path("secrets/pepper"),
+        webhook_addresses="any",
         refresh_seconds=0.5,
         drain_seconds=30.0,
         log_format="json",
@@ -122,7 +124,7 @@ def test_a_variable_that_is_no_setting_is_noticed() -> None:
 def test_every_setting_is_a_variable_that_is_read() -> None:
     names = {f"DEALWRIGHT_{field.name.upper()}": "" for field in fields(Settings)}
 
-    assert len(names) == 19
+    assert len(names) == 21
     assert unknown_variables(names) == []
 
 

@@ -1,0 +1,88 @@
+"""The methods of WebhookService: messages to use cases, and what they give back to messages."""
+
+from datetime import UTC
+
+from dealwright.v1 import webhook_service_pb2 as schema
+from google.protobuf.message import Message
+
+from server.actors import Actor
+from server.events.service import DELIVERIES_MAX, Webhooks
+from server.events.store import Delivery, Webhook
+from server.runtime import paging
+from server.runtime.calls import UseCase
+from server.runtime.errors import Invalid
+
+STATES = {
+    "pending": schema.DELIVERY_STATE_PENDING,
+    "delivered": schema.DELIVERY_STATE_DELIVERED,
+    "dead": schema.DELIVERY_STATE_DEAD,
+}
+
+
+def use_cases(webhooks: Webhooks) -> dict[str, UseCase]:
+    """What each method does, by its name."""
+    calls = WebhookCalls(webhooks)
+    return {
+        "CreateWebhook": calls.create,
+        "ListWebhooks": calls.list,
+        "DeleteWebhook": calls.delete,
+        "ListDeliveries": calls.deliveries,
+        "ReplayEvents": calls.replay,
+    }
+
+
+class WebhookCalls:
+    """What each method does."""
+
+    def __init__(self, webhooks: Webhooks) -> None:
+        self._webhooks = webhooks
+
+    def create(self, actor: Actor, request: schema.CreateWebhookRequest) -> Message:
+        webhook, secret = self._webhooks.create(actor, request.url, request.types)
+        return schema.CreateWebhookResponse(webhook=_webhook(webhook), secret=secret)
+
+    def list(self, actor: Actor, _: schema.ListWebhooksRequest) -> Message:
+        return schema.ListWebhooksResponse(webhooks=map(_webhook, self._webhooks.registered(actor)))
+
+    def delete(self, actor: Actor, request: schema.DeleteWebhookRequest) -> Message:
+        self._webhooks.delete(actor, request.webhook_id)
+        return schema.DeleteWebhookResponse()
+
+    def deliveries(self, actor: Actor, request: schema.ListDeliveriesRequest) -> Message:
+        names = {value: name for name, value in STATES.items()}
+        wanted = request.state or schema.DELIVERY_STATE_DEAD
+        if wanted not in names:
+            raise Invalid("ENUM_UNKNOWN", f"{wanted} is no value that this version knows", field="state")
+        size = paging.size(request.page_size, 50, DELIVERIES_MAX)
+        found = self._webhooks.deliveries(actor, names[wanted], size)
+        return schema.ListDeliveriesResponse(deliveries=map(_delivery, found))
+
+    def replay(self, actor: Actor, request: schema.ReplayEventsRequest) -> Message:
+        for field in ("begin_time", "end_time"):
+            if not request.HasField(field):
+                raise Invalid("REQUIRED", f"{field} is required", field=field)
+        begin, end = request.begin_time.ToDatetime(UTC), request.end_time.ToDatetime(UTC)
+        return schema.ReplayEventsResponse(
+            events=self._webhooks.replay(actor, request.webhook_id, begin, end)
+        )
+
+
+def _webhook(kept: Webhook) -> schema.Webhook:
+    message = schema.Webhook(id=kept.id, url=kept.url, types=kept.types, author=kept.author)
+    message.create_time.FromDatetime(kept.create_time)
+    return message
+
+
+def _delivery(kept: Delivery) -> schema.Delivery:
+    message = schema.Delivery(
+        webhook_id=kept.webhook_id,
+        event_id=str(kept.event_id),
+        type=kept.type,
+        state=STATES[kept.state],
+        attempts=kept.attempts,
+        problem=kept.problem,
+    )
+    message.event_time.FromDatetime(kept.time)
+    if kept.state == "pending":
+        message.next_time.FromDatetime(kept.next_time)
+    return message

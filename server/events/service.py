@@ -1,0 +1,185 @@
+"""Use cases of events: record them in the caller's transaction, say where they go, deliver and repeat
+them."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import random
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+import structlog
+from sqlalchemy import Connection, Engine, func, select
+
+from server.actors import Actor
+from server.audit import service as audit
+from server.db.engine import plain_errors
+from server.events import sending, store
+from server.events.addresses import checked_url
+from server.events.store import Delivery, Due, Webhook
+from server.events.types import Event, EventType
+from server.runtime.errors import Invalid, Refusal, Unknown
+
+if TYPE_CHECKING:
+    from server.keys.service import Pepper
+
+__all__ = ["Event", "EventType", "Webhook", "Webhooks", "record"]
+
+log = structlog.get_logger()
+
+WEBHOOKS_MAX = 20
+"""How many webhooks a company has at most."""
+
+ATTEMPTS_MAX = 17
+"""After so many attempts, about a day and a half, a delivery is dead; a replay revives it."""
+
+FIRST_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = timedelta(hours=12)
+
+AT_ONCE = 16
+LEASE = timedelta(seconds=60)
+"""How long nobody else tries what somebody tries: longer than an attempt takes."""
+
+KEEP_DAYS = 30
+"""How long events are kept, to be delivered again."""
+
+ASSIGN_COUNT = 500
+DELIVERIES_MAX = 500
+
+connected = sending.client
+"""What deliveries are sent with; to be opened and closed by who delivers."""
+
+Client = httpx.AsyncClient
+
+Seen = Callable[[str], None]
+"""Told what became of each attempt: delivered, failed or dead."""
+
+
+def record(connection: Connection, company_id: str, events: Sequence[Event]) -> None:
+    """Writes events in the caller's transaction: told if that commits, and never if it doesn't.
+
+    It is one INSERT without a lock and without NOTIFY, which would make all commits of the database queue.
+    """
+    if events:
+        rows = [
+            {"company_id": company_id, "type": each.type, "subject": each.subject, "data": each.data}
+            for each in events
+        ]
+        store.insert_events(connection, rows)
+
+
+class Webhooks:
+    """Where the events of all companies go."""
+
+    def __init__(self, engine: Engine, pepper: Pepper, *, inside: bool) -> None:
+        """`inside` lets webhooks be at private addresses and without TLS."""
+        self._engine = engine
+        self._pepper = pepper
+        self._inside = inside
+
+    def create(self, actor: Actor, url: str, types: Sequence[str] = ()) -> tuple[Webhook, str]:
+        """Makes a webhook, and gives the secret that its receiver checks signatures with, this once."""
+        url = checked_url(url, inside=self._inside)
+        known = {each.value for each in EventType}
+        for each in types:
+            if each not in known:
+                raise Invalid("TYPE_UNKNOWN", f"{each} is none of {', '.join(sorted(known))}", field="types")
+        salt = secrets.token_bytes(32)
+        values = {
+            "id": f"wh_{secrets.token_hex(8)}",
+            "company_id": actor.company_id,
+            "url": url,
+            "types": sorted(set(types)),
+            "salt": salt,
+            "author": actor.name,
+        }
+        secret = sending.shown_secret(self._secret(salt))
+        with plain_errors(self._engine), self._engine.begin() as connection:
+            after = {"url": url, "types": values["types"]}
+            # The audit log's lock keeps two from being counted at once.
+            audit.append(
+                connection, actor, [audit.Event("create", "webhook", str(values["id"]), after=after)]
+            )
+            if len(store.webhooks(connection, actor.company_id)) >= WEBHOOKS_MAX:
+                raise Refusal("TOO_MANY_WEBHOOKS", f"a company has up to {WEBHOOKS_MAX} webhooks")
+            return store.insert_webhook(connection, values), secret
+
+    def registered(self, actor: Actor) -> list[Webhook]:
+        with plain_errors(self._engine), self._engine.connect() as connection:
+            return store.webhooks(connection, actor.company_id)
+
+    def delete(self, actor: Actor, webhook_id: str) -> None:
+        """Ends a webhook; what it hasn't got yet it doesn't get any more."""
+        with plain_errors(self._engine), self._engine.begin() as connection:
+            if not store.delete_webhook(connection, actor.company_id, webhook_id):
+                raise unknown_webhook(webhook_id)
+            audit.append(connection, actor, [audit.Event("delete", "webhook", webhook_id)])
+
+    def deliveries(self, actor: Actor, state: str, count: int = 50) -> list[Delivery]:
+        """The newest deliveries in a state: pending, delivered or dead."""
+        with plain_errors(self._engine), self._engine.connect() as connection:
+            return store.deliveries(connection, actor.company_id, state, min(count, DELIVERIES_MAX))
+
+    def replay(self, actor: Actor, webhook_id: str, begin: datetime, end: datetime) -> int:
+        """Has the events of a time range delivered to a webhook again, with the same ids."""
+        if begin >= end:
+            raise Invalid("OUT_OF_RANGE", "a time range ends after it begins", field="end_time")
+        with plain_errors(self._engine), self._engine.begin() as connection:
+            if webhook_id not in [each.id for each in store.webhooks(connection, actor.company_id)]:
+                raise unknown_webhook(webhook_id)
+            after = {"begin_time": begin.isoformat(), "end_time": end.isoformat()}
+            audit.append(connection, actor, [audit.Event("replay", "webhook", webhook_id, after=after)])
+            return store.replay(connection, actor.company_id, webhook_id, begin, end)
+
+    async def deliver(self, client: Client, seen: Seen) -> int:
+        """Tries what is due, once each; returns how much that was."""
+        due = await asyncio.to_thread(self._claim)
+        await asyncio.gather(*(self._try(client, each, seen) for each in due))
+        return len(due)
+
+    def clean_up(self) -> int:
+        """Deletes events that were delivered long ago; returns how many."""
+        with plain_errors(self._engine), self._engine.begin() as connection:
+            now = connection.execute(select(func.clock_timestamp())).scalar_one()
+            return store.forget(connection, now - timedelta(days=KEEP_DAYS))
+
+    def _claim(self) -> list[Due]:
+        with plain_errors(self._engine), self._engine.begin() as connection:
+            store.assign(connection, ASSIGN_COUNT)
+        with plain_errors(self._engine), self._engine.begin() as connection:
+            return store.claim(connection, AT_ONCE, LEASE)
+
+    async def _try(self, client: Client, due: Due, seen: Seen) -> None:
+        problem = await sending.send(client, due, self._secret(due.salt), inside=self._inside)
+        if not problem:
+            state, wait = "delivered", timedelta()
+        elif due.attempts >= ATTEMPTS_MAX:
+            state, wait = "dead", timedelta()
+        else:
+            state, wait = "pending", wait_after(due.attempts)
+        await asyncio.to_thread(self._settle, due, state, problem, wait)
+        seen("failed" if state == "pending" else state)
+        if problem:
+            log.warning("webhook_failed", webhook=due.webhook_id, problem=problem, state=state)
+
+    def _settle(self, due: Due, state: str, problem: str, wait: timedelta) -> None:
+        with plain_errors(self._engine), self._engine.begin() as connection:
+            store.settle(connection, due, state, problem, wait)
+
+    def _secret(self, salt: bytes) -> bytes:
+        return hmac.digest(self._pepper.key("webhook"), salt, "sha256")
+
+
+def wait_after(attempts: int) -> timedelta:
+    """How long until the next attempt: twice as long each time, and never the same for two at once."""
+    longest = min(FIRST_WAIT * 2 ** min(attempts - 1, 20), LONGEST_WAIT)
+    wait: timedelta = longest * random.uniform(0.5, 1.0)
+    return wait
+
+
+def unknown_webhook(webhook_id: str) -> Unknown:
+    return Unknown("WEBHOOK_UNKNOWN", f"there is no webhook {webhook_id}", webhook_id=webhook_id)
