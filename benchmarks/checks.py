@@ -14,6 +14,7 @@ from benchmarks.markdown import table
 from benchmarks.messages import request, ruleset, stacking
 from benchmarks.ratios import Ratio, of_medians
 from benchmarks.timing import Calls, measure
+from server.definitions.analysis.report import analyse
 from server.definitions.checks.test_carts import run_both
 from server.definitions.validation import require_compiling
 
@@ -32,6 +33,10 @@ def tables() -> Iterator[str]:
             lambda _: run_both(carts, before, after), [None]
         ),
     }
+    contenders["analysing a promotion that changed"] = Calls(
+        lambda _: analyse(after, changed=[after.promotions[0].id]), [None]
+    )
+    contenders["analysing all of them"] = Calls(lambda _: analyse(after), [None])
     times = measure(list(contenders.values()), SECONDS)
     rows = [(name, each.p50 / 1000) for name, each in zip(contenders, times, strict=True)]
     yield table((f"{PROMOTIONS} promotions", "ms"), rows)

@@ -72,6 +72,7 @@ CHECKS = (
     _checks("DELETE", _TEST_CART, "DeleteTestCart", etag="etag"),
     _checks("POST", "/test-carts:run", "RunTestCarts"),
     _checks("POST", "/test-carts:accept", "AcceptTestCarts"),
+    _checks("POST", "/promotions:analyse", "Analyse"),
     _checks("GET", "/guardrails", "GetGuardrails"),
     _checks("PUT", "/guardrails", "SetGuardrails"),
 )

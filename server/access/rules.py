@@ -71,6 +71,7 @@ _SERVICES: dict[str, dict[str, Rule]] = {
         "GetTestCart": Rule(READERS),
         "ListTestCarts": Rule(READERS),
         "RunTestCarts": Rule(READERS),
+        "Analyse": Rule(READERS),
         "GetGuardrails": Rule(READERS),
         "CreateTestCart": Rule(AUTHORS),
         "UpdateTestCart": Rule(AUTHORS),

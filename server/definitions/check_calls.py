@@ -23,6 +23,7 @@ def use_cases(checks: Checks) -> dict[str, UseCase]:
         "DeleteTestCart": calls.delete,
         "RunTestCarts": calls.run,
         "AcceptTestCarts": calls.accept,
+        "Analyse": calls.analyse,
         "GetGuardrails": calls.guardrails,
         "SetGuardrails": calls.set_guardrails,
     }
@@ -77,6 +78,16 @@ class CheckCalls:
             actor, request.test_cart_ids, promotion_ids=request.promotion_ids, comment=request.comment
         )
         return schema.AcceptTestCartsResponse(records=map(messages.test_cart_record, accepted))
+
+    def analyse(self, actor: Actor, request: schema.AnalyseRequest) -> Message:
+        report = self._checks.analyse(
+            actor, promotion_ids=request.promotion_ids, promotions=request.promotions
+        )
+        return schema.AnalyseResponse(
+            findings=map(messages.finding, report.findings),
+            promotion_count=report.promotions,
+            unwitnessed=report.unwitnessed,
+        )
 
     def guardrails(self, actor: Actor, request: schema.GetGuardrailsRequest) -> Message:
         del request  # it says nothing

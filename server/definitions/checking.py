@@ -1,4 +1,4 @@
-"""Use cases of what is checked before something comes into force: test carts and guardrails."""
+"""Use cases of what is checked before something comes into force: test carts, analysis, guardrails."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from server.actors import Actor
 from server.audit import service as audit
 from server.audit.service import Event
 from server.db.engine import plain_errors
+from server.definitions.analysis.report import Report
 from server.definitions.checks import gate
 from server.definitions.checks.expectations import expectation_of
 from server.definitions.checks.guardrails import guardrails_of, require_settable
@@ -120,6 +121,17 @@ class Checks:
                 drafts.append(CartDraft(cart))
             saved = _save(connection, actor, drafts, comment)
             return list(store.newest(connection, actor.company_id, saved.updated).values())
+
+    def analyse(
+        self, actor: Actor, *, promotion_ids: Sequence[str] = (), promotions: Sequence[Promotion] = ()
+    ) -> Report:
+        """What promotions do to each other, as if drafts were in force; of drafts, only what they bring."""
+        require_valid(promotions)
+        with snapshot(self._engine) as connection:
+            drafts = newest_versions(connection, actor, promotion_ids)
+            ruleset = tried_ruleset(connection, actor.company_id, drafts, promotions, alone=False)
+            changed = {*promotion_ids, *(promotion.id for promotion in promotions)}
+            return gate.analyse_change(connection, actor.company_id, ruleset, changed)
 
     def guardrails(self, actor: Actor) -> Guardrails:
         """What the company lets nobody bring into force."""

@@ -4,11 +4,13 @@ import json
 from datetime import datetime
 from typing import Any
 
+from dealwright.v1 import analysis_pb2 as analysis
 from dealwright.v1 import lifecycle_pb2 as schema
 from dealwright.v1 import test_cart_pb2 as test_carts
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.audit.service import Entry
+from server.definitions.analysis.findings import Finding
 from server.definitions.checks.expectations import Deviation
 from server.definitions.checks.gate import read_cart
 from server.definitions.checks.test_carts import Outcome
@@ -94,6 +96,15 @@ def test_cart_record(stored: StoredCart) -> test_carts.TestCartRecord:
         comment=stored.comment,
         create_time=timestamp(stored.create_time),
         etag=str(stored.audit_number),
+    )
+
+
+def finding(found: Finding) -> analysis.Finding:
+    return analysis.Finding(
+        diagnostic=found.diagnostic,
+        promotion_ids=sorted(found.promotion_ids),
+        request=found.priced.request,
+        result=found.priced.result,
     )
 
 

@@ -1,7 +1,7 @@
 """Use cases of single promotions: write, review, publish, pause, find, preview, and look back."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -15,7 +15,7 @@ from server.audit import service as audit
 from server.audit.service import Entry
 from server.db.engine import plain_errors
 from server.definitions import preview, validation
-from server.definitions.checks.gate import Consent
+from server.definitions.checks.gate import Consent, analyse_change
 from server.definitions.differences import Difference, of_one
 from server.definitions.drafts import Draft, Saved, save, unknown_promotion
 from server.definitions.lifecycle import Action, Standing
@@ -153,6 +153,8 @@ class Promotions:
             heads = self._heads(connection, actor, [target.promotion_id for target in targets])
             consent = Consent(accept_deviations, dry_run)
             done = act(connection, actor, action, targets, heads, comment, consent)
+            if action is Action.SUBMIT:
+                done = replace(done, warnings=self._analysed(connection, actor, targets))
         if not dry_run:
             log.info(
                 action.value,
@@ -197,6 +199,16 @@ class Promotions:
         after = self.get(actor, promotion_id, newer).version
         difference = of_one("promotion", promotion_id, before.definition, after.definition)
         return [difference] if difference else []
+
+    def _analysed(
+        self, connection: Connection, actor: Actor, targets: Sequence[Target]
+    ) -> tuple[Diagnostic, ...]:
+        """What those who review will want to know: what the drafts would do to what is in force."""
+        ids = [target.promotion_id for target in targets]
+        drafts = newest_versions(connection, actor, ids)
+        ruleset = preview.ruleset(connection, actor.company_id, drafts, (), alone=False)
+        report = analyse_change(connection, actor.company_id, ruleset, ids)
+        return tuple(found.diagnostic for found in report.findings)
 
     def _heads(self, connection: Connection, actor: Actor, ids: Sequence[str] | None) -> dict[str, Head]:
         return store.heads(connection, actor.company_id, _now(connection), ids)

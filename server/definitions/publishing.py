@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from server.actors import Actor
 from server.audit.service import Event
-from server.definitions.checks.gate import Consent, pass_test_carts
+from server.definitions.checks.gate import Consent, pass_analysis, pass_test_carts
+from server.definitions.checks.guardrails import guardrails_of
 from server.definitions.checks.test_carts import Outcome
 from server.definitions.compiling import compiled
 from server.definitions.contents import Contents, contents_at, rulesets
@@ -79,6 +80,13 @@ def revise(connection: Connection, actor: Actor, before: Contents, step: Revisin
         _require_time_zone(connection, step.policy.get("time_zone", ""))
     ruleset_before, ruleset_after = rulesets(before, after)
     warnings = require_compiling(ruleset_after, ruleset_before)
+    in_force = [key for key, stored in step.promotions.items() if stored is not None]
+    rails = guardrails_of(connection, actor.company_id)
+    products = after.references.get("product", {})
+    found = pass_analysis(rails, step.action, step.consent, ruleset_after, products, in_force)
+    repeated = {warning.promotion_id for warning in warnings if warning.code == "promotion_repeated"}
+    # That they are applied together needn't be said of promotions that are known to be the same.
+    warnings += [each for each in found if each.code != "given_twice" or each.promotion_id not in repeated]
     outcomes = pass_test_carts(connection, actor, step.action, step.consent, ruleset_before, ruleset_after)
     by_id = {promotion.id: promotion for promotion in ruleset_after.promotions}
     now = revision_store.database_time(connection)

@@ -56,9 +56,16 @@ def write_csv(messages: list[Message], message_type: type[Message]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([field.name for field in fields])
     for message in messages:
-        values = [getattr(message, field.name) for field in fields]
-        writer.writerow([value if isinstance(value, str) else LIST_SEPARATOR.join(value) for value in values])
+        writer.writerow([_cell(message, field) for field in fields])
     return text.getvalue()
+
+
+def _cell(message: Message, field: Any) -> str:
+    """A field as text: nothing for what isn't set."""
+    value = getattr(message, field.name)
+    if field.is_repeated:
+        return LIST_SEPARATOR.join(value)
+    return "" if field.has_presence and not message.HasField(field.name) else str(value)
 
 
 def _list_rows(source: Source) -> Iterator[tuple[int, Value]]:

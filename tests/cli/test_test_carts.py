@@ -122,3 +122,22 @@ def test_guardrails_are_shown_and_set_from_a_file(tmp_path: Path) -> None:
     )
     assert run("company", "guardrails").stdout == "on_deviation: ON_DEVIATION_WARN\n"
     assert "on_deviation" in run("company", "guardrails", str(tmp_path / "odd.yaml"), code=1).stderr
+
+
+def test_the_analysis_tells_its_findings_with_their_carts(tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text(to_yaml(percent_off("b", 70)))
+    run("promotions", "apply", str(tmp_path))
+
+    assert run("promotions", "analyse").stderr == "1 promotions, 0 findings\n"
+    told = run("promotions", "analyse", "b", "--carts").stdout
+    assert "b: Of a cart of" in told
+    assert "[warning discount_high]" in told
+    assert "unit_price_minor:" in told
+    (line,) = run("promotions", "analyse", "b", "--json").stdout.splitlines()
+    assert json.loads(line)["diagnostic"]["code"] == "discount_high"
+
+    (tmp_path / "guardrails.yaml").write_text("order_discount_max_ppm: 500000\n")
+    run("company", "guardrails", str(tmp_path / "guardrails.yaml"))
+    assert "[error order_discount_above]" in run("promotions", "analyse", "b", code=1).stdout
+    (tmp_path / "guardrails.yaml").unlink()
+    assert "[error order_discount_above]" in run("publish", str(tmp_path), "--company", "kopi", code=1).stderr

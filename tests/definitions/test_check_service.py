@@ -174,6 +174,80 @@ async def test_what_comes_out_is_run_and_accepted(people: People) -> None:
     assert [record.test_cart.expected.payable_minor for record in accepted.records] == [4_500_000]
 
 
+async def test_findings_come_with_their_cart_and_result(people: People) -> None:
+    request = schema.AnalyseRequest(promotions=[percent_off("b", 70)])
+    found = await people["ben"]("Analyse", request)
+
+    (finding,) = found.findings
+    assert (finding.diagnostic.code, finding.promotion_ids, found.promotion_count) == (
+        "discount_high",
+        ["a", "b"],
+        1,
+    )
+    assert finding.result.totals.list_minor == sum(
+        line.quantity * line.unit_price_minor for line in finding.request.cart.lines
+    )
+    assert not (await people["ben"]("Analyse", schema.AnalyseRequest())).findings
+
+
+async def test_a_submission_says_what_the_drafts_would_do(people: People) -> None:
+    read = await people["ann"]("GetPromotion", definition_schema.GetPromotionRequest(promotion_id="a"))
+    edit = definition_schema.UpdatePromotionRequest(promotion=percent_off("a", 70), etag=read.record.etag)
+    await people["ann"]("UpdatePromotion", edit)
+
+    targets = [PromotionTarget(promotion_id="a")]
+    done = await people["ann"](
+        "SubmitPromotions", definition_schema.SubmitPromotionsRequest(promotions=targets)
+    )
+
+    assert [found.code for found in done.warnings] == ["discount_high"]
+
+
+async def test_what_goes_beyond_the_guardrails_is_refused_and_a_dry_run_says_why(people: People) -> None:
+    wanted = Guardrails(order_discount_max_ppm=150_000)
+    await people["adam"]("SetGuardrails", schema.SetGuardrailsRequest(guardrails=wanted))
+    publish: dict[str, Any] = {"promotions": await approve(people, percent_off("a", 20))}
+
+    refusal = await refused(
+        people["cara"], "PublishPromotions", definition_schema.PublishPromotionsRequest(**publish)
+    )
+    dry = await people["cara"](
+        "PublishPromotions", definition_schema.PublishPromotionsRequest(**publish, dry_run=True)
+    )
+
+    assert refusal == (grpc.StatusCode.INVALID_ARGUMENT, "ORDER_DISCOUNT_ABOVE")
+    assert [found.code for found in dry.warnings] == ["order_discount_above"]
+    pause = definition_schema.PausePromotionsRequest(**publish)
+    assert (await people["adam"]("PausePromotions", pause)).revision == 2
+
+
+@pytest.mark.parametrize(
+    ("guardrails", "code", "field"),
+    [
+        ({"order_discount_max_ppm": 1_000_001}, "OUT_OF_RANGE", "guardrails.order_discount_max_ppm"),
+        ({"margin_min_ppm": -1}, "OUT_OF_RANGE", "guardrails.margin_min_ppm"),
+        (
+            {"line_discount_max": [{"currency_code": "XXX", "minor": 1}]},
+            "CURRENCY_UNKNOWN",
+            "guardrails.line_discount_max[0].currency_code",
+        ),
+        (
+            {"order_discount_max": [{"currency_code": "IDR"}, {"currency_code": "IDR"}]},
+            "DUPLICATE",
+            "guardrails.order_discount_max[1].currency_code",
+        ),
+    ],
+)
+async def test_guardrails_that_mean_nothing_are_refused(
+    people: People, guardrails: dict[str, Any], code: str, field: str
+) -> None:
+    request = schema.SetGuardrailsRequest(guardrails=Guardrails(**guardrails))
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await people["adam"]("SetGuardrails", request)
+    assert reason(error.value) == code
+    assert field in (error.value.details() or "")
+
+
 async def test_guardrails_are_set_and_read(people: People) -> None:
     wanted = Guardrails(on_deviation=OnDeviation.ON_DEVIATION_WARN)
     answered = await people["adam"]("SetGuardrails", schema.SetGuardrailsRequest(guardrails=wanted))
@@ -190,6 +264,7 @@ async def test_no_request_makes_an_internal_error(people: People) -> None:
         "DeleteTestCart": schema.DeleteTestCartRequest(test_cart_id="lunch", etag="2"),
         "RunTestCarts": schema.RunTestCartsRequest(test_cart_ids=["lunch"], promotions=[percent_off("b", 5)]),
         "AcceptTestCarts": schema.AcceptTestCartsRequest(test_cart_ids=["lunch"], promotion_ids=["a"]),
+        "Analyse": schema.AnalyseRequest(promotion_ids=["a"], promotions=[percent_off("b", 70)]),
         "SetGuardrails": schema.SetGuardrailsRequest(guardrails=Guardrails()),
     }
     service = schema.DESCRIPTOR.services_by_name["CheckService"]

@@ -12,6 +12,7 @@ FOUND_IN = {
     "promotion": [INVALID, INVALID / "rules"],
     "meaning": [INVALID / "meaning"],
     "ruleset": [INVALID / "rulesets"],
+    "analysis": [INVALID / "analysis"],
     "request": [INVALID / "requests"],
     "after a sale": [INVALID / "refunds", INVALID / "replays", INVALID / "comparisons"],
 }

@@ -1,8 +1,10 @@
 """What a revision has to pass before it is made."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from dealwright.v1.diagnostic_pb2 import Diagnostic, Severity
 from dealwright.v1.guardrails_pb2 import Guardrails, OnDeviation
 from dealwright.v1.ruleset_pb2 import Ruleset
 from dealwright.v1.test_cart_pb2 import TestCart
@@ -11,14 +13,23 @@ from sqlalchemy import Connection
 from server.actors import Actor
 from server.audit import service as audit
 from server.audit.service import Event
-from server.definitions.checks.guardrails import guardrails_of
+from server.definitions.analysis.report import Report, analyse
+from server.definitions.checks.guardrails import guardrails_of, limits_something
 from server.definitions.checks.test_carts import Outcome, run_both
+from server.definitions.store import revisions as revision_store
 from server.definitions.store import test_carts as store
+from server.definitions.store.references import references_at
 from server.documents import Source, parse_message
-from server.runtime.errors import Refusal
+from server.runtime.errors import DefinitionsRefused, Refusal
 
 NEVER_REFUSED = frozenset({"pause", "archive", "roll_back"})
 """What takes promotions out of force or goes back: the way out of trouble stays open."""
+
+ANALYSED_MAX = 20
+"""Up to how many promotions are analysed as they come into force where no guardrail asks for it: everybody
+waits for a publication, and more can be analysed at any time."""
+
+Json = dict[str, Any]
 
 TOLD_MAX = 5
 """How many deviations the sentence of a refusal tells; all of them are in a dry run."""
@@ -70,6 +81,34 @@ def pass_test_carts(
     elif action not in NEVER_REFUSED and _refuses(guardrails_of(connection, actor.company_id)):
         raise DeviationsRefused(outcomes)
     return outcomes
+
+
+def pass_analysis(
+    rails: Guardrails,
+    action: str,
+    consent: Consent,
+    ruleset: Ruleset,
+    products: Mapping[str, Json],
+    changed: Collection[str],
+) -> list[Diagnostic]:
+    """What the analysis says of promotions that come into force; refuses what the guardrails don't allow."""
+    if not changed or (len(changed) > ANALYSED_MAX and not limits_something(rails)):
+        return []
+    report = analyse(ruleset, products, rails, changed=changed)
+    found = [each.diagnostic for each in report.findings]
+    refused = [each for each in found if each.severity == Severity.SEVERITY_ERROR]
+    if refused and not consent.dry_run and action not in NEVER_REFUSED:
+        raise DefinitionsRefused(refused)
+    return found
+
+
+def analyse_change(
+    connection: Connection, company_id: str, ruleset: Ruleset, changed: Collection[str]
+) -> Report:
+    """The analysis of a ruleset that is tried, of what changed in it; without a change of all promotions."""
+    head = revision_store.head_revision(connection, company_id) or 0
+    products = references_at(connection, company_id, head, ["product"])["product"]
+    return analyse(ruleset, products, guardrails_of(connection, company_id), changed=changed or None)
 
 
 def read_cart(stored: store.StoredCart) -> TestCart:
