@@ -1,7 +1,7 @@
 """Dealwright for Python.
 
-`Client` and `AsyncClient` ask a server. The messages are in `dealwright.v1`, generated from the schema; its
-services are in the modules that end in `_pb2_grpc`.
+`Client` and `AsyncClient` ask a server; `Till` prices carts itself, with or without a network. The messages
+are in `dealwright.v1`, generated from the schema.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from dealwright.aio import AsyncClient
     from dealwright.client import Client
     from dealwright.errors import CallFailed, DealwrightError
+    from dealwright.till.till import Till
 
-__all__ = ["AsyncClient", "CallFailed", "Client", "DealwrightError"]
+__all__ = ["AsyncClient", "CallFailed", "Client", "DealwrightError", "Till"]
 
 _HOMES = {
     "AsyncClient": "dealwright.aio",
     "CallFailed": "dealwright.errors",
     "Client": "dealwright.client",
     "DealwrightError": "dealwright.errors",
+    "Till": "dealwright.till.till",
 }
 
 

@@ -1,0 +1,313 @@
+"""The till: prices carts itself, writes down what it grants, and talks to a server when there is one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from dealwright_engine import RULE_LANGUAGE, VERSION, EngineError, Ruleset
+
+from dealwright.connection import Connection
+from dealwright.errors import CallFailed, DealwrightError, Unavailable, of_diagnostics
+from dealwright.requests import CartLike, evaluate_request
+from dealwright.rule_stream import Device, Refused
+from dealwright.till.chain import Damaged, Entry
+from dealwright.till.following import Following
+from dealwright.till.freshness import Freshness
+from dealwright.till.journal import FILE, Journal
+from dealwright.till.machine import read_clocks
+from dealwright.till.rules import Clocks, Force, Rules
+from dealwright.till.storage import DiskFailed, Storage
+from dealwright.till.uploading import Uploaded, Uploader, Uploading
+from dealwright.v1.cart_pb2 import LimitState
+from dealwright.v1.diagnostic_pb2 import Diagnostics
+from dealwright.v1.evaluation_service_pb2 import EvaluateRequest, EvaluateResponse
+from dealwright.v1.journal_pb2 import JournalClock, JournalRecord, JournalSale
+from dealwright.v1.result_pb2 import Result
+
+DAMAGED_FILE = "journal.damaged"
+"""A journal that isn't as it was written, set aside for a person; the till begins another one."""
+
+SALE_ID_LENGTH_MAX = 128
+
+
+@dataclass(frozen=True, slots=True)
+class TillState:
+    """What a cashier or a monitor wants to know of a till."""
+
+    freshness: Freshness
+    revision: int
+    """In force. 0: nothing is."""
+    connected: bool
+    news_time: float
+    """When a server said something last, in Unix seconds. 0: never."""
+    expire_time: float
+    """When the bundle expires, in Unix seconds. 0: there is none."""
+    left_out: frozenset[str]
+    """Promotions that aren't applied: killed, or too long without news."""
+    clock_suspect: bool
+    """Whether nothing but the machine's own clock vouches for the time."""
+    unsent: int
+    """Journal entries that no server has."""
+    refused: str
+    """Why the newest that was offered isn't in force. Empty: it is."""
+    upload_problem: str
+    """Why the last upload failed. Empty: it didn't."""
+    journal_problem: str
+    """What was wrong with the journal when the till was opened. Empty: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A sale that is written down. Only now it may be printed."""
+
+    sale_id: str
+    sequence: int
+    """Its number in the journal."""
+    hash: bytes
+    """Of its journal entry."""
+    result: Result
+
+
+class NothingInForce(DealwrightError):
+    """There is no ruleset: the till has never reached a server, or what it has can't be used."""
+
+
+class Till:
+    """Prices carts with the rules of its stores, with or without a network. Any thread may use it.
+
+    It keeps the last good bundle and its journal in `folder`, which belongs to one till at a time. `root_key`
+    is the public root key of the installation; nothing is believed that it hasn't vouched for. Without an
+    address it stays offline.
+
+        with Till("till", "till-1", root_key, "prices.example:443", token=token) as till:
+            receipt = till.sell("bill-1", cart)
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        device_id: str,
+        root_key: bytes,
+        address: str = "",
+        *,
+        token: str = "",
+        store_ids: Iterable[str] = (),
+        plaintext: bool | None = None,
+        need_sure_clock: bool = False,
+        storage: Storage | None = None,
+        clocks: Clocks = read_clocks,
+    ) -> None:
+        self._store_ids = tuple(store_ids)
+        self._device_id = device_id
+        self._connection = Connection(address, token, plaintext) if address else None
+        self._problem = self._journal_problem = ""
+        self._journal_lock = threading.Lock()
+        self._following: Following | None = None
+        self._uploading: Uploading | None = None
+        self._resources = ExitStack()
+        disk = storage or Storage(Path(folder))
+        disk.prepare()
+        self._resources.enter_context(disk.lock())
+        with ExitStack() as opening:
+            opening.callback(self._resources.close)
+            self._journal = self._open_journal(disk)
+            device = Device(device_id, self._store_ids, VERSION, RULE_LANGUAGE)
+            last = self._journal.last_record
+            floor = last.record_time.ToNanoseconds() / 1e9 if last else 0.0
+            self._rules = Rules(
+                disk, device, root_key, clocks=clocks, floor=floor, need_sure_clock=need_sure_clock
+            )
+            mending = self._journal.mending()
+            if mending is not None:
+                self._append(JournalRecord(mending=mending))
+            opening.pop_all()
+        self.online()
+
+    # Pricing.
+
+    def evaluate(
+        self,
+        cart: CartLike,
+        *,
+        limit_state: LimitState | None = None,
+        language: str = "",
+        near_misses: int = 0,
+        suggestions: int = 0,
+    ) -> Result:
+        """Prices a cart at the trusted time, and writes nothing down."""
+        request = evaluate_request(
+            cart,
+            limit_state=limit_state,
+            language=language,
+            near_misses=near_misses,
+            suggestions=suggestions,
+        )
+        return EvaluateResponse.FromString(self.evaluate_bytes(request.SerializeToString())).result
+
+    def evaluate_bytes(self, request: bytes) -> bytes:
+        """Answers a serialized EvaluateRequest with a serialized EvaluateResponse, as a server would."""
+        ruleset = _ruleset(self._rules.current())
+        state, _ = self._rules.clock()
+        try:
+            return ruleset.evaluate(request, int(state.trusted * 1e9))
+        except EngineError as error:
+            raise of_diagnostics(Diagnostics.FromString(error.diagnostics)) from error
+
+    def sell(self, sale_id: str, cart: CartLike | EvaluateRequest, *, language: str = "") -> Receipt:
+        """Prices a cart and writes the sale down; when this returns, the disk has it.
+
+        The same sale_id again gives the same receipt and grants nothing more: after a crash, ask again.
+        Raises DiskFailed when it can't be written down; then nothing was granted.
+        """
+        if not 0 < len(sale_id) <= SALE_ID_LENGTH_MAX:
+            raise ValueError(f"a sale_id has 1 to {SALE_ID_LENGTH_MAX} characters")
+        with self._journal_lock:
+            known = self._journal.sale(sale_id)
+            if known is not None:
+                return _receipt(known)
+            force = self._rules.current()
+            request = EvaluateRequest()
+            if isinstance(cart, EvaluateRequest):
+                request.CopyFrom(cart)
+            else:
+                request.CopyFrom(evaluate_request(cart, language=language))
+            state, _ = self._rules.clock()
+            request.evaluate_time.FromNanoseconds(int(state.trusted * 1e9))
+            answer = _evaluated(_ruleset(force), request)
+            entry = self._append(JournalRecord(sale=self._sale(sale_id, force, request, answer)))
+        if self._uploading:
+            self._uploading.wake()
+        return _receipt(entry)
+
+    # The network.
+
+    def online(self) -> None:
+        """Follows a server and uploads, if the till has an address. Done when it is opened."""
+        if self._connection is None or self._following is not None:
+            return
+        self._following = Following(self._rules, self._connection)
+        uploader = Uploader(self._journal, self._device_id, self._connection, self._journal_lock)
+        self._uploading = Uploading(uploader, self._note_upload)
+
+    def offline(self) -> None:
+        """Lets go of the network, as if the cable were pulled."""
+        following, self._following = self._following, None
+        uploading, self._uploading = self._uploading, None
+        if following:
+            following.stop()
+        if uploading:
+            uploading.stop()
+
+    def upload(self) -> Uploaded:
+        """Uploads what no server has, and waits for it; raises CallFailed."""
+        if self._connection is None:
+            raise Unavailable("the till has no address")
+        uploader = Uploader(self._journal, self._device_id, self._connection, self._journal_lock)
+        try:
+            return uploader.upload()
+        finally:
+            uploader.close()
+
+    def offer(self, bundle: bytes) -> None:
+        """Takes a bundle from a file, such as one on a USB stick; raises dealwright.rule_stream.Refused."""
+        self._rules.offered(bundle)
+
+    @property
+    def state(self) -> TillState:
+        force = self._rules.current()
+        clock, _ = self._rules.clock()
+        follower = self._rules.follower
+        manifest = follower.manifest
+        refused: Refused | None = follower.refused
+        return TillState(
+            force.judgement.freshness,
+            force.manifest.revision if force.manifest else 0,
+            follower.following,
+            clock.server_time,
+            manifest.expire_time.ToNanoseconds() / 1e9 if manifest else 0.0,
+            force.left_out,
+            clock.suspect,
+            self._journal.unsent,
+            refused.detail if refused else "",
+            self._problem,
+            self._journal_problem,
+        )
+
+    def close(self) -> None:
+        """Lets go of the network and the folder. What isn't uploaded yet stays on the disk."""
+        self.offline()
+        try:
+            self._rules.keep_clock()
+        finally:
+            self._resources.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Writing down.
+
+    def _open_journal(self, disk: Storage) -> Journal:
+        try:
+            return Journal(disk)
+        except Damaged as error:
+            self._journal_problem = f"{error}; it is kept as {DAMAGED_FILE}"
+            disk.rename(FILE, DAMAGED_FILE)
+            disk.sync_folder()
+            return Journal(disk)
+
+    def _append(self, record: JournalRecord) -> Entry:
+        state, reading = self._rules.clock()
+        record.engine_version = VERSION
+        record.record_time.FromNanoseconds(int(state.trusted * 1e9))
+        record.clock.CopyFrom(
+            JournalClock(
+                boot_id=reading.boot_id, elapsed_nanos=int(reading.elapsed * 1e9), suspect=state.suspect
+            )
+        )
+        if state.server_time:
+            record.clock.server_time.FromNanoseconds(int(state.server_time * 1e9))
+        return self._journal.append(record)
+
+    def _sale(self, sale_id: str, force: Force, request: EvaluateRequest, result: Result) -> JournalSale:
+        return JournalSale(
+            sale_id=sale_id,
+            scope_id=force.manifest.scope_id if force.manifest else "",
+            store_ids=self._store_ids,
+            epoch=force.manifest.epoch if force.manifest else 0,
+            request=request,
+            result=result,
+            left_out_ids=sorted(force.left_out),
+        )
+
+    def _note_upload(self, failed: CallFailed | DiskFailed | None) -> None:
+        self._problem = str(failed) if failed else ""
+
+
+def _ruleset(force: Force) -> Ruleset:
+    if force.ruleset is None:
+        raise NothingInForce("there is no ruleset yet; connect the till once, or offer it a bundle")
+    return force.ruleset
+
+
+def _evaluated(ruleset: Ruleset, request: EvaluateRequest) -> Result:
+    try:
+        answer = ruleset.evaluate(request.SerializeToString(), 0)
+    except EngineError as error:
+        raise of_diagnostics(Diagnostics.FromString(error.diagnostics)) from error
+    return EvaluateResponse.FromString(answer).result
+
+
+def _receipt(entry: Entry) -> Receipt:
+    sale = entry.record.sale
+    return Receipt(sale.sale_id, entry.record.sequence, entry.hash, sale.result)
