@@ -24,6 +24,7 @@ MODULES = {
     "memory": "memory",
     "boundary": "boundary",
     "checks": "checks",
+    "till": "till",
     "transport": "transport",
     "vouchers": "vouchers",
 }

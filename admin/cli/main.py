@@ -31,6 +31,7 @@ COMMANDS = {
     "refund": "refund",
     "replay": "replay",
     "compare": "compare",
+    "till": "till",
     "validate": "validate",
     "publish": "publish",
     "promotions": "promotions",

@@ -10,6 +10,7 @@ from dealwright.rule_stream import Refused
 from dealwright.till.clock import Reading
 from dealwright.till.freshness import FRESH_SECONDS, Freshness, Terms, judge
 from dealwright.till.journal import FILE
+from dealwright.till.machine import Clocks
 from dealwright.till.storage import DiskFailed, InUse, Storage
 from dealwright.till.till import DAMAGED_FILE, NothingInForce, Till
 from dealwright.v1.promotion_pb2 import Promotion
@@ -28,14 +29,17 @@ DAY = 86_400.0
 
 
 @dataclass
-class Clocks:
+class SetClocks(Clocks):
     """The clocks of a machine that a test sets."""
 
     now: float = NOON
     boot: str = "boot-1"
 
-    def __call__(self) -> Reading:
-        return Reading(self.boot, self.now - NOON + 100, self.now)
+    def read(self) -> Reading:
+        return Reading(self.boot, self.elapsed(), self.now)
+
+    def elapsed(self) -> float:
+        return self.now - NOON + 100
 
 
 @pytest.fixture
@@ -44,8 +48,8 @@ def signatory() -> Signatory:
 
 
 @pytest.fixture
-def clocks() -> Clocks:
-    return Clocks()
+def clocks() -> SetClocks:
+    return SetClocks()
 
 
 def ruleset(revision: int = 1, *promotions: Promotion) -> Ruleset:
@@ -56,7 +60,7 @@ def ruleset(revision: int = 1, *promotions: Promotion) -> Ruleset:
 
 
 @pytest.fixture
-def disk(signatory: Signatory, clocks: Clocks) -> Disk:
+def disk(signatory: Signatory, clocks: SetClocks) -> Disk:
     """The disk of a till that has a bundle with 10 % off."""
     disk = Disk()
     with opened(disk, signatory, clocks) as till:
@@ -64,11 +68,11 @@ def disk(signatory: Signatory, clocks: Clocks) -> Disk:
     return disk
 
 
-def opened(disk: Storage, signatory: Signatory, clocks: Clocks) -> Till:
+def opened(disk: Storage, signatory: Signatory, clocks: SetClocks) -> Till:
     return Till("", "till-1", signatory.root_key, storage=disk, clocks=clocks)
 
 
-def test_without_a_bundle_nothing_is_priced(signatory: Signatory, clocks: Clocks) -> None:
+def test_without_a_bundle_nothing_is_priced(signatory: Signatory, clocks: SetClocks) -> None:
     with opened(Disk(), signatory, clocks) as till:
         assert till.state.freshness is Freshness.EMPTY
         for price in (lambda: till.evaluate(LATTES), lambda: till.sell("s1", LATTES)):
@@ -77,7 +81,7 @@ def test_without_a_bundle_nothing_is_priced(signatory: Signatory, clocks: Clocks
         assert till.state.unsent == 0
 
 
-def test_it_starts_from_its_disk(disk: Disk, signatory: Signatory, clocks: Clocks) -> None:
+def test_it_starts_from_its_disk(disk: Disk, signatory: Signatory, clocks: SetClocks) -> None:
     clocks.now += DAY
     with opened(disk.after_power_cut(lucky=False), signatory, clocks) as till:
         result = till.evaluate(LATTES, language="en")
@@ -87,14 +91,16 @@ def test_it_starts_from_its_disk(disk: Disk, signatory: Signatory, clocks: Clock
     assert (state.freshness, state.revision, state.connected) == (Freshness.STALE, 1, False)
 
 
-def test_it_gives_the_bytes_of_the_engine(disk: Disk, signatory: Signatory, clocks: Clocks) -> None:
+def test_it_gives_the_bytes_of_the_engine(disk: Disk, signatory: Signatory, clocks: SetClocks) -> None:
     request = latte_request().SerializeToString()
     with opened(disk, signatory, clocks) as till:
         answer = till.evaluate_bytes(request)
     assert answer == Compiled.compile(ruleset().SerializeToString()).evaluate(request, 0)
 
 
-def test_a_sale_is_on_the_disk_before_its_receipt(disk: Disk, signatory: Signatory, clocks: Clocks) -> None:
+def test_a_sale_is_on_the_disk_before_its_receipt(
+    disk: Disk, signatory: Signatory, clocks: SetClocks
+) -> None:
     with opened(disk, signatory, clocks) as till:
         receipt = till.sell("bill-1", LATTES)
         again = till.sell("bill-1", {**LATTES, "id": "another"})
@@ -111,7 +117,7 @@ def test_a_sale_is_on_the_disk_before_its_receipt(disk: Disk, signatory: Signato
 @pytest.mark.parametrize("step", [1, 2])
 @pytest.mark.parametrize("lucky", [False, True])
 def test_a_crash_in_a_sale_grants_once(
-    disk: Disk, signatory: Signatory, clocks: Clocks, step: int, lucky: bool
+    disk: Disk, signatory: Signatory, clocks: SetClocks, step: int, lucky: bool
 ) -> None:
     till = opened(disk, signatory, clocks)
     till.sell("bill-1", LATTES)
@@ -126,7 +132,7 @@ def test_a_crash_in_a_sale_grants_once(
         assert again.sell("bill-2", LATTES) == receipt
 
 
-def test_a_full_disk_grants_nothing(disk: Disk, signatory: Signatory, clocks: Clocks) -> None:
+def test_a_full_disk_grants_nothing(disk: Disk, signatory: Signatory, clocks: SetClocks) -> None:
     with opened(disk, signatory, clocks) as till:
         disk.fail_at, disk.failure = disk.steps + 1, full()
         with pytest.raises(DiskFailed, match="No space left"):
@@ -138,7 +144,7 @@ def test_a_full_disk_grants_nothing(disk: Disk, signatory: Signatory, clocks: Cl
 @pytest.mark.parametrize("lucky", [False, True])
 @pytest.mark.parametrize("step", range(1, 13))
 def test_a_crash_while_a_bundle_is_taken_leaves_the_old_or_the_new_one(
-    disk: Disk, signatory: Signatory, clocks: Clocks, step: int, lucky: bool
+    disk: Disk, signatory: Signatory, clocks: SetClocks, step: int, lucky: bool
 ) -> None:
     till = opened(disk, signatory, clocks)
     disk.fail_at = disk.steps + step
@@ -158,7 +164,9 @@ def test_a_crash_while_a_bundle_is_taken_leaves_the_old_or_the_new_one(
         assert again.evaluate(LATTES).totals.payable_minor == 4_000_000
 
 
-def test_a_full_disk_keeps_the_bundle_that_is_there(disk: Disk, signatory: Signatory, clocks: Clocks) -> None:
+def test_a_full_disk_keeps_the_bundle_that_is_there(
+    disk: Disk, signatory: Signatory, clocks: SetClocks
+) -> None:
     with opened(disk, signatory, clocks) as till:
         disk.fail_at, disk.failure = disk.steps + 1, full()
         till.offer(signatory.bundle(ruleset(2, percent_off("ten", 20)), issued=NOON))
@@ -185,7 +193,7 @@ def bad_bundles(signatory: Signatory) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("bad", bad_bundles(Signatory()))
 def test_a_bad_bundle_is_refused_keeping_the_good_one(
-    disk: Disk, signatory: Signatory, clocks: Clocks, bad: str
+    disk: Disk, signatory: Signatory, clocks: SetClocks, bad: str
 ) -> None:
     with opened(disk, signatory, clocks) as till:
         with pytest.raises(Refused):
@@ -195,7 +203,9 @@ def test_a_bad_bundle_is_refused_keeping_the_good_one(
         assert till.state.revision == 1
 
 
-def test_a_bundle_that_rots_on_the_disk_is_not_used(disk: Disk, signatory: Signatory, clocks: Clocks) -> None:
+def test_a_bundle_that_rots_on_the_disk_is_not_used(
+    disk: Disk, signatory: Signatory, clocks: SetClocks
+) -> None:
     data = bytearray(disk.read("bundle"))
     data[len(data) // 2] ^= 1
     rotten = Disk({**{name: each.seen for name, each in disk.names.items()}, "bundle": bytes(data)})
@@ -204,7 +214,7 @@ def test_a_bundle_that_rots_on_the_disk_is_not_used(disk: Disk, signatory: Signa
         assert till.state.refused
 
 
-def test_an_edited_journal_is_set_aside_and_told(disk: Disk, signatory: Signatory, clocks: Clocks) -> None:
+def test_an_edited_journal_is_set_aside_and_told(disk: Disk, signatory: Signatory, clocks: SetClocks) -> None:
     with opened(disk, signatory, clocks) as till:
         for number in range(3):
             till.sell(f"bill-{number}", LATTES)
@@ -218,7 +228,7 @@ def test_an_edited_journal_is_set_aside_and_told(disk: Disk, signatory: Signator
     assert disk.read(DAMAGED_FILE) == bytes(data)
 
 
-def test_a_request_is_refused_as_a_server_would(disk: Disk, signatory: Signatory, clocks: Clocks) -> None:
+def test_a_request_is_refused_as_a_server_would(disk: Disk, signatory: Signatory, clocks: SetClocks) -> None:
     with opened(disk, signatory, clocks) as till:
         for price in (till.evaluate, lambda cart: till.sell("s", cart)):
             with pytest.raises(Invalid) as refused:
@@ -244,7 +254,7 @@ def staying(promotion_id: str, *, staleness: int | None = None, beyond: bool = F
     return promotion
 
 
-def test_promotions_end_one_by_one_without_news(signatory: Signatory, clocks: Clocks) -> None:
+def test_promotions_end_one_by_one_without_news(signatory: Signatory, clocks: SetClocks) -> None:
     three = ruleset(1, staying("hour", staleness=3600), staying("bundle"), staying("ever", beyond=True))
     disk = Disk()
     seen = []
@@ -277,7 +287,7 @@ def test_promotions_end_one_by_one_without_news(signatory: Signatory, clocks: Cl
         assert list(entry.record.sale.left_out_ids) == ["bundle", "hour"]
 
 
-def test_turning_the_clock_back_brings_nothing_back(signatory: Signatory, clocks: Clocks) -> None:
+def test_turning_the_clock_back_brings_nothing_back(signatory: Signatory, clocks: SetClocks) -> None:
     disk = Disk()
     with opened(disk, signatory, clocks) as till:
         till.offer(signatory.bundle(ruleset(), issued=NOON, lasts=DAY))

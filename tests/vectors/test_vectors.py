@@ -10,6 +10,7 @@ from typing import Any
 import grpc.aio
 import pytest
 import pytest_asyncio
+from dealwright import Till
 from dealwright.v1.diagnostic_pb2 import Diagnostics
 from dealwright.v1.evaluation_service_pb2 import EvaluateResponse
 from dealwright.v1.result_pb2 import Result
@@ -28,6 +29,8 @@ from server.evaluation.service import Active, Evaluation, RulesetHolder
 from server.runtime.intake import Intake
 from server.runtime.metrics import Metrics
 from server.runtime.observation import ObservedServer
+from tests.client.bundles import Signatory
+from tests.client.disks import Disk
 from tests.differential.cases import Case
 from tests.differential.comparison import difference
 from tests.evaluation.requests import EVALUATE, call, details
@@ -128,6 +131,16 @@ def test_engine_and_reference_agree_on_the_rest(vector: Vector) -> None:
 @pytest.mark.parametrize("vector", ANSWERED, ids=str)
 async def test_the_service_gives_the_engines_bytes(vector: Vector, server: Server) -> None:
     assert await server.evaluate(vector) == engine_answer(vector)
+
+
+@pytest.mark.parametrize("vector", ANSWERED, ids=str)
+def test_a_till_without_a_network_gives_the_engines_bytes(vector: Vector) -> None:
+    signatory = Signatory()
+    with Till("", "till-1", signatory.root_key, storage=Disk()) as till:
+        till.offer(signatory.bundle(vector.ruleset))
+        answer = till.evaluate_bytes(vector.request.SerializeToString())
+
+    assert answer == engine_answer(vector)
 
 
 @pytest.mark.parametrize("vector", ANSWERED, ids=str)

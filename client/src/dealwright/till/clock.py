@@ -63,6 +63,11 @@ class TrustedClock:
         if floor > self._last.trusted:
             self._last = _moved(self._last, reading, floor)
 
+    @property
+    def offset(self) -> float:
+        """What is added to the seconds since the machine's start to have the time, until a server speaks."""
+        return self._last.trusted - self._last.elapsed
+
     def state(self, reading: Reading) -> ClockState:
         """The time now, and what it was made from."""
         self._last = _moved(self._last, reading, self._last.trusted + reading.elapsed - self._last.elapsed)

@@ -29,6 +29,7 @@ from dealwright.rule_stream import (
 )
 from dealwright.till.clock import ClockState, Reading, TrustedClock
 from dealwright.till.freshness import Freshness, Judgement, Terms, judge
+from dealwright.till.machine import Clocks
 from dealwright.till.storage import DiskFailed, Storage, replace
 from dealwright.v1.bundle_pb2 import Bundle, Manifest
 from dealwright.v1.diagnostic_pb2 import Diagnostics
@@ -37,8 +38,6 @@ from dealwright.v1.rule_stream_service_pb2 import Frame, SyncRequest
 CLOCK_FILE = "clock"
 CLOCK_SECONDS = 30.0
 """How often the clock is written down: after a restart at most so much of the time is lost."""
-
-Clocks = Callable[[], Reading]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class Rules:
         self._clocks = clocks
         self._need_sure_clock = need_sure_clock
         self._lock = threading.RLock()
-        reading = clocks()
+        reading = clocks.read()
         self._clock = TrustedClock(ClockState.read(storage.read(CLOCK_FILE)), floor, reading)
         self._clock_kept = reading.elapsed
         self._compiled: dict[int, tuple[Ruleset, bytes]] = {}
@@ -93,7 +92,7 @@ class Rules:
     def clock(self) -> tuple[ClockState, Reading]:
         """The trusted time now, and the reading that it was told from."""
         with self._lock:
-            reading = self._clocks()
+            reading = self._clocks.read()
             return self._clock.state(reading), reading
 
     def keep_clock(self) -> None:
@@ -105,13 +104,13 @@ class Rules:
 
     # Pricing.
 
-    def current(self) -> Force:
-        """What to price with now."""
-        state, _ = self.clock()
-        if state.trusted >= self.force.judgement.until:
+    def current(self) -> tuple[Force, float]:
+        """What to price with now, and the trusted time, in Unix seconds. This is on the way of every cart."""
+        now = self._clocks.elapsed() + self._clock.offset
+        if now >= self.force.judgement.until:
             with self._lock:
                 self._judge()
-        return self.force
+        return self.force, now
 
     # The stream, in the thread that has it.
 
@@ -124,7 +123,7 @@ class Rules:
         with self._lock:
             self._do(self.follower.received(frame, self._now()))
             self._judge()
-            if self._clocks().elapsed - self._clock_kept > CLOCK_SECONDS:
+            if self._clocks.elapsed() - self._clock_kept > CLOCK_SECONDS:
                 self.keep_clock()
 
     def disconnected(self) -> None:
@@ -169,7 +168,7 @@ class Rules:
             case Close():
                 self._close()
             case Trust(server_time):
-                self._clock.heard(server_time, self._clocks())
+                self._clock.heard(server_time, self._clocks.read())
             case Compile(ticket, data):
                 return self.follower.compiled(ticket, self._compile(ticket, data), self._now())
             case Write(ticket, files):

@@ -20,8 +20,8 @@ from dealwright.till.chain import Damaged, Entry
 from dealwright.till.following import Following
 from dealwright.till.freshness import Freshness
 from dealwright.till.journal import FILE, Journal
-from dealwright.till.machine import read_clocks
-from dealwright.till.rules import Clocks, Force, Rules
+from dealwright.till.machine import Clocks
+from dealwright.till.rules import Force, Rules
 from dealwright.till.storage import DiskFailed, Storage
 from dealwright.till.uploading import Uploaded, Uploader, Uploading
 from dealwright.v1.cart_pb2 import LimitState
@@ -101,7 +101,7 @@ class Till:
         plaintext: bool | None = None,
         need_sure_clock: bool = False,
         storage: Storage | None = None,
-        clocks: Clocks = read_clocks,
+        clocks: Clocks | None = None,
     ) -> None:
         self._store_ids = tuple(store_ids)
         self._device_id = device_id
@@ -121,7 +121,12 @@ class Till:
             last = self._journal.last_record
             floor = last.record_time.ToNanoseconds() / 1e9 if last else 0.0
             self._rules = Rules(
-                disk, device, root_key, clocks=clocks, floor=floor, need_sure_clock=need_sure_clock
+                disk,
+                device,
+                root_key,
+                clocks=clocks or Clocks(),
+                floor=floor,
+                need_sure_clock=need_sure_clock,
             )
             mending = self._journal.mending()
             if mending is not None:
@@ -152,10 +157,9 @@ class Till:
 
     def evaluate_bytes(self, request: bytes) -> bytes:
         """Answers a serialized EvaluateRequest with a serialized EvaluateResponse, as a server would."""
-        ruleset = _ruleset(self._rules.current())
-        state, _ = self._rules.clock()
+        force, now = self._rules.current()
         try:
-            return ruleset.evaluate(request, int(state.trusted * 1e9))
+            return _ruleset(force).evaluate(request, int(now * 1e9))
         except EngineError as error:
             raise of_diagnostics(Diagnostics.FromString(error.diagnostics)) from error
 
@@ -171,14 +175,13 @@ class Till:
             known = self._journal.sale(sale_id)
             if known is not None:
                 return _receipt(known)
-            force = self._rules.current()
+            force, now = self._rules.current()
             request = EvaluateRequest()
             if isinstance(cart, EvaluateRequest):
                 request.CopyFrom(cart)
             else:
                 request.CopyFrom(evaluate_request(cart, language=language))
-            state, _ = self._rules.clock()
-            request.evaluate_time.FromNanoseconds(int(state.trusted * 1e9))
+            request.evaluate_time.FromNanoseconds(int(now * 1e9))
             answer = _evaluated(_ruleset(force), request)
             entry = self._append(JournalRecord(sale=self._sale(sale_id, force, request, answer)))
         if self._uploading:
@@ -220,7 +223,7 @@ class Till:
 
     @property
     def state(self) -> TillState:
-        force = self._rules.current()
+        force, _ = self._rules.current()
         clock, _ = self._rules.clock()
         follower = self._rules.follower
         manifest = follower.manifest
