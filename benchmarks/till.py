@@ -15,7 +15,7 @@ from pathlib import Path
 
 import dealwright_engine
 from dealwright import Till
-from dealwright.rule_stream import scope_id
+from dealwright.rule_stream import Holding, scope_id
 from dealwright.v1.bundle_pb2 import Bundle, KeyList, Manifest, Signed, SigningKey
 
 from benchmarks.catalogue import bills, rules
@@ -71,12 +71,8 @@ def folder() -> Path:
 def _start() -> dict[str, float]:
     """One start in a process of its own."""
     begin = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.starting", str(folder())],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    command = [sys.executable, "-m", "benchmarks.starting", str(folder())]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     process = time.perf_counter() - begin
     return {"till": json.loads(done.stdout), "process": process}
 
@@ -97,7 +93,7 @@ def _carts() -> list[bytes]:
 
 
 def _bundle(root: bytes, online: bytes) -> bytes:
-    data = ruleset(rules(PROMOTIONS))
+    data = Holding.of(ruleset(rules(PROMOTIONS))).ruleset("bench", 1)
     now = int(time.time())
     manifest = Manifest(
         format=1,

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import dealwright_engine
 import structlog
+from dealwright.rule_stream import Holding
 from dealwright.v1.evaluation_service_pb2 import EvaluateResponse
 from dealwright.v1.journal_pb2 import JournalRecord, JournalSale
 from dealwright.v1.ruleset_pb2 import Ruleset
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, Engine
 
 from server.db.engine import DatabaseUnavailable, plain_errors
 from server.definitions.service import Definitions, UnknownRevision
+from server.distribution.catalogue import Catalogue
 from server.journals import store
 from server.journals.store import Pending
 from server.runtime.metrics import Metrics
@@ -45,8 +47,8 @@ class Found:
     hash: bytes = b""
 
 
-Which = tuple[str, int, tuple[str, ...]]
-"""A ruleset: of a company, at a revision, without some promotions."""
+Which = tuple[str, int, tuple[str, ...], tuple[str, ...]]
+"""A ruleset: of a company, at a revision, for some stores, without some promotions."""
 
 
 class Replays:
@@ -101,14 +103,12 @@ class Replays:
         return Found(Outcome.DRIFTED, _difference(sale, result.totals.payable_minor), result.result_hash)
 
     def _ruleset(self, company_id: str, sale: JournalSale) -> dealwright_engine.Ruleset:
-        which = company_id, sale.result.revision, tuple(sorted(sale.left_out_ids))
+        which = company_id, sale.result.revision, tuple(sale.store_ids), tuple(sale.left_out_ids)
         if which in self._rulesets:
             self._rulesets.move_to_end(which)
             return self._rulesets[which]
         message = self._definitions.ruleset(company_id, sale.result.revision)
-        ruleset = dealwright_engine.Ruleset.compile(
-            _without(message, frozenset(sale.left_out_ids)).SerializeToString(deterministic=True)
-        )
+        ruleset = dealwright_engine.Ruleset.compile(_at_the_till(message, sale))
         self._rulesets[which] = ruleset
         while len(self._rulesets) > RULESETS_MAX:
             self._rulesets.popitem(last=False)
@@ -144,15 +144,10 @@ def _keep(pending: Pending, found: Found, connection: Connection) -> None:
     )
 
 
-def _without(ruleset: Ruleset, left_out_ids: frozenset[str]) -> Ruleset:
-    kept = [promotion for promotion in ruleset.promotions if promotion.id not in left_out_ids]
-    if len(kept) == len(ruleset.promotions):
-        return ruleset
-    rest = Ruleset()
-    rest.CopyFrom(ruleset)
-    del rest.promotions[:]
-    rest.promotions.extend(kept)
-    return rest
+def _at_the_till(ruleset: Ruleset, sale: JournalSale) -> bytes:
+    """What the till had in force: the scope of its stores, without what it left out."""
+    whole = b"".join(part.fields for part in Catalogue(ruleset).parts(sale.store_ids))
+    return Holding.of(whole).ruleset(ruleset.company_id, ruleset.revision, sale.left_out_ids)
 
 
 def _difference(sale: JournalSale, payable_minor: int) -> str:

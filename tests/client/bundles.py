@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 import dealwright_engine
-from dealwright.rule_stream import scope_id
+from dealwright.rule_stream import Holding, scope_id
 from dealwright.v1.bundle_pb2 import Bundle, KeyList, Manifest, Signed, SigningKey
 from dealwright.v1.ruleset_pb2 import Ruleset
 
@@ -34,7 +34,8 @@ class Signatory:
         message_format: int = 1,
     ) -> bytes:
         """A bundle of a ruleset, issued now and good for three days unless told otherwise."""
-        data = ruleset.SerializeToString(deterministic=True)
+        holding = Holding.of(ruleset.SerializeToString(deterministic=True))
+        data = holding.ruleset(ruleset.company_id, ruleset.revision)
         manifest = Manifest(
             format=message_format,
             company_id=ruleset.company_id,

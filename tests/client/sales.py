@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from dealwright.v1.cart_pb2 import Cart
@@ -28,9 +29,9 @@ def lattes() -> Cart:
 
 
 @contextmanager
-def served(engine: Engine) -> Iterator[Application]:
+def served(engine: Engine, **changes: Any) -> Iterator[Application]:
     """A server on the database, which clients that block can call."""
-    application, loop = Application(SETTINGS, engine), asyncio.new_event_loop()
+    application, loop = Application(replace(SETTINGS, **changes), engine), asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:

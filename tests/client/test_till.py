@@ -29,7 +29,7 @@ DAY = 86_400.0
 
 
 @dataclass
-class SetClocks(Clocks):
+class Machine(Clocks):
     """The clocks of a machine that a test sets."""
 
     now: float = NOON
@@ -48,8 +48,8 @@ def signatory() -> Signatory:
 
 
 @pytest.fixture
-def clocks() -> SetClocks:
-    return SetClocks()
+def clocks() -> Machine:
+    return Machine()
 
 
 def ruleset(revision: int = 1, *promotions: Promotion) -> Ruleset:
@@ -60,7 +60,7 @@ def ruleset(revision: int = 1, *promotions: Promotion) -> Ruleset:
 
 
 @pytest.fixture
-def disk(signatory: Signatory, clocks: SetClocks) -> Disk:
+def disk(signatory: Signatory, clocks: Machine) -> Disk:
     """The disk of a till that has a bundle with 10 % off."""
     disk = Disk()
     with opened(disk, signatory, clocks) as till:
@@ -68,11 +68,11 @@ def disk(signatory: Signatory, clocks: SetClocks) -> Disk:
     return disk
 
 
-def opened(disk: Storage, signatory: Signatory, clocks: SetClocks) -> Till:
+def opened(disk: Storage, signatory: Signatory, clocks: Machine) -> Till:
     return Till("", "till-1", signatory.root_key, storage=disk, clocks=clocks)
 
 
-def test_without_a_bundle_nothing_is_priced(signatory: Signatory, clocks: SetClocks) -> None:
+def test_without_a_bundle_nothing_is_priced(signatory: Signatory, clocks: Machine) -> None:
     with opened(Disk(), signatory, clocks) as till:
         assert till.state.freshness is Freshness.EMPTY
         for price in (lambda: till.evaluate(LATTES), lambda: till.sell("s1", LATTES)):
@@ -81,7 +81,7 @@ def test_without_a_bundle_nothing_is_priced(signatory: Signatory, clocks: SetClo
         assert till.state.unsent == 0
 
 
-def test_it_starts_from_its_disk(disk: Disk, signatory: Signatory, clocks: SetClocks) -> None:
+def test_it_starts_from_its_disk(disk: Disk, signatory: Signatory, clocks: Machine) -> None:
     clocks.now += DAY
     with opened(disk.after_power_cut(lucky=False), signatory, clocks) as till:
         result = till.evaluate(LATTES, language="en")
@@ -91,16 +91,14 @@ def test_it_starts_from_its_disk(disk: Disk, signatory: Signatory, clocks: SetCl
     assert (state.freshness, state.revision, state.connected) == (Freshness.STALE, 1, False)
 
 
-def test_it_gives_the_bytes_of_the_engine(disk: Disk, signatory: Signatory, clocks: SetClocks) -> None:
+def test_it_gives_the_bytes_of_the_engine(disk: Disk, signatory: Signatory, clocks: Machine) -> None:
     request = latte_request().SerializeToString()
     with opened(disk, signatory, clocks) as till:
         answer = till.evaluate_bytes(request)
     assert answer == Compiled.compile(ruleset().SerializeToString()).evaluate(request, 0)
 
 
-def test_a_sale_is_on_the_disk_before_its_receipt(
-    disk: Disk, signatory: Signatory, clocks: SetClocks
-) -> None:
+def test_a_sale_is_on_the_disk_before_its_receipt(disk: Disk, signatory: Signatory, clocks: Machine) -> None:
     with opened(disk, signatory, clocks) as till:
         receipt = till.sell("bill-1", LATTES)
         again = till.sell("bill-1", {**LATTES, "id": "another"})
@@ -117,7 +115,7 @@ def test_a_sale_is_on_the_disk_before_its_receipt(
 @pytest.mark.parametrize("step", [1, 2])
 @pytest.mark.parametrize("lucky", [False, True])
 def test_a_crash_in_a_sale_grants_once(
-    disk: Disk, signatory: Signatory, clocks: SetClocks, step: int, lucky: bool
+    disk: Disk, signatory: Signatory, clocks: Machine, step: int, lucky: bool
 ) -> None:
     till = opened(disk, signatory, clocks)
     till.sell("bill-1", LATTES)
@@ -132,7 +130,7 @@ def test_a_crash_in_a_sale_grants_once(
         assert again.sell("bill-2", LATTES) == receipt
 
 
-def test_a_full_disk_grants_nothing(disk: Disk, signatory: Signatory, clocks: SetClocks) -> None:
+def test_a_full_disk_grants_nothing(disk: Disk, signatory: Signatory, clocks: Machine) -> None:
     with opened(disk, signatory, clocks) as till:
         disk.fail_at, disk.failure = disk.steps + 1, full()
         with pytest.raises(DiskFailed, match="No space left"):
@@ -144,7 +142,7 @@ def test_a_full_disk_grants_nothing(disk: Disk, signatory: Signatory, clocks: Se
 @pytest.mark.parametrize("lucky", [False, True])
 @pytest.mark.parametrize("step", range(1, 13))
 def test_a_crash_while_a_bundle_is_taken_leaves_the_old_or_the_new_one(
-    disk: Disk, signatory: Signatory, clocks: SetClocks, step: int, lucky: bool
+    disk: Disk, signatory: Signatory, clocks: Machine, step: int, lucky: bool
 ) -> None:
     till = opened(disk, signatory, clocks)
     disk.fail_at = disk.steps + step
@@ -165,7 +163,7 @@ def test_a_crash_while_a_bundle_is_taken_leaves_the_old_or_the_new_one(
 
 
 def test_a_full_disk_keeps_the_bundle_that_is_there(
-    disk: Disk, signatory: Signatory, clocks: SetClocks
+    disk: Disk, signatory: Signatory, clocks: Machine
 ) -> None:
     with opened(disk, signatory, clocks) as till:
         disk.fail_at, disk.failure = disk.steps + 1, full()
@@ -193,7 +191,7 @@ def bad_bundles(signatory: Signatory) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("bad", bad_bundles(Signatory()))
 def test_a_bad_bundle_is_refused_keeping_the_good_one(
-    disk: Disk, signatory: Signatory, clocks: SetClocks, bad: str
+    disk: Disk, signatory: Signatory, clocks: Machine, bad: str
 ) -> None:
     with opened(disk, signatory, clocks) as till:
         with pytest.raises(Refused):
@@ -204,7 +202,7 @@ def test_a_bad_bundle_is_refused_keeping_the_good_one(
 
 
 def test_a_bundle_that_rots_on_the_disk_is_not_used(
-    disk: Disk, signatory: Signatory, clocks: SetClocks
+    disk: Disk, signatory: Signatory, clocks: Machine
 ) -> None:
     data = bytearray(disk.read("bundle"))
     data[len(data) // 2] ^= 1
@@ -214,7 +212,7 @@ def test_a_bundle_that_rots_on_the_disk_is_not_used(
         assert till.state.refused
 
 
-def test_an_edited_journal_is_set_aside_and_told(disk: Disk, signatory: Signatory, clocks: SetClocks) -> None:
+def test_an_edited_journal_is_set_aside_and_told(disk: Disk, signatory: Signatory, clocks: Machine) -> None:
     with opened(disk, signatory, clocks) as till:
         for number in range(3):
             till.sell(f"bill-{number}", LATTES)
@@ -228,7 +226,7 @@ def test_an_edited_journal_is_set_aside_and_told(disk: Disk, signatory: Signator
     assert disk.read(DAMAGED_FILE) == bytes(data)
 
 
-def test_a_request_is_refused_as_a_server_would(disk: Disk, signatory: Signatory, clocks: SetClocks) -> None:
+def test_a_request_is_refused_as_a_server_would(disk: Disk, signatory: Signatory, clocks: Machine) -> None:
     with opened(disk, signatory, clocks) as till:
         for price in (till.evaluate, lambda cart: till.sell("s", cart)):
             with pytest.raises(Invalid) as refused:
@@ -254,7 +252,7 @@ def staying(promotion_id: str, *, staleness: int | None = None, beyond: bool = F
     return promotion
 
 
-def test_promotions_end_one_by_one_without_news(signatory: Signatory, clocks: SetClocks) -> None:
+def test_promotions_end_one_by_one_without_news(signatory: Signatory, clocks: Machine) -> None:
     three = ruleset(1, staying("hour", staleness=3600), staying("bundle"), staying("ever", beyond=True))
     disk = Disk()
     seen = []
@@ -287,7 +285,7 @@ def test_promotions_end_one_by_one_without_news(signatory: Signatory, clocks: Se
         assert list(entry.record.sale.left_out_ids) == ["bundle", "hour"]
 
 
-def test_turning_the_clock_back_brings_nothing_back(signatory: Signatory, clocks: SetClocks) -> None:
+def test_turning_the_clock_back_brings_nothing_back(signatory: Signatory, clocks: Machine) -> None:
     disk = Disk()
     with opened(disk, signatory, clocks) as till:
         till.offer(signatory.bundle(ruleset(), issued=NOON, lasts=DAY))

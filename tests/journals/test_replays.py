@@ -83,6 +83,22 @@ def test_a_promotion_left_out_in_silence_drifts(
     assert replays.run() == Counter({Outcome.DRIFTED: 1})
 
 
+def test_a_till_knows_its_own_stores_alone(
+    definitions: Definitions, database: Engine, replays: Replays
+) -> None:
+    """A code of another store's promotion is unknown there; a server with all stores would know it."""
+    elsewhere = percent_off("elsewhere", 50)
+    elsewhere.targeting.store_ids.include.append("bandung")
+    elsewhere.trigger.code.codes.append("SECRET")
+    here = [percent_off("ten", 10)]
+    definitions.publish("kopi", Publication([*here, elsewhere], settings=jakarta_settings()))
+    mine = sold(definitions, "mine", without=["elsewhere"], codes=["secret"], store_ids=["menteng"])
+    del mine.sale.left_out_ids[:]
+    take_in(database, mine)
+
+    assert replays.run() == Counter({Outcome.SAME: 1})
+
+
 def test_an_unknown_revision_can_not_be_verified(
     published: Definitions, database: Engine, replays: Replays
 ) -> None:

@@ -17,7 +17,13 @@ DEVICE = Actor("till-1", "kopi", frozenset({Role.DEVICE}), "there", "t1")
 
 
 def sold(
-    definitions: Definitions, sale_id: str, *, revision: int | None = None, without: Sequence[str] = ()
+    definitions: Definitions,
+    sale_id: str,
+    *,
+    revision: int | None = None,
+    without: Sequence[str] = (),
+    codes: Sequence[str] = (),
+    store_ids: Sequence[str] = (),
 ) -> JournalRecord:
     """A sale of two lattes as an honest till writes it down."""
     ruleset = definitions.ruleset("kopi", revision)
@@ -25,6 +31,7 @@ def sold(
     del ruleset.promotions[:]
     ruleset.promotions.extend(kept)
     request = latte_request()
+    request.cart.codes.extend(codes)
     answer = Ruleset.compile(ruleset.SerializeToString()).evaluate(request.SerializeToString(), 0)
     sale = JournalSale(
         sale_id=sale_id,
@@ -32,6 +39,7 @@ def sold(
         request=request,
         result=EvaluateResponse.FromString(answer).result,
         left_out_ids=without,
+        store_ids=store_ids,
     )
     return JournalRecord(sale=sale)
 

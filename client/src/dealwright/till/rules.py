@@ -64,11 +64,11 @@ class Rules:
         *,
         clocks: Clocks,
         floor: float,
-        need_sure_clock: bool = False,
+        sure: bool = False,
     ) -> None:
         self._storage = storage
         self._clocks = clocks
-        self._need_sure_clock = need_sure_clock
+        self._sure = sure
         self._lock = threading.RLock()
         reading = clocks.read()
         self._clock = TrustedClock(ClockState.read(storage.read(CLOCK_FILE)), floor, reading)
@@ -210,7 +210,7 @@ class Rules:
             news_time=max(state.server_time, manifest.issue_time.ToNanoseconds() / 1e9),
             expire_time=manifest.expire_time.ToNanoseconds() / 1e9,
             now=state.trusted,
-            distrusted=self._need_sure_clock and state.suspect,
+            distrusted=self._sure and state.suspect,
         )
         if judgement.left_out:
             ruleset = self._without(data, judgement.left_out)

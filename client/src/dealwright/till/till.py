@@ -126,7 +126,7 @@ class Till:
                 root_key,
                 clocks=clocks or Clocks(),
                 floor=floor,
-                need_sure_clock=need_sure_clock,
+                sure=need_sure_clock,
             )
             mending = self._journal.mending()
             if mending is not None:
