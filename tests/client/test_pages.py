@@ -4,14 +4,20 @@ import re
 from pathlib import Path
 from typing import Any
 
+from dealwright import Till
 from sqlalchemy import Engine
 
 from server.actors import Role
 from server.definitions.service import Definitions, Publication
+from server.distribution.keys import read_root_key
 from tests.access.calls import token_for
-from tests.client.sales import served
+from tests.client.sales import LATTES, served
+from tests.client.test_till_online import until
 from tests.definitions.samples import jakarta_settings, percent_off
+from tests.distribution.conftest import keys_dir
 from tests.structure.tree import ROOT
+
+__all__ = ["keys_dir"]
 
 ADDRESS = "localhost:7070"
 
@@ -26,6 +32,23 @@ def test_the_examples_of_the_client_run(database: Engine, definitions: Definitio
     assert [revision.revision for revision in found["revisions"]] == [1]
     assert printed[0].startswith("4500000 ['")
     assert printed[1:] == ["2250000", "[4500000, 4500000]", "CURRENCY_UNKNOWN cart.currency_code"]
+
+
+def test_the_examples_of_the_till_run(
+    database: Engine, definitions: Definitions, keys_dir: Path, tmp_path: Path
+) -> None:
+    definitions.publish("kopi", Publication([percent_off("ten", 10)], settings=jakarta_settings()))
+    token = token_for(database, "till-1", Role.DEVICE, store_ids=("menteng",))
+    root_key, folder = read_root_key(keys_dir), tmp_path / "till"
+    cart = {**LATTES, "store_id": "menteng"}
+    with served(database, keys_dir=keys_dir) as application:
+        address = str(application.grpc_address)
+        with Till(folder, "till-1", root_key, address, token=token, store_ids=["menteng"]) as till:
+            until(lambda: till.state.revision == 1)
+        page = ROOT / "docs" / "till.md"
+        _, printed = run(page, address, folder=folder, root_key=root_key, token=token, cart=cart)
+
+    assert printed == ["1 4500000 fresh"]
 
 
 def run(page: Path, address: str, **given: Any) -> tuple[dict[str, Any], list[str]]:

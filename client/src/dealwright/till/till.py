@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from dealwright_engine import RULE_LANGUAGE, VERSION, EngineError, Ruleset
 
@@ -29,6 +29,9 @@ from dealwright.v1.diagnostic_pb2 import Diagnostics
 from dealwright.v1.evaluation_service_pb2 import EvaluateRequest, EvaluateResponse
 from dealwright.v1.journal_pb2 import JournalClock, JournalRecord, JournalSale
 from dealwright.v1.result_pb2 import Result
+
+if TYPE_CHECKING:
+    import grpc
 
 DAMAGED_FILE = "journal.damaged"
 """A journal that isn't as it was written, set aside for a person; the till begins another one."""
@@ -99,13 +102,14 @@ class Till:
         token: str = "",
         store_ids: Iterable[str] = (),
         plaintext: bool | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
         need_sure_clock: bool = False,
         storage: Storage | None = None,
         clocks: Clocks | None = None,
     ) -> None:
         self._store_ids = tuple(store_ids)
         self._device_id = device_id
-        self._connection = Connection(address, token, plaintext) if address else None
+        self._connection = Connection(address, token, plaintext, credentials) if address else None
         self._problem = self._journal_problem = ""
         self._journal_lock = threading.Lock()
         self._following: Following | None = None
