@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import secrets
 import statistics
 import subprocess
@@ -43,8 +44,11 @@ def tables() -> Iterator[str]:
         [
             (name, min(times) * MILLISECONDS, statistics.median(times) * MILLISECONDS)
             for name, times in (
-                ("Till opened and first cart, in a running process", [each["till"] for each in found]),
-                ("the same with the start of Python and its imports", [each["process"] for each in found]),
+                ("till opened and first cart, in a running process", [each["till"] for each in found]),
+                (
+                    "processor time of it all, with the start of Python and imports",
+                    [each["process"] for each in found],
+                ),
             )
         ],
     )
@@ -70,11 +74,16 @@ def folder() -> Path:
 
 def _start() -> dict[str, float]:
     """One start in a process of its own."""
-    begin = time.perf_counter()
+    before = _cpu_of_children()
     command = [sys.executable, "-m", "benchmarks.starting", str(folder())]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    process = time.perf_counter() - begin
-    return {"till": json.loads(done.stdout), "process": process}
+    return {"till": json.loads(done.stdout), "process": _cpu_of_children() - before}
+
+
+def _cpu_of_children() -> float:
+    """Seconds of a processor that ended processes took; the clock would tell how busy the machine was."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _till() -> Calls:
