@@ -22,9 +22,9 @@ MODULES = {
     "peers": "matching",
     "search": "search",
     "memory": "memory",
+    "till": "till",
     "boundary": "boundary",
     "checks": "checks",
-    "till": "till",
     "transport": "transport",
     "vouchers": "vouchers",
 }

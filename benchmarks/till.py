@@ -46,7 +46,7 @@ def tables() -> Iterator[str]:
             for name, times in (
                 ("till opened and first cart, in a running process", [each["till"] for each in found]),
                 (
-                    "processor time of it all, with the start of Python and imports",
+                    "processor time of it all, start of Python included",
                     [each["process"] for each in found],
                 ),
             )
