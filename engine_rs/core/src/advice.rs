@@ -7,9 +7,11 @@ use smallvec::SmallVec;
 
 use crate::currency::Currency;
 use crate::eligibility::picks;
-use crate::evaluate::{Evaluation, Request, Verdict, evaluate};
+use crate::evaluate::evaluate;
+use crate::evaluation::{Evaluation, Verdict};
 use crate::model::{Benefit, Cart, Line, LineKind, Promotion, Selector};
 use crate::reason::{Parameter, Reason};
+use crate::request::Request;
 use crate::ruleset::Ruleset;
 use crate::symbols::Symbol;
 

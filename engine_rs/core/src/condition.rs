@@ -3,12 +3,12 @@
 use jiff::civil::Date;
 use smol_str::{SmolStr, format_smolstr};
 
-use crate::evaluate::Request;
 use crate::model::{
     AttributeOwner, AttributeTest, Basis, Cart, Condition, CustomerTest, Extent, NumberRange, Payment,
     PaymentTest, Phase, Selector, Spend, Threshold,
 };
 use crate::reason::{Because, Reason};
+use crate::request::Request;
 use crate::symbols::Symbol;
 use crate::units::{Prices, Run, phase_start};
 

@@ -2,12 +2,12 @@
 //! trigger, limits and scope, in the order in which verdicts name them (S-8.5).
 
 use crate::condition::{self, View};
-use crate::evaluate::{Allowance, Request};
 use crate::model::{
     Cart, CrossBrand, CustomerType, Line, LineKind, Name, NameFilter, Promotion, Selector, SpendSource, Step,
     Trigger,
 };
 use crate::reason::{Because, Reason};
+use crate::request::{Allowance, Request};
 use crate::schedule;
 use crate::units::Prices;
 

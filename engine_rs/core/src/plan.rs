@@ -4,6 +4,8 @@
 mod basket;
 mod company;
 mod compound;
+mod ending;
+mod market;
 mod parts;
 mod rest;
 mod search;
@@ -17,9 +19,10 @@ use smallvec::smallvec;
 
 use crate::apply::{Applying, most};
 use crate::eligibility::Scope;
-use crate::evaluate::{Allowance, Request};
+use crate::evaluation::Proof;
 use crate::model::{Benefit, Phase, Promotion, Selection, ShortBudget, Step};
 use crate::reason::{Because, Parameter, Reason};
+use crate::request::{Allowance, Request};
 use crate::ruleset::Ruleset;
 use crate::units::Prices;
 
@@ -69,17 +72,6 @@ pub(crate) struct Plan {
     pub(crate) proof: Proof,
     /// How many nodes the search visited.
     pub(crate) nodes: i64,
-}
-
-/// What is known about how good a plan is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
-    /// No other plan has a higher benefit.
-    Proven,
-    /// The search ended at its budget; another plan could be better by at most so much.
-    Bounded(i64),
-    /// The policy asks for priority, not for the best.
-    NotSought,
 }
 
 impl<'a> Choice<'a> {

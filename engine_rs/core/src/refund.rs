@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 
 use crate::currency::Currency;
-use crate::evaluate::LeftToPay;
+use crate::evaluation::LeftToPay;
 use crate::model::{Benefit, Gift, Promotion, TierBenefit};
 use crate::rational::{Fraction, RoundingMode, round};
 use crate::symbols::Symbol;

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Weekday};
 use smol_str::SmolStr;
 
-use crate::evaluate::Request;
 use crate::model::{DailyWindow, HolidayMode, Schedule};
 use crate::reason::{Because, Reason};
+use crate::request::Request;
 
 /// Refuses an instant that the schedule doesn't hold at; local parts are read in the cart's zone unless
 /// the schedule has its own.

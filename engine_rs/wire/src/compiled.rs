@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use dealwright_core::advice::{NearMiss, near_misses, suggestions};
-use dealwright_core::evaluate::{Evaluation, Request, Verdicts, evaluate};
+use dealwright_core::evaluate::evaluate;
+use dealwright_core::evaluation::Evaluation;
+use dealwright_core::request::{Request, Verdicts};
 use dealwright_core::ruleset::{Ruleset, Unsupported};
 use dealwright_core::symbols::{Symbol, Symbols};
 use foldhash::fast::FixedState;

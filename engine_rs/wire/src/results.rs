@@ -2,12 +2,13 @@
 
 use dealwright_core::advice::{Change, NearMiss, Suggestion};
 use dealwright_core::currency::Currency;
-use dealwright_core::evaluate::{
-    Applied, CodeOutcome, Evaluation, LeftToPay, Promise, Proof, TouchedUnits, Verdicts,
+use dealwright_core::evaluation::{
+    Applied, CodeOutcome, Evaluation, LeftToPay, Promise, Proof, TouchedUnits,
 };
 use dealwright_core::model::{Cart, Credit, Line, LineKind, Phase, Promotion, Role};
 use dealwright_core::rational::Fraction;
 use dealwright_core::reason::{Because, Parameter, Reason};
+use dealwright_core::request::Verdicts;
 use dealwright_core::ruleset::{CodeOwner, Ruleset};
 use dealwright_core::tax;
 use jiff::Timestamp;

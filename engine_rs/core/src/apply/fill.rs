@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::forming::{Half, Stock};
+use super::half::{Half, Stock};
 use crate::model::Slot;
 
 /// Whether the places that are open in a half-filled set can all get units from the stock.

@@ -5,6 +5,7 @@ mod bound;
 mod fill;
 mod forming;
 mod gift;
+mod half;
 mod pick;
 mod reduce;
 mod reward;

@@ -1,6 +1,7 @@
 //! `set`: offers on sets of units, with a price for the set or reductions by slot (S-6.3 to S-6.5).
 
-use super::forming::{Formed, Forming, Part, Stock};
+use super::forming::{Formed, Forming, Part};
+use super::half::Stock;
 use super::reduce::wishes;
 use super::{Applying, Draft, Picked, cut_down, cuts_of, lay_out, lines_of, pick, sum_of};
 use crate::allocate::{Alike, to_units_filling};

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::Choice;
 use super::company::exclude_each_other;
-use super::shadow::{Contender, Market};
+use super::market::{Contender, Market};
 
 /// How often a basket is gone through for exchanges.
 const EXCHANGES: usize = 4;

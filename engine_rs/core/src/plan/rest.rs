@@ -2,7 +2,7 @@
 //! whole market are bad ones where much of it is used up; a few rounds make them good again.
 
 use super::Choice;
-use super::shadow::{Contender, Market};
+use super::market::{Contender, Market};
 use super::walk::Walk;
 use crate::symbols::Symbol;
 

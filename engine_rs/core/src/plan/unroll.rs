@@ -2,7 +2,7 @@
 
 use super::{Choice, Open, Plan, Stop, Walk};
 use crate::apply::Draft;
-use crate::evaluate::{Applied, TouchedUnits, Verdict};
+use crate::evaluation::{Applied, TouchedUnits, Verdict};
 use crate::reason::{Because, Reason};
 use crate::units::Prices;
 

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use dealwright_core::currency::Currency;
-use dealwright_core::evaluate::Allowance;
 use dealwright_core::model::{
     Attribute, AttributeValue, Cart, Customer, CustomerType, GivenCode, Line, Name, Payment, Policy,
     PriceMode, Spend,
 };
+use dealwright_core::request::Allowance;
 use dealwright_core::symbols::{Symbol, Symbols, fold};
 use foldhash::fast::{FixedState, RandomState};
 use jiff::Timestamp;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dealwright_core::evaluate::LeftToPay;
+use dealwright_core::evaluation::LeftToPay;
 use dealwright_core::refund::{PaidUnits, Refused, Wanted, pick};
 use foldhash::fast::RandomState;
 use prost::Message;
