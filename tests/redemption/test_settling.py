@@ -40,9 +40,7 @@ def let_expire(database: Engine, reserved: ReserveResponse) -> None:
     """Lets the time of a reservation be over."""
     with database.begin() as connection:
         connection.execute(
-            text(
-                "UPDATE redemption SET expire_time = now() - interval '1 s' WHERE id = CAST(:id AS uuid)"
-            ),
+            text("UPDATE redemption SET expire_time = now() - interval '1 s' WHERE id = CAST(:id AS uuid)"),
             {"id": reserved.redemption.redemption_id},
         )
 
@@ -254,8 +252,7 @@ async def test_the_ledger_balances_and_is_never_changed(
         "DELETE FROM ledger_transaction",
         "TRUNCATE ledger_entry",
         "UPDATE limit_account SET posted = lim + 1",
-        "INSERT INTO ledger_entry"
-        " SELECT transaction_id, account_id, 'excess', unit, 1 FROM ledger_entry LIMIT 1",
+        "INSERT INTO ledger_entry SELECT transaction_id, account_id, 'excess', unit, 1 FROM ledger_entry",
     )
     for statement in tries:
         with pytest.raises(DBAPIError), database.begin() as connection:

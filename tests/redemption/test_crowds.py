@@ -1,0 +1,115 @@
+"""Many orders at once, over real gRPC and several server processes: the limit is granted to the last."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import grpc.aio
+import pytest
+from sqlalchemy import Engine, text
+
+from server.actors import Role
+from server.definitions.service import Definitions, Publication
+from server.redemption.invariants import check
+from tests.access.calls import token_for
+from tests.operations.processes import running
+from tests.redemption.crowd import Crowd, orders
+from tests.redemption.histories import Operation, Seen, is_legal
+from tests.redemption.shop import COMPANY, OFF_MINOR, limited, settings
+
+ORDERS, LIMIT = 40, 15
+
+KINDS: list[tuple[str, dict[str, Any], dict[str, str]]] = [
+    ("total", {"max_uses": LIMIT}, {}),
+    ("customer", {"max_uses_per_customer": LIMIT}, {"customer": "ani"}),
+    ("day", {"max_uses_per_day": LIMIT}, {}),
+    ("store", {"max_uses_per_store": LIMIT}, {}),
+    ("code", {"max_uses_per_code": LIMIT}, {}),
+    ("budget", {"budget": LIMIT * OFF_MINOR + 1}, {}),
+]
+
+
+@contextlib.contextmanager
+def servers(count: int, database_url: str) -> Iterator[list[str]]:
+    """Server processes on one database: their addresses."""
+    with contextlib.ExitStack() as stack:
+        announced = [
+            stack.enter_context(running("serve", DEALWRIGHT_DATABASE_URL=database_url)) for _ in range(count)
+        ]
+        yield [addresses["grpc"] for _, addresses in announced]
+
+
+@pytest.mark.process
+async def test_exactly_the_limit_is_granted_whatever_it_counts(database: Engine, database_url: str) -> None:
+    token = token_for(database, "till", Role.DEVICE)
+    promotions = [limited(name, code=f"CODE-{name}", **limits) for name, limits, _ in KINDS]
+    Definitions(database).publish(COMPANY, Publication(promotions, settings=settings()))
+
+    with servers(2, database_url) as addresses:
+        async with contextlib.AsyncExitStack() as stack:
+            channels = [
+                # Two connections to each.
+                await stack.enter_async_context(
+                    grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
+                )
+                for address in addresses * 2
+            ]
+            for name, _, how in KINDS:
+                crowd = Crowd(channels, token)
+
+                granted = await crowd.rush(orders(ORDERS, f"CODE-{name}", **how))
+
+                assert granted == LIMIT, name
+                assert is_legal(crowd.history, LIMIT), name
+            # With room for all of them, all are granted.
+            crowd = Crowd(channels, token)
+            few = orders(LIMIT - 5, "CODE-customer", customer="budi")
+            assert await crowd.rush(few) == len(few)
+
+
+def test_counting_before_taking_grants_too_much(database: Engine) -> None:
+    """The naive way, kept here to show that the tests would notice it: read, compare, then write."""
+    with database.begin() as connection:
+        connection.execute(text("CREATE TABLE naive (used int NOT NULL)"))
+        connection.execute(text("INSERT INTO naive VALUES (0)"))
+    everybody_has_read = threading.Barrier(4)
+    history = []
+
+    def order() -> None:
+        invoked = time.monotonic()
+        with database.begin() as connection:
+            used = connection.scalar(text("SELECT used FROM naive"))
+            everybody_has_read.wait(timeout=30)
+            if used == 0:
+                connection.execute(text("UPDATE naive SET used = used + 1"))
+                history.append(Operation(invoked, time.monotonic(), Seen.GRANTED))
+
+    threads = [threading.Thread(target=order) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+
+    with database.connect() as connection:
+        assert connection.scalar(text("SELECT used FROM naive")) == len(history) == 4
+    assert not is_legal(history, limit=1)
+
+
+def test_nothing_is_left_of_a_broken_promise_unseen(database: Engine) -> None:
+    """An account that somebody changed by hand is found."""
+    with database.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO limit_account"
+                " (company_id, promotion_id, kind, key, lock_rank, unit, lim, posted)"
+                " VALUES ('kopi', 'offer', 'total', '', 5, 'use', 10, 3)"
+            )
+        )
+    assert {violation.invariant.name for violation in check(database)} == {
+        "account_is_ledger",
+        "account_is_redemptions",
+    }
+    with database.begin() as connection:
+        connection.execute(text("DELETE FROM limit_account"))
