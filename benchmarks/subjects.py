@@ -27,6 +27,7 @@ MODULES = {
     "checks": "checks",
     "transport": "transport",
     "vouchers": "vouchers",
+    "redemption": "redemption",
 }
 
 
