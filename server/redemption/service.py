@@ -174,8 +174,8 @@ class Redemptions:
             raise Invalid("REQUIRED", "cart is required", field="cart")
         if request.cart.vouchers:
             raise Invalid(
-                "VOUCHERS_LOOKED_UP",
-                "send vouchers among cart.codes; they are looked up",
+                "VOUCHERS_NOT_REDEEMED",
+                "vouchers aren't redeemed here yet; leave them out",
                 field="cart.vouchers",
             )
         _require_store(actor, request.cart.store_id)
