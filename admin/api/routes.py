@@ -9,9 +9,10 @@ from urllib.parse import quote, urlencode
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
+from jsonschema import Draft202012Validator
 
 from admin.api.answers import Answer, Asked, of_message
-from admin.api.problems import HttpRefusal, Problem
+from admin.api.problems import FieldProblem, HttpRefusal, Problem
 from server.actors import Actor
 from server.documents import Source, parse_json, parse_message
 from server.runtime.calls import UseCase, described, request_type
@@ -21,6 +22,9 @@ Methods = Mapping[str, UseCase]
 """The use cases behind the door, by the path of their method."""
 
 Json = dict[str, Any]
+
+FAULTS_MAX, SHOWN_CHARS_MAX = 20, 200
+"""How many faults of a body are told, and how many characters of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,8 @@ class Shaped:
         return self.verb == "POST" and self.writes
 
     def answer(self, methods: Methods, actor: Actor, asked: Asked) -> Answer:
+        if self.request is not None:
+            _require_shape(self.request, asked.body)
         return self.answers(methods, actor, asked)
 
 
@@ -156,6 +162,20 @@ def _plain(field: Any, text: str) -> Any:
     if field.type == FieldDescriptor.TYPE_BOOL and text in ("true", "false"):
         return text == "true"
     return text
+
+
+def _require_shape(shape: Json, body: Any) -> None:
+    """Refuses a body that isn't as its JSON Schema says, with every field that is wrong."""
+    found = sorted(Draft202012Validator(shape).iter_errors(body), key=lambda wrong: wrong.json_path)
+    errors = tuple(
+        FieldProblem(
+            wrong.json_path.removeprefix("$").lstrip("."), "UNREADABLE", wrong.message[:SHOWN_CHARS_MAX]
+        )
+        for wrong in found[:FAULTS_MAX]
+    )
+    if errors:
+        detail = f"{errors[0].field}: {errors[0].message}" if errors[0].field else errors[0].message
+        raise HttpRefusal(Problem(HTTPStatus.BAD_REQUEST, "UNREADABLE", detail, errors))
 
 
 Route: TypeAlias = Call | Shaped

@@ -11,6 +11,7 @@ from dealwright.v1 import (
 )
 from google.protobuf.descriptor import FileDescriptor
 
+from admin.api import preview
 from admin.api.routes import Call, Route
 
 PREFIX = "/api/v1"
@@ -93,5 +94,5 @@ AUDIT = (
     _call(audit_service_pb2.DESCRIPTOR, "GET", "/audit/verification", "VerifyAudit"),
 )
 
-ROUTES: tuple[Route, ...] = (*DEFINITIONS, *CHECKS, *REFERENCES, *ACCESS, *AUDIT)
+ROUTES: tuple[Route, ...] = (*DEFINITIONS, *CHECKS, *REFERENCES, *ACCESS, *AUDIT, *preview.ROUTES)
 """Every operation. To add one, add its line to the part that it belongs to."""

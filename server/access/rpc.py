@@ -65,13 +65,19 @@ def register(server: GuardedServer, methods: Mapping[str, UseCase], intake: Inta
 def _handler(method: str, use_case: UseCase, intake: Intake) -> Handler:
     """Runs a use case in a thread, since it waits for the database."""
 
-    async def call(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+    message_type = request_type(method)
+
+    async def call(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
         intake.take(context)
-        return await asyncio.to_thread(use_case, actor_of(context), request)
+        try:
+            message = message_type.FromString(request)
+        except DecodeError as error:
+            # gRPC itself would answer UNKNOWN, with the library's own words.
+            raise Invalid("NOT_A_MESSAGE", "the bytes are no request") from error
+        return await asyncio.to_thread(use_case, actor_of(context), message)
 
     return grpc.unary_unary_rpc_method_handler(
         call,
-        request_deserializer=request_type(method).FromString,
         response_serializer=lambda response: response.SerializeToString(),
     )
 
