@@ -5,6 +5,7 @@ from typing import Any
 
 from dealwright.v1 import voucher_service_pb2 as schema
 
+from server.runtime.errors import Invalid
 from server.vouchers.batches import BatchSpec
 from server.vouchers.importing import GivenRow, RowError
 from server.vouchers.store.batches import Batch
@@ -74,7 +75,13 @@ def row_error(error: RowError) -> schema.ImportError:
 
 
 def time(message: Any, field: str) -> datetime | None:
-    return getattr(message, field).ToDatetime(UTC) if message.HasField(field) else None
+    if not message.HasField(field):
+        return None
+    try:
+        moment: datetime = getattr(message, field).ToDatetime(UTC)
+    except (ValueError, OverflowError) as error:
+        raise Invalid("DATE_INVALID", "it is no instant", field=field) from error
+    return moment
 
 
 def _set_times(message: Any, **times: datetime | None) -> None:
