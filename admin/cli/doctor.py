@@ -122,7 +122,7 @@ def _database(settings: Settings) -> Check:
     return Check(
         "database",
         False,
-        f"{kind}, schema version {has or 'none'} instead of {needs}: run `dealwright up`",
+        f"{kind}, schema version {has or 'none'} instead of {needs}: run `dealwright migrate`",
         False,
     )
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "up": "up",
     "serve": "serve",
     "worker": "worker",
+    "migrate": "migrate",
     "admin": "admin",
     "demo": "demo",
     "evaluate": "evaluate",

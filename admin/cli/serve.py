@@ -44,7 +44,7 @@ def require_schema(engine: Engine) -> None:
     has, needs = versions(engine)
     if has != needs:
         raise DatabaseUnavailable(
-            f"the database has schema version {has or 'none'} instead of {needs}; run `dealwright up` once"
+            f"the database has schema version {has or 'none'} instead of {needs}; run `dealwright migrate`"
         )
 
 

@@ -101,7 +101,7 @@ def test_a_database_without_schema_is_not_served(postgres_url: str) -> None:
     refused = finished("serve", DEALWRIGHT_DATABASE_URL=postgres_url)
 
     assert refused.returncode == 3
-    assert "run `dealwright up` once" in refused.stderr
+    assert "run `dealwright migrate`" in refused.stderr
 
 
 def test_an_unreachable_database_is_said_in_words() -> None:
