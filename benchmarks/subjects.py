@@ -28,6 +28,7 @@ MODULES = {
     "transport": "transport",
     "vouchers": "vouchers",
     "redemption": "redemption",
+    "streams": "streams",
 }
 
 
