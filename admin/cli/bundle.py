@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from admin.cli.groups import command_group
-from admin.cli.keys import ensured
+from admin.cli.keys import ensured, trusted_here
 from admin.cli.local import CompanyOption, local_database, only_company
 from admin.cli.output import EXIT_CODES, ExitCode, JsonOption, emit, emit_json, say
 from admin.cli.process import plain_failures, read_settings
@@ -61,7 +61,7 @@ def verify(
     from dealwright.v1.rule_stream_service_pb2 import NackReason
 
     with plain_failures():
-        trusted = bytes.fromhex(root_key) if root_key else keys.read_root_key(ensured(read_settings()))
+        trusted = keys.parse_key(root_key, "--root-key") if root_key else trusted_here()
         scope = scope_id(store) if store else None
         try:
             manifest, _ = open_bundle(path.read_bytes(), trusted, time.time(), scope_id=scope)

@@ -50,7 +50,7 @@ def rotate(
 def show() -> None:
     """Print the key that tills trust, which is no secret."""
     with plain_failures():
-        emit(keys.read_root_key(_folder(read_settings())).hex())
+        emit(trusted_here().hex())
 
 
 def ensured(settings: Settings) -> Path:
@@ -59,6 +59,11 @@ def ensured(settings: Settings) -> Path:
     if settings.keys_dir is None and not (folder / keys.LIST).exists():
         keys.create(folder, folder, datetime.now(UTC))
     return folder
+
+
+def trusted_here() -> bytes:
+    """The key that tills of this installation trust."""
+    return keys.read_root_key(_folder(read_settings()))
 
 
 def _folder(settings: Settings) -> Path:

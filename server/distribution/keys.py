@@ -72,13 +72,19 @@ def read_root_key(folder: Path) -> bytes:
     """The public half of the root key, which tills trust."""
     path = folder / ROOT_PUBLIC
     try:
-        key = bytes.fromhex(path.read_text().strip())
+        return parse_key(path.read_text(), str(path))
     except FileNotFoundError as error:
         raise KeysUnusable(f"{path} is missing; make keys with `dealwright keys create`") from error
-    except ValueError as error:
-        raise KeysUnusable(f"{path} is no key of 64 hexadecimal digits") from error
+
+
+def parse_key(text: str, name: str) -> bytes:
+    """A key as it is written down."""
+    try:
+        key = bytes.fromhex(text.strip())
+    except ValueError:
+        key = b""
     if len(key) != SECRET_BYTES:
-        raise KeysUnusable(f"{path} is no key of 64 hexadecimal digits")
+        raise KeysUnusable(f"{name} is no key of 64 hexadecimal digits")
     return key
 
 
@@ -106,13 +112,7 @@ def _secret(path: Path) -> bytes:
         raise KeysUnusable(f"{path} is missing") from error
     if stat.S_IMODE(mode) & 0o077:
         raise KeysUnusable(f"{path} can be read by others; run `chmod 600 {path}`")
-    try:
-        secret = bytes.fromhex(text.strip())
-    except ValueError as error:
-        raise KeysUnusable(f"{path} is no key of 64 hexadecimal digits") from error
-    if len(secret) != SECRET_BYTES:
-        raise KeysUnusable(f"{path} is no key of 64 hexadecimal digits")
-    return secret
+    return parse_key(text, str(path))
 
 
 def _write_secret(path: Path, secret: bytes) -> None:
