@@ -25,6 +25,7 @@ from server.definitions import check_calls, reference_calls
 from server.definitions.checking import Checks
 from server.definitions.promotions import Promotions
 from server.definitions.service import Definitions
+from server.definitions.tills import Tills
 from server.distribution import calls as distribution_calls
 from server.distribution.operations import Operations
 from server.events import calls as event_calls
@@ -35,13 +36,18 @@ from server.keys.service import Pepper
 from server.runtime.calls import UseCase
 from server.runtime.metrics import Metrics
 from server.runtime.settings import Settings
+from server.usage import calls as usage_calls
+from server.usage.service import Usage
 from server.vouchers import calls as voucher_calls
 from server.vouchers.checks import Checked
 from server.vouchers.service import Vouchers
 
 
 def methods(engine: Engine, settings: Settings, metrics: Metrics) -> dict[str, UseCase]:
-    """The use cases on a database, by paths such as /dealwright.v1.DefinitionService/GetPromotion."""
+    """The use cases on a database, by paths such as /dealwright.v1.DefinitionService/GetPromotion.
+
+    What is offered over HTTP alone has a name without a slash before it.
+    """
     pepper = Pepper(settings, engine)
     vouchers = Vouchers(engine, pepper)
     webhooks = Webhooks(engine, pepper, inside=settings.webhook_addresses == "any")
@@ -55,6 +61,7 @@ def methods(engine: Engine, settings: Settings, metrics: Metrics) -> dict[str, U
             rule_stream_service_pb2.DESCRIPTOR,
             distribution_calls.use_cases(Operations(engine, Definitions(engine))),
         ),
+        **usage_calls.use_cases(Tills(engine), Usage(engine)),
         **_of(journal_service_pb2.DESCRIPTOR, journal_calls.use_cases(Journals(engine))),
         **_of(webhook_service_pb2.DESCRIPTOR, event_calls.use_cases(webhooks)),
         **_of(

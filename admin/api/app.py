@@ -19,6 +19,7 @@ from admin.api.repetition import fingerprint, key_of, once
 from admin.api.requests import asked, body_of
 from admin.api.routes import Methods, Route
 from admin.api.table import ROUTES
+from admin.api.throttles import Throttles
 from server.access.grants import Grants
 from server.actors import Actor
 from server.answers.service import Answers
@@ -37,10 +38,12 @@ def application(
     metrics: Metrics,
     hosts: Collection[str],
     routes: Sequence[Route] = ROUTES,
+    throttles: Throttles | None = None,
 ) -> Door:
     """The API over some methods. `hosts` are the names under which it may be called."""
+    throttles = throttles or Throttles()
     description = Answer(openapi.text(routes).encode())
-    listed = [_listed(route, _endpoint(route, methods, grants, answers)) for route in routes]
+    listed = [_listed(route, _endpoint(route, methods, grants, answers, throttles)) for route in routes]
     listed += [
         StarletteRoute(path, _constant(path, answer))
         for path, answer in ((OPENAPI, description), (HEALTH, Answer(b'{"status": "ok"}')))
@@ -55,7 +58,9 @@ def _listed(route: Route, endpoint: Endpoint) -> StarletteRoute:
     return StarletteRoute(route.path.rstrip("/"), endpoint, methods=[route.verb])
 
 
-def _endpoint(route: Route, methods: Methods, grants: Grants, answers: Answers) -> Endpoint:
+def _endpoint(
+    route: Route, methods: Methods, grants: Grants, answers: Answers, throttles: Throttles
+) -> Endpoint:
     def answered(request: Request, body: bytes | None, actor: Actor) -> Answer:
         """In a thread, since it waits for the database."""
 
@@ -71,6 +76,7 @@ def _endpoint(route: Route, methods: Methods, grants: Grants, answers: Answers) 
         named(request.scope, route.path)
         try:
             actor = admitted(request, route.method, grants)
+            throttles.take(route.path, actor)
             body = await body_of(request) if request.method in ("POST", "PUT") else None
             return _response(await asyncio.to_thread(answered, request, body, actor))
         except asyncio.CancelledError:

@@ -9,6 +9,7 @@ import uvicorn
 
 from admin.api.app import application
 from admin.api.routes import Methods
+from admin.api.throttles import Throttles
 from server.access.grants import Grants
 from server.answers.service import Answers
 from server.runtime.metrics import Metrics
@@ -34,7 +35,9 @@ class AdminServer:
         self.address = settings.admin_address
         self._settings = settings
         self._certificate = certificate_of(settings, metrics.certificate_expiry)
-        self._application = application(methods, grants, answers, metrics, _hosts(settings))
+        self._application = application(
+            methods, grants, answers, metrics, _hosts(settings), throttles=Throttles.of(settings)
+        )
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 

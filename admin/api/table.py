@@ -13,6 +13,7 @@ from google.protobuf.descriptor import FileDescriptor
 
 from admin.api import preview
 from admin.api.routes import Call, Route
+from admin.api.sync import SYNC
 
 PREFIX = "/api/v1"
 
@@ -94,5 +95,5 @@ AUDIT = (
     _call(audit_service_pb2.DESCRIPTOR, "GET", "/audit/verification", "VerifyAudit"),
 )
 
-ROUTES: tuple[Route, ...] = (*DEFINITIONS, *CHECKS, *REFERENCES, *ACCESS, *AUDIT, *preview.ROUTES)
+ROUTES: tuple[Route, ...] = (*DEFINITIONS, *CHECKS, *REFERENCES, *ACCESS, *AUDIT, *preview.ROUTES, *SYNC)
 """Every operation. To add one, add its line to the part that it belongs to."""

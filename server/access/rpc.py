@@ -52,9 +52,11 @@ def actor_of(context: grpc.aio.ServicerContext[Any, Any]) -> Actor:
 
 
 def register(server: GuardedServer, methods: Mapping[str, UseCase], intake: Intake) -> list[str]:
-    """Adds methods that ask the database to a server, and returns the names of their services."""
+    """Adds methods of the schema that ask the database to a server, and returns their services' names."""
     by_service: dict[str, dict[str, Handler]] = defaultdict(dict)
     for method, use_case in methods.items():
+        if not method.startswith("/"):
+            continue
         service, _, name = method.lstrip("/").partition("/")
         by_service[service][name] = _handler(method, use_case, intake)
     for service, handlers in by_service.items():

@@ -138,7 +138,17 @@ _SERVICES: dict[str, dict[str, Rule]] = {
     "grpc.reflection.v1alpha.ServerReflection": {"ServerReflectionInfo": PUBLIC},
 }
 
-RULES = {
+HTTP_ALONE: dict[str, Rule] = {
+    "sync/GetChanges": Rule(TILLS),
+    "sync/GetDocument": Rule(TILLS),
+    "sync/GetDocuments": Rule(TILLS),
+    "sync/GetVersion": Rule(TILLS),
+    "sync/UploadUsages": Rule(TILLS),
+    "sync/UploadLogs": Rule(TILLS),
+}
+"""What is offered over HTTP alone, in shapes that others have prescribed."""
+
+RULES = HTTP_ALONE | {
     f"/{service}/{method}": rule for service, methods in _SERVICES.items() for method, rule in methods.items()
 }
 """The rule of each method, by its path."""

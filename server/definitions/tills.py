@@ -1,6 +1,6 @@
 """Use cases of tills that evaluate POS documents by themselves: all for a store, and what changed since."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -107,7 +107,7 @@ class Tills:
             head, now = store.settled_head(connection, company_id)
             places = [
                 _place(connection, company_id, store_id, "", head, now)
-                for store_id in store_ids or store.stores_at(connection, company_id, head)
+                for store_id in store_ids or store.currencies_at(connection, company_id, head)
             ]
             found: dict[str, Json] = {}
             for place in filter(None, places):
@@ -140,6 +140,17 @@ class Tills:
                 event = Event("change", "company", actor.company_id, before=change[0], after=change[1])
                 audit.append(connection, actor, [event])
                 store.set_force_update(connection, actor.company_id, forced)
+
+    def currencies(self, company_id: str) -> dict[str, str]:
+        """The currency of each store of a company, by its id."""
+        with snapshot(self._engine) as connection:
+            head = require_revision(connection, company_id, None)
+            return store.currencies_at(connection, company_id, head)
+
+    def known(self, company_id: str, promotion_ids: Collection[str]) -> set[str]:
+        """Those of some promotions that the company has or had."""
+        with plain_errors(self._engine), self._engine.connect() as connection:
+            return store.known(connection, company_id, promotion_ids)
 
     def version(self, company_id: str) -> tuple[int, datetime | None, bool]:
         """The last revision, when it was published, and whether tills are to load everything anew."""

@@ -9,8 +9,9 @@ from google.protobuf.message import Message
 
 from server.actors import Actor
 
-UseCase = Callable[[Actor, Any], Message]
-"""Answers a request of somebody. It waits for the database, so that it belongs in a thread."""
+UseCase = Callable[[Actor, Any], Any]
+"""Answers a request of somebody: a message for a message, but for what is offered over HTTP alone. It waits
+for the database, so that it belongs in a thread."""
 
 
 def described(method: str) -> MethodDescriptor:

@@ -16,6 +16,9 @@ LOG_FORMATS = ("auto", "console", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
+COUNT_DIGITS_MAX = 9
+"""How many digits a setting that counts something may have."""
+
 SHOWN_CHARS_MAX = 80
 """How much of a wrong value is repeated."""
 
@@ -107,6 +110,11 @@ class Settings:
     webhook_addresses: str = "public"
     """DEALWRIGHT_WEBHOOK_ADDRESSES: public sends events to public addresses over https alone; any also inside
     of the network and without TLS, for development."""
+    sync_calls_per_hour: int = 1000
+    """DEALWRIGHT_SYNC_CALLS_PER_HOUR: how often a token may be shown below /api/v1/sync in an hour; more is
+    refused with 429. 0: as often as one likes."""
+    api_calls_per_hour: int = 0
+    """DEALWRIGHT_API_CALLS_PER_HOUR: the same for every other call of the HTTP API."""
     refresh_seconds: float = 2.0
     """DEALWRIGHT_REFRESH_SECONDS: how often the database is asked for a new revision."""
     drain_seconds: float = 10.0
@@ -141,6 +149,8 @@ class Settings:
             webhook_addresses=reader.choice(
                 "DEALWRIGHT_WEBHOOK_ADDRESSES", WEBHOOK_ADDRESSES, default.webhook_addresses
             ),
+            sync_calls_per_hour=reader.count("DEALWRIGHT_SYNC_CALLS_PER_HOUR", default.sync_calls_per_hour),
+            api_calls_per_hour=reader.count("DEALWRIGHT_API_CALLS_PER_HOUR", default.api_calls_per_hour),
             refresh_seconds=reader.seconds("DEALWRIGHT_REFRESH_SECONDS", default.refresh_seconds),
             drain_seconds=reader.seconds("DEALWRIGHT_DRAIN_SECONDS", default.drain_seconds),
             log_format=reader.choice("DEALWRIGHT_LOG_FORMAT", LOG_FORMATS, default.log_format),
@@ -233,6 +243,15 @@ class _Reader:
         if not all(HOST.fullmatch(host) for host in hosts):
             self.problems.append(f"{name}={_shown(value)} is no list of names such as promotions.example")
         return hosts
+
+    def count(self, name: str, default: int) -> int:
+        value = self.environment.get(name) or str(default)
+        if not (value.isascii() and value.isdigit() and len(value) <= COUNT_DIGITS_MAX):
+            self.problems.append(
+                f"{name}={_shown(value)} is no whole number from 0 to {10**COUNT_DIGITS_MAX - 1}"
+            )
+            return default
+        return int(value)
 
     def seconds(self, name: str, default: float) -> float:
         value = self.environment.get(name)

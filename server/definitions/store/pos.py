@@ -1,6 +1,6 @@
 """POS documents of promotions, each as of a revision and in a currency: the SQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from server.definitions.tables import (
     change_log,
     company,
     pos_document,
+    promotion,
     reference_version,
     revision,
     revision_head,
@@ -145,9 +146,18 @@ def set_force_update(connection: Connection, company_id: str, forced: bool) -> N
     connection.execute(update(company).where(company.c.id == company_id).values(force_update=forced))
 
 
-def stores_at(connection: Connection, company_id: str, number: int) -> list[str]:
-    """The ids of the stores at a revision."""
-    return list(references_at(connection, company_id, number, ["store"])["store"])
+def currencies_at(connection: Connection, company_id: str, number: int) -> dict[str, str]:
+    """The currency of each store at a revision, by its id."""
+    stores = references_at(connection, company_id, number, ["store"])["store"]
+    return {key: definition.get("currency_code", "") for key, definition in stores.items()}
+
+
+def known(connection: Connection, company_id: str, promotion_ids: Collection[str]) -> set[str]:
+    """Those of some promotions that were ever made."""
+    query = select(promotion.c.promotion_id).where(
+        promotion.c.company_id == company_id, promotion.c.promotion_id.in_(promotion_ids)
+    )
+    return set(connection.scalars(query))
 
 
 def store_at(connection: Connection, company_id: str, store_id: str, number: int) -> Json | None:
