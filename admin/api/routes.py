@@ -134,6 +134,8 @@ class Shaped:
     """The JSON Schema of what is answered."""
     request: Json | None = None
     """The JSON Schema of the body. None: there is none."""
+    strict: bool = True
+    """Whether a body that isn't as the schema says is refused as a whole, before anything is looked at."""
     parameters: tuple[Json, ...] = ()
     """The parameters of the query, as OpenAPI has them; those of the path are known."""
     writes: bool = False
@@ -146,7 +148,7 @@ class Shaped:
         return self.verb == "POST" and self.writes
 
     def answer(self, methods: Methods, actor: Actor, asked: Asked) -> Answer:
-        if self.request is not None:
+        if self.request is not None and self.strict:
             _require_shape(self.request, asked.body)
         return self.answers(methods, actor, asked)
 

@@ -161,6 +161,7 @@ SYNC = (
         _answering("sync/GetDocuments", _listed("promotion_ids")),
         _SOME,
         request=_object({"promotion_ids": _IDS}),
+        strict=False,
     ),
     Shaped(
         "GET",
@@ -180,6 +181,7 @@ SYNC = (
         _answering("sync/UploadUsages", _listed("usages")),
         _UPLOADED,
         request=_object({"usages": {"type": "array", "items": _USAGE}}),
+        strict=False,
         writes=True,
     ),
     Shaped(
@@ -191,6 +193,7 @@ SYNC = (
         _answering("sync/UploadLogs", _listed("logs")),
         _UPLOADED,
         request=_object({"logs": {"type": "array", "items": _LOG}}),
+        strict=False,
         writes=True,
     ),
 )
