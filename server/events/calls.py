@@ -1,7 +1,5 @@
 """The methods of WebhookService: messages to use cases, and what they give back to messages."""
 
-from datetime import UTC
-
 from dealwright.v1 import webhook_service_pb2 as schema
 from google.protobuf.message import Message
 
@@ -11,6 +9,7 @@ from server.events.store import Delivery, Webhook
 from server.runtime import paging
 from server.runtime.calls import UseCase
 from server.runtime.errors import Invalid
+from server.runtime.instants import instant
 
 STATES = {
     "pending": schema.DELIVERY_STATE_PENDING,
@@ -61,7 +60,7 @@ class WebhookCalls:
         for field in ("begin_time", "end_time"):
             if not request.HasField(field):
                 raise Invalid("REQUIRED", f"{field} is required", field=field)
-        begin, end = request.begin_time.ToDatetime(UTC), request.end_time.ToDatetime(UTC)
+        begin, end = instant(request.begin_time, "begin_time"), instant(request.end_time, "end_time")
         return schema.ReplayEventsResponse(
             events=self._webhooks.replay(actor, request.webhook_id, begin, end)
         )

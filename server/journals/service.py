@@ -16,6 +16,7 @@ from server.db.engine import plain_errors
 from server.journals import store
 from server.journals.store import Alarm, Drift, Journal, Name
 from server.runtime.errors import Denied, Invalid, Refusal
+from server.runtime.instants import instant
 from server.runtime.settings import COMPANY_ID, COMPANY_ID_NEEDS
 
 __all__ = ["ENTRIES_MAX", "Alarm", "Drift", "Journal", "Journals", "Name", "Taken", "Verification"]
@@ -112,6 +113,7 @@ def _entries(request: UploadJournalRequest) -> list[Entry]:
     if first < 1 or (first == 1) != (request.previous_hash == b""):
         raise Invalid("JOURNAL_DAMAGED", "entry 1 alone has nothing before it", field="previous_hash")
     for number, entry in enumerate(entries):
+        instant(entry.record.record_time, f"entries[{number}].record")
         if entry.record.HasField("sale") and not 0 < len(entry.record.sale.sale_id) <= SALE_ID_LENGTH_MAX:
             raise Invalid(
                 "OUT_OF_RANGE",

@@ -1,11 +1,11 @@
 """Batches and vouchers as messages of the schema, and back."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from dealwright.v1 import voucher_service_pb2 as schema
 
-from server.runtime.errors import Invalid
+from server.runtime.instants import instant
 from server.vouchers.batches import BatchSpec
 from server.vouchers.importing import GivenRow, RowError
 from server.vouchers.store.batches import Batch
@@ -75,13 +75,7 @@ def row_error(error: RowError) -> schema.ImportError:
 
 
 def time(message: Any, field: str) -> datetime | None:
-    if not message.HasField(field):
-        return None
-    try:
-        moment: datetime = getattr(message, field).ToDatetime(UTC)
-    except (ValueError, OverflowError) as error:
-        raise Invalid("DATE_INVALID", "it is no instant", field=field) from error
-    return moment
+    return instant(getattr(message, field), field) if message.HasField(field) else None
 
 
 def _set_times(message: Any, **times: datetime | None) -> None:

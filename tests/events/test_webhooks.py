@@ -11,12 +11,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from dealwright.v1.webhook_service_pb2 import ReplayEventsRequest
+from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Engine, text
 
 from server.audit.service import Audit
 from server.definitions.service import Definitions, Publication
 from server.events import service
 from server.events.addresses import Forbidden, checked_url, is_public, resolved
+from server.events.calls import use_cases
 from server.events.service import ATTEMPTS_MAX, Event, EventType, Webhooks, connected, record, wait_after
 from server.keys.service import Pepper
 from server.runtime.errors import Invalid, Refusal, Unknown
@@ -204,6 +207,17 @@ async def test_a_deleted_webhook_gets_nothing_more(
         webhooks.delete(ANN, webhook.id)
     with pytest.raises(Unknown):
         webhooks.replay(ANN, webhook.id, datetime.now(UTC), datetime.now(UTC) + timedelta(1))
+
+
+def test_what_is_no_instant_is_refused(webhooks: Webhooks) -> None:
+    some, never = Timestamp(seconds=1), Timestamp(nanos=-1)
+    for field, request in (
+        ("begin_time", ReplayEventsRequest(begin_time=never, end_time=some)),
+        ("end_time", ReplayEventsRequest(begin_time=some, end_time=never)),
+    ):
+        with pytest.raises(Invalid) as refused:
+            use_cases(webhooks)["ReplayEvents"](ANN, request)
+        assert (refused.value.reason, refused.value.field) == ("DATE_INVALID", field)
 
 
 async def test_publishing_and_making_codes_are_events(

@@ -156,6 +156,8 @@ def broken(entries: list[Entry]) -> dict[str, UploadJournalRequest]:
     first.previous_hash = b"\0" * 32
     garbage = upload(entries)
     garbage.entries[0].record = b"\xff\xff"
+    never = record("a")
+    never.record_time.nanos = -1
     return {
         "edited": edited,
         "missing": missing,
@@ -166,6 +168,7 @@ def broken(entries: list[Entry]) -> dict[str, UploadJournalRequest]:
         "too many": upload(chained(*(record(str(number)) for number in range(ENTRIES_MAX + 1)))),
         "sale without id": upload(chained(record(""))),
         "long id": upload(chained(record("x" * (SALE_ID_LENGTH_MAX + 1)))),
+        "time": upload(chained(never)),
         "device": upload(entries, device_id="a b"),
         "journal": upload(entries, journal_id=""),
     }

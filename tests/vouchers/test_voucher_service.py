@@ -11,6 +11,7 @@ from dealwright.v1.evaluation_service_pb2 import EvaluateRequest
 from dealwright.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from dealwright.v1.result_pb2 import CODE_OUTCOME_APPLIED, CODE_OUTCOME_UNKNOWN
 from dealwright.v1.voucher_service_pb2_grpc import VoucherServiceStub
+from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Engine
 
 from server.access.service import Access
@@ -20,6 +21,9 @@ from server.runtime.app import Application
 from tests.access.calls import CALL_SECONDS, bearer, owner, reason, serving, token_for
 from tests.definitions.samples import percent_off
 from tests.vouchers.conftest import PEPPER, SPRING
+
+YEAR_10000 = 253_402_300_800
+"""Its first second, which is the first after all that a timestamp may say."""
 
 
 class Caller:
@@ -149,6 +153,17 @@ async def test_rows_are_imported_and_what_is_wrong_is_told(shop: Shop) -> None:
     assert await refused(publisher("ImportVouchers", terms=terms, rows=[])) == (
         grpc.StatusCode.INVALID_ARGUMENT,
         "OUT_OF_RANGE",
+    )
+
+
+@pytest.mark.parametrize("sent", [Timestamp(nanos=-1), Timestamp(seconds=YEAR_10000)], ids=["nanos", "late"])
+async def test_what_is_no_instant_is_refused(shop: Shop, sent: Timestamp) -> None:
+    (publisher,) = await ready(shop, Role.PUBLISHER)
+    terms = schema.VoucherTerms(promotion_id=SPRING, start_time=sent)
+
+    assert await refused(publisher("GenerateVouchers", terms=terms, quantity=1)) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "DATE_INVALID",
     )
 
 
