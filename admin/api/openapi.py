@@ -65,6 +65,11 @@ PROBLEM: Json = {
     },
 }
 
+REFUSED: Json = {
+    "description": "The request was refused.",
+    "content": {problems.MEDIA_TYPE: {"schema": {"$ref": f"{schemas.PLACE}Problem"}}},
+}
+
 
 def document(routes: Iterable[Route]) -> Json:
     """The OpenAPI document of some routes."""
@@ -90,12 +95,7 @@ def document(routes: Iterable[Route]) -> Json:
                     "description": "A token as `dealwright token create` makes it.",
                 }
             },
-            "responses": {
-                "Problem": {
-                    "description": "The request was refused.",
-                    "content": {problems.MEDIA_TYPE: {"schema": {"$ref": f"{schemas.PLACE}Problem"}}},
-                }
-            },
+            "responses": {"Problem": REFUSED},
             "schemas": {"Problem": PROBLEM} | schemas.messages(_roots(listed)),
         },
     }
@@ -117,8 +117,15 @@ def _operation(route: Route) -> Json:
         operation["security"] = []
     if route.repeatable:
         operation["parameters"] = [*operation["parameters"], IDEMPOTENCY_KEY]
-    operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
+    operation["responses"]["default"] = _refusal(route)
     return operation
+
+
+def _refusal(route: Route) -> Json:
+    if isinstance(route, Call) or route.refusal is None:
+        return {"$ref": "#/components/responses/Problem"}
+    content = {**REFUSED["content"], JSON: {"schema": route.refusal}}
+    return {**REFUSED, "content": content}
 
 
 def _of_call(call: Call) -> Json:

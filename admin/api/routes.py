@@ -138,6 +138,8 @@ class Shaped:
     """Whether a body that isn't as the schema says is refused as a whole, before anything is looked at."""
     parameters: tuple[Json, ...] = ()
     """The parameters of the query, as OpenAPI has them; those of the path are known."""
+    refusal: Json | None = None
+    """The JSON Schema of its own refusals. None: they are problems, as those of the door always are."""
     writes: bool = False
     """Whether a POST changes anything."""
     secret: bool = False

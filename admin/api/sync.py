@@ -76,6 +76,7 @@ _LOG = _object(
     final_amount=_AMOUNT,
     validation_details={},
 )
+_REFUSAL = _object({"error": {"type": "string", "description": "What is wrong, in a sentence."}})
 
 
 def _answering(method: str, request_of: Callable[[Asked], Any]) -> Callable[[Methods, Actor, Asked], Answer]:
@@ -136,6 +137,7 @@ def _changes(path: str, operation_id: str) -> Shaped:
         _answering("sync/GetChanges", _wanted),
         _CHANGES,
         parameters=_QUERY,
+        refusal=_REFUSAL,
     )
 
 
@@ -151,6 +153,7 @@ SYNC = (
         "The document of one promotion.",
         _answering("sync/GetDocument", lambda asked: asked.path["promotion_id"]),
         _DOCUMENT,
+        refusal=_REFUSAL,
     ),
     Shaped(
         "POST",
@@ -162,6 +165,7 @@ SYNC = (
         _SOME,
         request=_object({"promotion_ids": _IDS}),
         strict=False,
+        refusal=_REFUSAL,
     ),
     Shaped(
         "GET",
@@ -171,6 +175,7 @@ SYNC = (
         "Which revision is in force, and whether everything is to be loaded anew.",
         _answering("sync/GetVersion", lambda _: None),
         _VERSION,
+        refusal=_REFUSAL,
     ),
     Shaped(
         "POST",
@@ -182,6 +187,7 @@ SYNC = (
         _UPLOADED,
         request=_object({"usages": {"type": "array", "items": _USAGE}}),
         strict=False,
+        refusal=_REFUSAL,
         writes=True,
     ),
     Shaped(
@@ -194,6 +200,7 @@ SYNC = (
         _UPLOADED,
         request=_object({"logs": {"type": "array", "items": _LOG}}),
         strict=False,
+        refusal=_REFUSAL,
         writes=True,
     ),
 )
