@@ -1,6 +1,7 @@
 """What holds for every request: who may, what is too large, which name was called, and what is told of it."""
 
 import re
+import socket
 from typing import Any
 
 import httpx
@@ -8,8 +9,10 @@ import pytest
 
 from admin.api.door import HEADERS
 from admin.api.requests import BODY_BYTES_MAX
+from admin.api.server import listening
 from admin.api.table import ROUTES
 from server.access.rules import RULES
+from server.runtime.settings import Address
 from tests.api.people import API, PEOPLE, People, reason, sample
 
 
@@ -94,6 +97,14 @@ async def test_what_the_api_is_can_be_asked_without_a_token(api: People) -> None
 
 async def test_a_slash_at_the_end_changes_nothing(api: People) -> None:
     assert (await api.call("vera", "GET", "/promotions/")).status_code == 200
+
+
+def test_a_body_waits_for_no_acknowledgement_of_its_head() -> None:
+    with listening(Address("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()):
+        listener.settimeout(20)
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_metrics_have_routes_and_classes_not_ids(api: People) -> None:
