@@ -25,6 +25,7 @@ MODULES = {
     "till": "till",
     "boundary": "boundary",
     "checks": "checks",
+    "definitions": "definitions",
     "transport": "transport",
     "vouchers": "vouchers",
     "redemption": "redemption",
