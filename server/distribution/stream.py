@@ -105,7 +105,8 @@ class Stream:
         self._snapshot_due = False
         self._mended: tuple[int, int] | None = None
         self._bookmark_due = True
-        self._sent_control = (cursor.epoch, hello.control_sequence)
+        # A till that names none may hold one of an earlier epoch: it is told that nothing is killed, too.
+        self._sent_control = (cursor.epoch, hello.control_sequence or -1)
         self._sent_keys = hello.key_list_version
         self.wrote = OTHER
         """What the last frame was part of."""
@@ -215,8 +216,9 @@ class Stream:
         if self._sent_keys < log.signer.key_list_version:
             self._sent_keys = log.signer.key_list_version
             return log.keys_frame
-        if self._sent_control < (log.control.epoch, log.control.sequence):
-            self._sent_control = log.control.epoch, log.control.sequence
+        control = log.control.epoch, log.control.sequence
+        if log.signed_control is not None and self._sent_control < control:
+            self._sent_control = control
             return log.control_frame
         if self._set is None:
             if self.ahead:

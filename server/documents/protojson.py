@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -31,6 +32,13 @@ _RANGES = {
     FieldDescriptor.TYPE_UINT32: (0, 2**32 - 1),
     FieldDescriptor.TYPE_UINT64: (0, 2**64 - 1),
 }
+
+
+_AS_TEXT = {
+    Timestamp: "an instant such as 2026-11-21T09:00:00Z",
+    Duration: "a duration in seconds such as 3600s",
+}
+"""Messages that are written as a text."""
 
 
 def to_value(message: Message) -> dict[str, Any]:
@@ -139,13 +147,11 @@ class _Reader:
             self._fill_part(items.add(), value, path, depth)
 
     def _fill_part(self, part: Message, value: Value, path: str, depth: int) -> None:
-        if isinstance(part, Timestamp):
+        if isinstance(part, (Timestamp, Duration)):
             try:
                 part.FromJsonString(value if isinstance(value, str) else "")
             except ValueError:
-                self._refuse(
-                    path, f"expected an instant such as 2026-11-21T09:00:00Z, got {_described(value)}"
-                )
+                self._refuse(path, f"expected {_AS_TEXT[type(part)]}, got {_described(value)}")
         else:
             self.fill(part, value, path, depth + 1)
 

@@ -30,6 +30,12 @@ NOT_DRAWN = {
     "Limits.max_uses_per_store",
     # A cart says its own currency.
     "Store.currency_code",
+    # What a till does without news changes no result of a cart.
+    "Promotion.offline",
+    "Offline.max_staleness",
+    "Offline.beyond_expiry",
+    "Duration.seconds",
+    "Duration.nanos",
     # The reference tries every plan. All advice is asked for where it is compared.
     "EvaluateOptions.near_misses_max",
     "EvaluateOptions.suggestions_max",

@@ -20,6 +20,9 @@ ENOUGH = 50
 
 MUTANT_SEEDS = 150
 
+REMEMBERED = (509,)
+"""Seeds that found a fault: a restore to an epoch without kills left a till with those of the epoch before."""
+
 
 def test_no_history_leads_a_till_astray() -> None:
     end, done, seen = time.monotonic() + SECONDS, 0, Outcome(0, 0, 0, 0, 0)
@@ -32,6 +35,11 @@ def test_no_history_leads_a_till_astray() -> None:
     # It isn't quiet there.
     assert min(seen.activations, seen.revisions, seen.kills, seen.crashes) > done
     assert seen.epochs > done
+
+
+@pytest.mark.parametrize("seed", REMEMBERED)
+def test_what_went_wrong_once_does_not_again(seed: int) -> None:
+    run(seed)
 
 
 def test_a_seed_is_the_same_history_each_time() -> None:

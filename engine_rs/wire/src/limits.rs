@@ -44,5 +44,7 @@ pub const SLOTS_MAX: usize = 12;
 pub const SET_UNITS_MAX: i64 = 1_000_000;
 /// Near misses, and suggestions, of an answer.
 pub const ADVICE_MAX: i64 = 20;
+/// Seconds for which a till goes on with a promotion without news: ten years.
+pub const STALENESS_SECONDS_MAX: i64 = 10 * 366 * 24 * 60 * 60;
 /// Findings that are told at once.
 pub const FINDINGS_MAX: usize = 100;

@@ -6,11 +6,16 @@ use dealwright_core::symbols::Symbol;
 use super::{Lowering, check_length};
 use crate::RULE_LANGUAGE;
 use crate::diagnostics::{At, Code};
-use crate::limits::{FACTS_MAX, ID_CHARS_MAX, LIST_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::limits::{
+    FACTS_MAX, ID_CHARS_MAX, LIST_MAX, NAME_BYTES_MAX, STALENESS_SECONDS_MAX, TEXT_BYTES_MAX,
+};
 use crate::proto;
 
 /// Characters that receipts have room for beside an amount.
 const RECEIPT_TEXT_CHARS: usize = 40;
+
+/// The most that a duration has beside its seconds.
+const NANOS_MAX: i64 = 999_999_999;
 
 /// A promotion as far as this version can run it.
 pub(crate) struct Lowered {
@@ -39,6 +44,7 @@ pub(crate) fn promotion(definition: &proto::Promotion, lowering: &mut Lowering<'
     let cross_brand = cross_brand.map(|tie| lowering.cross_brand(tie, &at.field("cross_brand")));
     let stacking = lowering.stacking(definition.stacking.as_ref(), &at);
     let limits = lowering.limits(definition.limits.as_ref(), &at);
+    lowering.offline(definition.offline.as_ref(), &at.field("offline"));
     let offer = lowering.rule(definition, &at);
     if let Some(written) = &definition.limits {
         let at = at.field("limits");
@@ -91,6 +97,14 @@ impl Lowering<'_> {
         } else if version > RULE_LANGUAGE {
             self.findings.add(Code::LanguageVersion, at, &[("limit", i64::from(RULE_LANGUAGE).into())]);
         }
+    }
+
+    /// Tills alone read it; here it is only checked.
+    fn offline(&mut self, offline: Option<&proto::Offline>, at: &At<'_>) {
+        let Some(longest) = offline.and_then(|offline| offline.max_staleness.as_ref()) else { return };
+        let at = at.field("max_staleness");
+        self.check_range(longest.seconds, 0, STALENESS_SECONDS_MAX, &at);
+        self.check_range(longest.nanos.into(), 0, NANOS_MAX, &at);
     }
 
     pub(super) fn required_texts(
