@@ -21,7 +21,7 @@ ENOUGH = 50
 MUTANT_SEEDS = 150
 
 REMEMBERED = (509,)
-"""Seeds that found a fault: a restore to an epoch without kills left a till with those of the epoch before."""
+"""Seeds that found a fault: a restore to an epoch without kills left a till with those of the one before."""
 
 
 def test_no_history_leads_a_till_astray() -> None:
