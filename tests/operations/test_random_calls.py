@@ -20,7 +20,9 @@ TOLD = ("Traceback", 'File "', "psycopg", "sqlalchemy", "SELECT ")
 async def test_no_message_makes_an_internal_error(database: Engine) -> None:
     token = token_for(database, "root", Role.ADMIN)
     async with serving(database) as (application, channel):
-        requests = _requests(sorted(application.methods))
+        # What only the HTTP API has takes no message of the schema.
+        methods = sorted(name for name in application.methods if name.startswith("/"))
+        requests = _requests(methods)
         broken = []
         for method, request in requests:
             try:
@@ -30,7 +32,7 @@ async def test_no_message_makes_an_internal_error(database: Engine) -> None:
                 if error.code() in INSIDE or any(word in text for word in TOLD):
                     broken.append(f"{method} {text} {request!r}")
 
-    assert {method for method, _ in requests} == set(application.methods)
+    assert {method for method, _ in requests} == set(methods)
     assert broken == []
 
 
