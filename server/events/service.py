@@ -135,11 +135,11 @@ class Webhooks:
             audit.append(connection, actor, [audit.Event("replay", "webhook", webhook_id, after=after)])
             return store.replay(connection, actor.company_id, webhook_id, begin, end)
 
-    async def deliver(self, client: Client, seen: Seen) -> int:
-        """Tries what is due, once each; returns how much that was."""
-        due = await asyncio.to_thread(self._claim)
+    async def deliver(self, client: Client, seen: Seen) -> bool:
+        """Tries some of what is due, once each; says whether there may be more."""
+        assigned, due = await asyncio.to_thread(self._claim)
         await asyncio.gather(*(self._try(client, each, seen) for each in due))
-        return len(due)
+        return bool(due) or assigned == ASSIGN_COUNT
 
     def clean_up(self) -> int:
         """Deletes events that were delivered long ago; returns how many."""
@@ -147,11 +147,11 @@ class Webhooks:
             now = connection.execute(select(func.clock_timestamp())).scalar_one()
             return store.forget(connection, now - timedelta(days=KEEP_DAYS))
 
-    def _claim(self) -> list[Due]:
+    def _claim(self) -> tuple[int, list[Due]]:
         with plain_errors(self._engine), self._engine.begin() as connection:
-            store.assign(connection, ASSIGN_COUNT)
+            assigned = store.assign(connection, ASSIGN_COUNT)
         with plain_errors(self._engine), self._engine.begin() as connection:
-            return store.claim(connection, AT_ONCE, LEASE)
+            return assigned, store.claim(connection, AT_ONCE, LEASE)
 
     async def _try(self, client: Client, due: Due, seen: Seen) -> None:
         problem = await sending.send(client, due, self._secret(due.salt), inside=self._inside)

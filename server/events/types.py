@@ -1,4 +1,4 @@
-"""What can happen."""
+"""What can happen. What redemption does is told by triggers, which write these types as they stand here."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,11 +10,13 @@ class EventType(StrEnum):
 
     RULESET_PUBLISHED = "dealwright.ruleset.published"
     VOUCHERS_CREATED = "dealwright.vouchers.created"
-    REDEMPTION_CREATED = "dealwright.redemption.created"
+    REDEMPTION_RESERVED = "dealwright.redemption.reserved"
     REDEMPTION_COMMITTED = "dealwright.redemption.committed"
     REDEMPTION_RELEASED = "dealwright.redemption.released"
+    REDEMPTION_EXPIRED = "dealwright.redemption.expired"
     REDEMPTION_RETURNED = "dealwright.redemption.returned"
     BUDGET_LOW = "dealwright.budget.low"
+    LIMIT_EXHAUSTED = "dealwright.limit.exhausted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,17 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 
 from server.db.engine import DatabaseUnavailable, plain_errors
+from server.events import service as events
+from server.events.service import EventType
 from server.runtime.metrics import Metrics
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 300.0
 """How often a server looks: reading everything isn't free."""
+
+TOLD_DAYS = events.KEEP_DAYS - 1
+"""How far back events are looked for: later they may be deleted."""
 
 SHOWN_MAX = 20
 """How many violations of one invariant are shown."""
@@ -143,6 +148,30 @@ INVARIANTS = (
            OR EXISTS (SELECT FROM limit_hold hold WHERE hold.redemption_id = redemption.id
                       AND hold.returned > hold.posted + hold.overrun)
         """,
+    ),
+    Invariant(
+        "told_once",
+        "each ledger transaction of a redemption is told by one event, and nothing is told that isn't booked",
+        f"""
+        SELECT coalesce(posting.redemption_id::text, event.subject)
+        FROM (
+            SELECT redemption_id, company_id, time, CASE kind
+                WHEN 'reserve' THEN '{EventType.REDEMPTION_RESERVED}'
+                WHEN 'release' THEN '{EventType.REDEMPTION_RELEASED}'
+                WHEN 'expire' THEN '{EventType.REDEMPTION_EXPIRED}'
+                WHEN 'return' THEN '{EventType.REDEMPTION_RETURNED}'
+                ELSE '{EventType.REDEMPTION_COMMITTED}' END AS type
+            FROM ledger_transaction
+            WHERE redemption_id IS NOT NULL AND time > now() - interval '{TOLD_DAYS} days'
+        ) posting
+        FULL JOIN (
+            SELECT id, company_id, subject, type, time FROM event
+            WHERE type LIKE 'dealwright.redemption.%' AND time > now() - interval '{TOLD_DAYS} days'
+        ) event ON event.subject = posting.redemption_id::text AND event.company_id = posting.company_id
+            AND event.type = posting.type AND event.time = posting.time
+        GROUP BY coalesce(posting.redemption_id::text, event.subject), posting.time
+        HAVING count(posting.redemption_id) <> 1 OR count(event.id) <> 1
+        """,  # noqa: S608 - only constants get into the text
     ),
     Invariant(
         "revision_existed",
