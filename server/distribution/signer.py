@@ -14,13 +14,18 @@ class Signer:
     secret: bytes = field(repr=False)
     keys: Keys
     """As a till sees it."""
+    key_id: str = field(init=False)
+    """Of the online key."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key_id", key_id_of(self.secret))
 
     @property
     def key_list_version(self) -> int:
         return self.keys.listed.version
 
     def sign(self, message: Manifest | Control) -> Signed:
-        return sign(self.secret, message)
+        return _signed(self.secret, self.key_id, message)
 
     def signed(self, manifest: Signed) -> bool:
         """Whether a manifest was signed by one of the keys, however long ago."""
@@ -31,11 +36,17 @@ class Signer:
         return True
 
 
-def sign(secret: bytes, message: Manifest | Control | KeyList) -> Signed:
-    """A message with its signature."""
+def sign(secret: bytes, message: KeyList) -> Signed:
+    """A list of keys, signed by the root key."""
+    return _signed(secret, key_id_of(secret), message)
+
+
+def key_id_of(secret: bytes) -> str:
+    """The name of a key."""
+    return dealwright_engine.key_id(dealwright_engine.public_key(secret))
+
+
+def _signed(secret: bytes, key_id: str, message: Manifest | Control | KeyList) -> Signed:
     payload = message.SerializeToString()
-    return Signed(
-        payload=payload,
-        key_id=dealwright_engine.key_id(dealwright_engine.public_key(secret)),
-        signature=dealwright_engine.sign(secret, message.DESCRIPTOR.name, payload),
-    )
+    signature = dealwright_engine.sign(secret, message.DESCRIPTOR.name, payload)
+    return Signed(payload=payload, key_id=key_id, signature=signature)

@@ -72,6 +72,11 @@ class _Set:
     def complete(self) -> bool:
         return self.written == len(self.frames)
 
+    @property
+    def place(self) -> _Place:
+        """Where it leads."""
+        return _Place(self.epoch, self.revision, self.root)
+
 
 @dataclass(frozen=True, slots=True)
 class _Place:
@@ -80,6 +85,10 @@ class _Place:
     epoch: int = 0
     revision: int = 0
     root: bytes = b""
+
+
+_UNREADABLE = (0, 0)
+"""What a nack names when the till couldn't read what it was sent."""
 
 
 class Stream:
@@ -159,19 +168,26 @@ class Stream:
         self.unsupported_ids = tuple(ack.unsupported_ids)
         if self.nack and (ack.epoch, ack.revision) >= (self.nack.epoch, self.nack.revision):
             self.nack = None
+        has = _Place(ack.epoch, ack.revision, ack.root)
         sent = self._set
-        if sent is not None and (ack.epoch, ack.revision) >= (sent.epoch, sent.revision):
+        # A control is acked too, with what was in force before; that answers no set of the same number.
+        if sent is not None and has == sent.place:
             self._set = None
-        if sent is not None and (ack.epoch, ack.revision) == (sent.epoch, sent.revision):
             self._arrived(sent)
-        elif (ack.epoch, ack.revision) > (self._place.epoch, self._place.revision):
-            # It came another way, as a file; the root is that of the log, if the log remembers.
-            root = self._log.root_at(self.scope, ack.epoch, ack.revision) or b""
-            self._place = _Place(ack.epoch, ack.revision, root)
+        elif (has.epoch, has.revision) > (self._place.epoch, self._place.revision):
+            # It came another way, as a file.
+            self._place = has
+            if sent is not None and (has.epoch, has.revision) > (sent.epoch, sent.revision):
+                self._set = None
 
     def refused(self, nack: Nack) -> None:
         """The till goes on with what it had."""
-        sent, self._set = self._set, None
+        self.nack = nack
+        sent = self._set
+        if sent is not None and (nack.epoch, nack.revision) not in ((sent.epoch, sent.revision), _UNREADABLE):
+            # It is about the bookmark before.
+            return
+        self._set = None
         head = (self._log.epoch, self._log.revision)
         if nack.reason == NACK_REASON_ROOT and self._mended != head:
             # What it has is damaged, or isn't what the log thinks. A snapshot may help, once per revision.
@@ -179,7 +195,6 @@ class Stream:
         elif sent is not None:
             # The same again would be refused again; the next revision is another matter.
             self._refused = (sent.epoch, sent.revision)
-        self.nack = nack
 
     def end(self, reason: GoodbyeReason.ValueType, retry_after: float = 0.0) -> None:
         """Says goodbye before anything else."""
@@ -255,7 +270,7 @@ class Stream:
         return None
 
     def _arrived(self, sent: _Set) -> None:
-        self._place = _Place(sent.epoch, sent.revision, sent.root)
+        self._place = sent.place
         self._expires = sent.expires
         # So that the till knows at once that it has everything.
         self._bookmark_due = True
@@ -263,7 +278,7 @@ class Stream:
     def _bookmark(self, now: Now) -> bytes | None:
         """Says which revision there is; a till that has it knows that it has everything."""
         log = self._log
-        at_once = self._bookmark_due and self.current
+        at_once = self._bookmark_due and self.current and self._set is None
         if not at_once and now.monotonic < self._bookmark_at:
             return None
         self._bookmark_due = False

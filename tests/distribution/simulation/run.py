@@ -21,6 +21,12 @@ TROUBLE_SECONDS = 240.0
 PEACE_SECONDS = 400.0
 """Long enough for the longest wait before a connection, a dead stream and a slow disk, one after another."""
 
+LOOK_SECONDS = 10.0
+"""How often it is asked meanwhile whether all of them have."""
+
+SETTLED_SECONDS = 60.0
+"""How long they have to stay so; longer than a dead stream and the slowest write."""
+
 KILL_SECONDS = 5.0
 """A kill is in force at a connected till after this: the server looks each 2 s, the rest is one delay and one
 compilation."""
@@ -66,7 +72,11 @@ class Run:
         self.world.after(self._soon(), self._event)
         self.world.run(TROUBLE_SECONDS)
         self._make_peace()
-        self.world.run(TROUBLE_SECONDS + PEACE_SECONDS)
+        end = TROUBLE_SECONDS + PEACE_SECONDS
+        while self.world.now < end and not all(map(self._current, self.tills)):
+            self.world.run(self.world.now + LOOK_SECONDS)
+        # Nothing that was still under way may undo it.
+        self.world.run(self.world.now + SETTLED_SECONDS)
         for till in self.tills:
             self._require_current(till)
         return Outcome(
@@ -143,14 +153,23 @@ class Run:
                 till.boot()
         self.company.publish()
 
+    def _current(self, till: Till) -> bool:
+        """Whether a till has, on a stream, what there is."""
+        company, follower = self.company, till.follower
+        return (
+            till.greeted_at is not None
+            and follower.active
+            and (follower.epoch, follower.revision) == (company.epoch, company.head.revision)
+            and (follower.control_epoch, follower.control_sequence) == (company.epoch, company.sequence)
+        )
+
     def _require_current(self, till: Till) -> None:
-        head = (self.company.epoch, self.company.head.revision)
-        place = (till.follower.epoch, till.follower.revision)
-        if place != head or till.active is None or not till.follower.active:
-            why = till.follower.refused
+        if not self._current(till):
+            head = (self.company.epoch, self.company.head.revision)
+            place, why = (till.follower.epoch, till.follower.revision), till.follower.refused
             raise Violation(f"{till.device.device_id} is at {place} and not at {head}: {why}")
         till.require_control((self.company.epoch, self.company.sequence), self.company.killed)
-        till.check()
+        till.check(newest=True)
 
 
 def run(seed: int) -> Outcome:

@@ -131,12 +131,16 @@ class Server:
     def refresh(self) -> None:
         """Takes what is new in the database."""
         company, log = self.company, self.log
+        changed = False
         if company.epoch > log.epoch:
             log.begin_epoch(company.epoch)
+            changed = True
         if log.revision != company.head.revision or self._known[0] != company.epoch:
             log.publish(log.prepare(company.head))
+            changed = True
         self._known = company.epoch, company.head.revision
         if (company.epoch, company.sequence) > (log.control.epoch, log.control.sequence):
+            changed = True
             log.kill(
                 Control(
                     company_id=COMPANY,
@@ -145,7 +149,8 @@ class Server:
                     killed_ids=sorted(company.killed),
                 )
             )
-        self.wake()
+        if changed:
+            self.wake()
 
     def wake(self) -> None:
         for connection in list(self.connections):
@@ -159,9 +164,12 @@ class Server:
             self.refresh()
         for connection in list(self.connections):
             stream = connection.stream
-            if stream is not None and stream.proven_ahead() and not self.lagging:
+            if stream is None:
+                continue
+            if stream.proven_ahead() and not self.lagging:
                 head = (self.company.epoch, self.company.head.revision)
                 if (stream.epoch, stream.revision) > head:
                     self.company.begin_epoch(stream.epoch)
-        self.wake()
+            if self.world.now >= stream.wake_at:
+                connection.pump()
         self.world.after(self.world.draws.uniform(0.5, REFRESH_SECONDS), lambda: self._look(process))

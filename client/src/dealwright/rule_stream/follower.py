@@ -192,12 +192,17 @@ class Follower:
         """Takes up what the disk has, and begins to connect."""
         effects: list[Effect] = []
         try:
-            if self._files.keys:
-                self._keys = self._keys.renewed(_signed(self._files.keys))
-            if self._files.control:
-                self._take_signed_control(_signed(self._files.control), now)
+            bundle = read_bundle(self._files.bundle) if self._files.bundle else Bundle()
+            # A bundle brings the keys and the control that were known when it was kept: the disk may have
+            # failed with their own files.
+            for signed in (_signed(self._files.keys), bundle.keys):
+                if signed.payload:
+                    self._keys = self._keys.renewed(signed)
+            for signed in (_signed(self._files.control), bundle.control):
+                if signed.payload:
+                    self._take_signed_control(signed, now)
             if self._files.bundle:
-                effects = self._take_up(now)
+                effects = self._take_up(bundle, now)
         except (Refused, Untrusted) as error:
             self.refused = _refusal(error)
         return [*effects, Connect(0.0)]
@@ -250,7 +255,11 @@ class Follower:
         if self._kill_trial and self._kill_trial[0] == ticket:
             trial = self._kill_trial[1]
             self._kill_trial = None
-            return [] if isinstance(outcome, Uncompilable) else self._kill_lands(ticket, trial, outcome)
+            if isinstance(outcome, Uncompilable):
+                return []
+            # What was killed or taken back meanwhile must not be undone by what was known before.
+            current = trial.killed == self.killed
+            return self._kill_lands(ticket, trial, outcome) if current else self._apply_kills()
         if not (self._revision_trial and self._revision_trial[0] == ticket):
             return []
         trial = self._revision_trial[1]
@@ -393,9 +402,8 @@ class Follower:
 
     # From the gate to being in force.
 
-    def _take_up(self, now: Now) -> list[Effect]:
+    def _take_up(self, bundle: Bundle, now: Now) -> list[Effect]:
         """Tries what the disk has. When it has expired it is only the base of the next delta."""
-        bundle = read_bundle(self._files.bundle)
         expired: Refused | None = None
         try:
             manifest = self._admitted(bundle.manifest, now)
@@ -534,6 +542,7 @@ class Follower:
                     revision=self.revision,
                     control_sequence=self._control.sequence,
                     unsupported_ids=self._unsupported_ids[:UNSUPPORTED_IDS_MAX],
+                    root=self.root,
                 )
             )
         )
