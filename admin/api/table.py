@@ -8,6 +8,7 @@ from dealwright.v1 import (
     check_service_pb2,
     definition_service_pb2,
     reference_service_pb2,
+    webhook_service_pb2,
 )
 from google.protobuf.descriptor import FileDescriptor
 
@@ -95,5 +96,30 @@ AUDIT = (
     _call(audit_service_pb2.DESCRIPTOR, "GET", "/audit/verification", "VerifyAudit"),
 )
 
-ROUTES: tuple[Route, ...] = (*DEFINITIONS, *CHECKS, *REFERENCES, *ACCESS, *AUDIT, *preview.ROUTES, *SYNC)
+
+def _webhooks(verb: str, path: str, method: str, **how: Any) -> Call:
+    return _call(webhook_service_pb2.DESCRIPTOR, verb, path, method, **how)
+
+
+WEBHOOKS = (
+    _webhooks("GET", "/webhooks", "ListWebhooks"),
+    _webhooks("POST", "/webhooks", "CreateWebhook", secret=True),
+    _webhooks("DELETE", "/webhooks/{webhook_id}", "DeleteWebhook"),
+    _webhooks("POST", "/webhooks:rotate-secret", "RotateWebhookSecret", secret=True),
+    _webhooks("POST", "/webhooks:disable", "DisableWebhook"),
+    _webhooks("POST", "/webhooks:enable", "EnableWebhook"),
+    _webhooks("POST", "/webhooks:replay", "ReplayEvents"),
+    _webhooks("GET", "/deliveries", "ListDeliveries"),
+)
+
+ROUTES: tuple[Route, ...] = (
+    *DEFINITIONS,
+    *CHECKS,
+    *REFERENCES,
+    *ACCESS,
+    *AUDIT,
+    *WEBHOOKS,
+    *preview.ROUTES,
+    *SYNC,
+)
 """Every operation. To add one, add its line to the part that it belongs to."""

@@ -47,7 +47,38 @@ def list_webhooks(company: CompanyOption = None) -> None:
     """List webhooks, the oldest first."""
     with _using("ListWebhooks", company) as (webhooks, actor):
         for webhook in webhooks.registered(actor):
-            emit(visible(f"{webhook.id}  {webhook.url}  {', '.join(webhook.types) or 'every type'}"))
+            parts = [webhook.id, webhook.url, ", ".join(webhook.types) or "every type"]
+            if webhook.disable_time is not None:
+                parts.append(f"disabled since {webhook.disable_time.isoformat(timespec='seconds')}")
+            emit(visible("  ".join(parts)))
+
+
+@group.command("rotate-secret", epilog=EXIT_CODES)
+def rotate_secret(webhook_id: IdArgument, company: CompanyOption = None, as_json: JsonOption = False) -> None:
+    """Print a new secret, once. For 24 hours the one before signs too: the receiver can change over."""
+    with _using("RotateWebhookSecret", company) as (webhooks, actor):
+        _, secret = webhooks.rotate_secret(actor, webhook_id)
+    if as_json:
+        emit_json({"id": webhook_id, "secret": secret})
+        return
+    emit(secret)
+    say("The secret before is good for 24 hours more. The new one isn't shown again.")
+
+
+@group.command("disable", epilog=EXIT_CODES)
+def disable(webhook_id: IdArgument, company: CompanyOption = None) -> None:
+    """Send nothing for a while. What is on its way waits; what happens meanwhile can be replayed."""
+    with _using("DisableWebhook", company) as (webhooks, actor):
+        webhooks.disable(actor, webhook_id)
+    emit(f"{webhook_id} is disabled")
+
+
+@group.command("enable", epilog=EXIT_CODES)
+def enable(webhook_id: IdArgument, company: CompanyOption = None) -> None:
+    """Send events again, those first that waited."""
+    with _using("EnableWebhook", company) as (webhooks, actor):
+        webhooks.enable(actor, webhook_id)
+    emit(f"{webhook_id} is enabled")
 
 
 @group.command("delete", epilog=EXIT_CODES)

@@ -25,6 +25,9 @@ def use_cases(webhooks: Webhooks) -> dict[str, UseCase]:
         "CreateWebhook": calls.create,
         "ListWebhooks": calls.list,
         "DeleteWebhook": calls.delete,
+        "RotateWebhookSecret": calls.rotate_secret,
+        "DisableWebhook": calls.disable,
+        "EnableWebhook": calls.enable,
         "ListDeliveries": calls.deliveries,
         "ReplayEvents": calls.replay,
     }
@@ -46,6 +49,18 @@ class WebhookCalls:
     def delete(self, actor: Actor, request: schema.DeleteWebhookRequest) -> Message:
         self._webhooks.delete(actor, request.webhook_id)
         return schema.DeleteWebhookResponse()
+
+    def rotate_secret(self, actor: Actor, request: schema.RotateWebhookSecretRequest) -> Message:
+        webhook, secret = self._webhooks.rotate_secret(actor, request.webhook_id)
+        return schema.RotateWebhookSecretResponse(webhook=_webhook(webhook), secret=secret)
+
+    def disable(self, actor: Actor, request: schema.DisableWebhookRequest) -> Message:
+        webhook = self._webhooks.disable(actor, request.webhook_id)
+        return schema.DisableWebhookResponse(webhook=_webhook(webhook))
+
+    def enable(self, actor: Actor, request: schema.EnableWebhookRequest) -> Message:
+        webhook = self._webhooks.enable(actor, request.webhook_id)
+        return schema.EnableWebhookResponse(webhook=_webhook(webhook))
 
     def deliveries(self, actor: Actor, request: schema.ListDeliveriesRequest) -> Message:
         names = {value: name for name, value in STATES.items()}
@@ -69,6 +84,9 @@ class WebhookCalls:
 def _webhook(kept: Webhook) -> schema.Webhook:
     message = schema.Webhook(id=kept.id, url=kept.url, types=kept.types, author=kept.author)
     message.create_time.FromDatetime(kept.create_time)
+    for name, time in (("rotate_time", kept.rotate_time), ("disable_time", kept.disable_time)):
+        if time is not None:
+            getattr(message, name).FromDatetime(time)
     return message
 
 

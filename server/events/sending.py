@@ -5,6 +5,7 @@ import base64
 import hmac
 import json
 import time
+from collections.abc import Sequence
 
 import httpx
 
@@ -38,15 +39,20 @@ def signature(secret: bytes, event_id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(secret, signed, "sha256")).decode()
 
 
+def signatures(keys: Sequence[bytes], event_id: str, timestamp: int, body: bytes) -> str:
+    """One signature for each secret of the webhook; a receiver takes any."""
+    return " ".join(signature(key, event_id, timestamp, body) for key in keys)
+
+
 def shown_secret(secret: bytes) -> str:
     """A secret as receivers are given it."""
     return "whsec_" + base64.b64encode(secret).decode()
 
 
-async def send(client: httpx.AsyncClient, due: Due, secret: bytes, *, inside: bool) -> str:
+async def send(client: httpx.AsyncClient, due: Due, keys: Sequence[bytes], *, inside: bool) -> str:
     """Tries a delivery, and says what was wrong; nothing when the receiver took it."""
     try:
-        return await asyncio.wait_for(_send(client, due, secret, inside=inside), SECONDS)
+        return await asyncio.wait_for(_send(client, due, keys, inside=inside), SECONDS)
     except TimeoutError:
         return f"no answer in {SECONDS:.0f} s"
     except Forbidden as error:
@@ -55,7 +61,7 @@ async def send(client: httpx.AsyncClient, due: Due, secret: bytes, *, inside: bo
         return f"no connection: {type(error).__name__}"
 
 
-async def _send(client: httpx.AsyncClient, due: Due, secret: bytes, *, inside: bool) -> str:
+async def _send(client: httpx.AsyncClient, due: Due, keys: Sequence[bytes], *, inside: bool) -> str:
     url = httpx.URL(due.url)
     port = url.port or (443 if url.scheme == "https" else 80)
     address = await asyncio.to_thread(resolved, url.host, port, inside=inside)
@@ -66,7 +72,7 @@ async def _send(client: httpx.AsyncClient, due: Due, secret: bytes, *, inside: b
         "User-Agent": AGENT,
         "webhook-id": str(due.event_id),
         "webhook-timestamp": str(now),
-        "webhook-signature": signature(secret, str(due.event_id), now, body),
+        "webhook-signature": signatures(keys, str(due.event_id), now, body),
     }
     # The certificate is that of the name, wherever the name leads.
     request = client.build_request(

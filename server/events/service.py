@@ -47,6 +47,9 @@ LEASE = timedelta(seconds=60)
 KEEP_DAYS = 30
 """How long events are kept, to be delivered again."""
 
+OVERLAP = timedelta(hours=24)
+"""How long the secret before a new one signs too, so that a receiver can change over."""
+
 ASSIGN_COUNT = 500
 DELIVERIES_MAX = 500
 
@@ -112,6 +115,40 @@ class Webhooks:
         with plain_errors(self._engine), self._engine.connect() as connection:
             return store.webhooks(connection, actor.company_id)
 
+    def rotate_secret(self, actor: Actor, webhook_id: str) -> tuple[Webhook, str]:
+        """Makes a new secret, and gives it this once. The one before is good for a while."""
+        salt = secrets.token_bytes(32)
+        with plain_errors(self._engine), self._engine.begin() as connection:
+            before = _required(connection, actor, webhook_id)
+            audit.append(connection, actor, [audit.Event("rotate_secret", "webhook", webhook_id)])
+            changed = store.change_webhook(
+                connection,
+                webhook_id,
+                salt=salt,
+                former_salt=before.salt,
+                rotate_time=func.clock_timestamp(),
+            )
+        return changed, sending.shown_secret(self._secret(salt))
+
+    def disable(self, actor: Actor, webhook_id: str) -> Webhook:
+        """Has a webhook get nothing until it is enabled: what it waits for waits, what happens meanwhile
+        isn't for it."""
+        with plain_errors(self._engine), self._engine.begin() as connection:
+            found = _required(connection, actor, webhook_id)
+            if found.disable_time is not None:
+                return found
+            audit.append(connection, actor, [audit.Event("disable", "webhook", webhook_id)])
+            return store.change_webhook(connection, webhook_id, disable_time=func.clock_timestamp())
+
+    def enable(self, actor: Actor, webhook_id: str) -> Webhook:
+        """Has a webhook get events again."""
+        with plain_errors(self._engine), self._engine.begin() as connection:
+            found = _required(connection, actor, webhook_id)
+            if found.disable_time is None:
+                return found
+            audit.append(connection, actor, [audit.Event("enable", "webhook", webhook_id)])
+            return store.change_webhook(connection, webhook_id, disable_time=None)
+
     def delete(self, actor: Actor, webhook_id: str) -> None:
         """Ends a webhook; what it hasn't got yet it doesn't get any more."""
         with plain_errors(self._engine), self._engine.begin() as connection:
@@ -129,8 +166,7 @@ class Webhooks:
         if begin >= end:
             raise Invalid("OUT_OF_RANGE", "a time range ends after it begins", field="end_time")
         with plain_errors(self._engine), self._engine.begin() as connection:
-            if webhook_id not in [each.id for each in store.webhooks(connection, actor.company_id)]:
-                raise unknown_webhook(webhook_id)
+            _required(connection, actor, webhook_id)
             after = {"begin_time": begin.isoformat(), "end_time": end.isoformat()}
             audit.append(connection, actor, [audit.Event("replay", "webhook", webhook_id, after=after)])
             return store.replay(connection, actor.company_id, webhook_id, begin, end)
@@ -151,10 +187,11 @@ class Webhooks:
         with plain_errors(self._engine), self._engine.begin() as connection:
             assigned = store.assign(connection, ASSIGN_COUNT)
         with plain_errors(self._engine), self._engine.begin() as connection:
-            return assigned, store.claim(connection, AT_ONCE, LEASE)
+            return assigned, store.claim(connection, AT_ONCE, LEASE, OVERLAP)
 
     async def _try(self, client: Client, due: Due, seen: Seen) -> None:
-        problem = await sending.send(client, due, self._secret(due.salt), inside=self._inside)
+        keys = [self._secret(salt) for salt in due.salts]
+        problem = await sending.send(client, due, keys, inside=self._inside)
         if not problem:
             state, wait = "delivered", timedelta()
         elif due.attempts >= ATTEMPTS_MAX:
@@ -179,6 +216,14 @@ def wait_after(attempts: int) -> timedelta:
     longest = min(FIRST_WAIT * 2 ** min(attempts - 1, 20), LONGEST_WAIT)
     wait: timedelta = longest * random.uniform(0.5, 1.0)
     return wait
+
+
+def _required(connection: Connection, actor: Actor, webhook_id: str) -> Webhook:
+    """A webhook of the actor's company, which nobody else changes meanwhile."""
+    found = store.lock_webhook(connection, actor.company_id, webhook_id)
+    if found is None:
+        raise unknown_webhook(webhook_id)
+    return found
 
 
 def unknown_webhook(webhook_id: str) -> Unknown:

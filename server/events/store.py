@@ -25,6 +25,10 @@ class Webhook:
     salt: bytes
     author: str
     create_time: datetime
+    rotate_time: datetime | None
+    """When its secret was made anew."""
+    disable_time: datetime | None
+    """Since when it gets nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ class Due:
 
     webhook_id: str
     url: str
-    salt: bytes
+    salts: Sequence[bytes]
+    """Of the secrets that sign it: for a while after a new one was made, the one before too."""
     attempts: int
     """This one counted."""
     event_id: UUID
@@ -66,7 +71,8 @@ WITH picked AS (
 ), made AS (
   INSERT INTO delivery (webhook_id, event_id)
   SELECT webhook.id, picked.id FROM picked JOIN webhook USING (company_id)
-  WHERE webhook.delete_time IS NULL AND (webhook.types = '{}' OR picked.type = ANY (webhook.types))
+  WHERE webhook.delete_time IS NULL AND webhook.disable_time IS NULL
+    AND (webhook.types = '{}' OR picked.type = ANY (webhook.types))
   ON CONFLICT DO NOTHING
 )
 UPDATE event SET assigned = true FROM picked WHERE event.id = picked.id
@@ -80,13 +86,16 @@ WITH due AS (
     WHERE delivery.webhook_id = webhook.id AND state = 'pending' AND next_time <= clock_timestamp()
     ORDER BY next_time LIMIT :of_one FOR UPDATE SKIP LOCKED
   ) AS found
-  WHERE webhook.delete_time IS NULL LIMIT :count
+  WHERE webhook.delete_time IS NULL AND webhook.disable_time IS NULL LIMIT :count
 ), claimed AS (
   UPDATE delivery SET attempts = attempts + 1, next_time = clock_timestamp() + :lease
   FROM due WHERE delivery.webhook_id = due.webhook_id AND delivery.event_id = due.event_id
   RETURNING delivery.webhook_id, delivery.event_id, delivery.attempts
 )
-SELECT claimed.webhook_id, webhook.url, webhook.salt, claimed.attempts,
+SELECT claimed.webhook_id, webhook.url,
+  CASE WHEN webhook.rotate_time > clock_timestamp() - :overlap
+    THEN ARRAY[webhook.salt, webhook.former_salt] ELSE ARRAY[webhook.salt] END,
+  claimed.attempts,
   event.id, event.company_id, event.type, event.subject, event.data, event.time
 FROM claimed JOIN webhook ON webhook.id = claimed.webhook_id JOIN event ON event.id = claimed.event_id
 """)
@@ -111,9 +120,13 @@ def assign(connection: Connection, count: int) -> int:
     return connection.execute(_ASSIGN, {"count": count}).rowcount
 
 
-def claim(connection: Connection, count: int, lease: timedelta) -> list[Due]:
-    """Takes deliveries that are due. Others may take them again when the lease is over."""
-    rows = connection.execute(_CLAIM, {"count": count, "of_one": CLAIMED_OF_ONE, "lease": lease})
+def claim(connection: Connection, count: int, lease: timedelta, overlap: timedelta) -> list[Due]:
+    """Takes deliveries that are due. Others may take them again when the lease is over.
+
+    For the overlap after a webhook got a new secret, the one before signs too.
+    """
+    values = {"count": count, "of_one": CLAIMED_OF_ONE, "lease": lease, "overlap": overlap}
+    rows = connection.execute(_CLAIM, values)
     return [Due(*row) for row in rows]
 
 
@@ -146,6 +159,20 @@ def webhooks(connection: Connection, company_id: str) -> list[Webhook]:
     """The webhooks of a company, by age."""
     query = select(*_WEBHOOK).where(webhook.c.company_id == company_id, webhook.c.delete_time.is_(None))
     return [Webhook(*row) for row in connection.execute(query.order_by(webhook.c.create_time, webhook.c.id))]
+
+
+def lock_webhook(connection: Connection, company_id: str, webhook_id: str) -> Webhook | None:
+    """A webhook that nobody else changes meanwhile."""
+    query = select(*_WEBHOOK).where(
+        webhook.c.id == webhook_id, webhook.c.company_id == company_id, webhook.c.delete_time.is_(None)
+    )
+    row = connection.execute(query.with_for_update()).first()
+    return Webhook(*row) if row else None
+
+
+def change_webhook(connection: Connection, webhook_id: str, **values: Any) -> Webhook:
+    statement = update(webhook).where(webhook.c.id == webhook_id).values(**values).returning(*_WEBHOOK)
+    return Webhook(*connection.execute(statement).one())
 
 
 def delete_webhook(connection: Connection, company_id: str, webhook_id: str) -> bool:

@@ -46,6 +46,9 @@ webhook = Table(
     Column("author", String, nullable=False),
     Column("create_time", DateTime(timezone=True), server_default=func.clock_timestamp(), nullable=False),
     Column("delete_time", DateTime(timezone=True)),
+    Column("former_salt", LargeBinary, comment="Before rotate_time"),
+    Column("rotate_time", DateTime(timezone=True)),
+    Column("disable_time", DateTime(timezone=True)),
     Index("ix_webhook_company_id", "company_id"),
 )
 

@@ -1,10 +1,15 @@
 """A receiver of webhooks on loopback: keeps what it was sent, and answers as it is told."""
 
+import base64
+import hashlib
+import hmac
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 
 @dataclass
@@ -13,6 +18,20 @@ class Received:
 
     headers: dict[str, str]
     body: bytes
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The CloudEvent in it."""
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+    def is_signed_by(self, secret: str) -> bool:
+        """What a receiver does that has a secret, as Standard Webhooks has it."""
+        key = base64.b64decode(secret.removeprefix("whsec_"))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + self.body
+        expected = "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+        return any(hmac.compare_digest(expected, each) for each in headers["webhook-signature"].split(" "))
 
 
 @dataclass

@@ -1,8 +1,6 @@
 """Events: told when their transaction commits, at least once, signed, and never to a place inside."""
 
 import base64
-import hashlib
-import hmac
 import json
 import time
 from collections import Counter
@@ -78,12 +76,11 @@ async def test_an_event_arrives_as_a_signed_cloud_event(
 
     assert await deliver(webhooks) == {"delivered": 1}
     (got,) = receiver.received
-    event = json.loads(got.body)
+    event = got.event
     headers = {name.lower(): value for name, value in got.headers.items()}
-    signed = f"{event['id']}.{headers['webhook-timestamp']}.".encode() + got.body
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    expected = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
-    assert headers["webhook-signature"] == f"v1,{expected}"
+    assert got.is_signed_by(secret)
+    assert not got.is_signed_by("whsec_" + base64.b64encode(bytes(32)).decode())
+    assert headers["webhook-signature"].startswith("v1,")
     assert headers["webhook-id"] == event["id"]
     assert abs(int(headers["webhook-timestamp"]) - time.time()) < WAIT_SECONDS
     assert headers["content-type"] == "application/cloudevents+json"
@@ -290,6 +287,64 @@ def test_old_events_are_deleted_once_they_are_delivered(webhooks: Webhooks, data
     with database.connect() as connection:
         left = connection.scalars(text("SELECT subject FROM event ORDER BY 1")).all()
     assert left == ["new", "pending"]
+
+
+async def test_for_a_day_the_secret_before_signs_too(
+    webhooks: Webhooks, database: Engine, receiver: Receiver
+) -> None:
+    webhook, first = webhooks.create(ANN, receiver.url)
+    _, second = webhooks.rotate_secret(ANN, webhook.id)
+    happen(database, "a")
+    await deliver(webhooks)
+    _, third = webhooks.rotate_secret(ANN, webhook.id)
+    happen(database, "b")
+    await deliver(webhooks)
+    with database.begin() as connection:
+        connection.execute(text("UPDATE webhook SET rotate_time = rotate_time - interval '24 hours'"))
+    happen(database, "c")
+    await deliver(webhooks)
+
+    good = [[got.is_signed_by(secret) for secret in (first, second, third)] for got in receiver.received]
+    assert good == [[True, True, False], [False, True, True], [False, False, True]]
+    assert [entry.action for entry in Audit(database).entries("kopi")][-2:] == ["rotate_secret"] * 2
+
+
+async def test_a_disabled_webhook_rests_until_it_is_enabled(
+    webhooks: Webhooks, database: Engine, receiver: Receiver
+) -> None:
+    webhook, _ = webhooks.create(ANN, receiver.url)
+    receiver.statuses = [503]
+    begin = datetime.now(UTC) - timedelta(minutes=1)
+    happen(database, "waits")
+    await deliver(webhooks)
+    due_now(database)
+    assert webhooks.disable(ANN, webhook.id) == webhooks.disable(ANN, webhook.id)
+    happen(database, "meanwhile")
+    assert await deliver(webhooks) == {}
+    assert webhooks.enable(ANN, webhook.id).disable_time is None
+    webhooks.enable(ANN, webhook.id)
+
+    assert await deliver(webhooks) == {"delivered": 1}
+    assert subjects(receiver) == ["waits", "waits"]
+    webhooks.replay(ANN, webhook.id, begin, datetime.now(UTC) + timedelta(minutes=1))
+    await deliver(webhooks)
+    assert "meanwhile" in subjects(receiver)
+    actions = [entry.action for entry in Audit(database).entries("kopi")]
+    assert actions[-3:] == ["disable", "enable", "replay"]
+
+
+async def test_more_events_than_are_assigned_at_once_arrive(
+    webhooks: Webhooks, database: Engine, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when none of the first is for a webhook."""
+    monkeypatch.setattr(service, "ASSIGN_COUNT", 3)
+    webhooks.create(ANN, receiver.url, [EventType.VOUCHERS_CREATED])
+    happen(database, *map(str, range(9)))
+    with database.begin() as connection:
+        record(connection, "kopi", [Event(EventType.VOUCHERS_CREATED, "batch")])
+
+    assert await deliver(webhooks) == {"delivered": 1}
+    assert subjects(receiver) == ["batch"]
 
 
 def test_waits_double_up_to_the_longest_and_are_never_the_same() -> None:

@@ -87,7 +87,8 @@ FUNCTIONS = (
 _LEFT = "({row}.lim - {row}.posted - {row}.pending - {row}.escrowed)"
 NEW_LEFT, OLD_LEFT = _LEFT.format(row="new"), _LEFT.format(row="old")
 
-# Limits of one customer run out all the time, and concern nobody else. Only the step over the mark is told.
+# Limits of one customer or voucher run out all the time, and concern nobody else. Only the step over the
+# mark is told.
 TRIGGERS = (
     """
     CREATE TRIGGER told AFTER INSERT ON ledger_transaction REFERENCING NEW TABLE AS made
@@ -100,7 +101,7 @@ TRIGGERS = (
     """,
     f"""
     CREATE TRIGGER told_exhausted AFTER UPDATE ON limit_account FOR EACH ROW
-    WHEN (new.kind <> 'customer' AND {NEW_LEFT} <= 0 AND {OLD_LEFT} > 0)
+    WHEN (new.kind IN ('code', 'day', 'store', 'total', 'budget') AND {NEW_LEFT} <= 0 AND {OLD_LEFT} > 0)
     EXECUTE FUNCTION tell_limit('dealwright.limit.exhausted')
     """,
 )
