@@ -1,15 +1,15 @@
 """The methods of AccessService: messages to use cases, and what they give back to messages."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from dealwright.v1 import access_service_pb2 as schema
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.access.service import Access, Token
 from server.actors import Actor, Role
 from server.runtime.calls import UseCase
 from server.runtime.errors import Invalid
+from server.runtime.instants import timestamp
 
 LIFETIME_DAYS_MAX = 36500
 
@@ -57,16 +57,8 @@ def _message(token: Token) -> schema.ApiToken:
         name=token.name,
         roles=[known[role] for role in token.roles if role in known],
         store_ids=token.store_ids,
-        create_time=_timestamp(token.create_time),
-        expire_time=_timestamp(token.expire_time),
-        revoke_time=_timestamp(token.revoke_time),
-        last_use_time=_timestamp(token.last_use_time),
+        create_time=timestamp(token.create_time),
+        expire_time=timestamp(token.expire_time),
+        revoke_time=timestamp(token.revoke_time),
+        last_use_time=timestamp(token.last_use_time),
     )
-
-
-def _timestamp(moment: datetime | None) -> Timestamp | None:
-    if moment is None:
-        return None
-    message = Timestamp()
-    message.FromDatetime(moment)
-    return message

@@ -4,13 +4,13 @@ import json
 
 from dealwright.v1 import audit_service_pb2 as schema
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.actors import Actor
 from server.audit.service import Audit, Entry, Json
 from server.runtime import paging
 from server.runtime.calls import UseCase
 from server.runtime.errors import Invalid
+from server.runtime.instants import timestamp
 
 
 def use_cases(audit: Audit) -> dict[str, UseCase]:
@@ -51,11 +51,9 @@ class AuditCalls:
 
 
 def _message(entry: Entry) -> schema.AuditEntry:
-    time = Timestamp()
-    time.FromDatetime(entry.time)
     return schema.AuditEntry(
         number=entry.number,
-        time=time,
+        time=timestamp(entry.time),
         actor=entry.actor,
         token_id=entry.token_id,
         source=entry.source,

@@ -1,13 +1,11 @@
 """What use cases give back, as messages of the schema. One vocabulary for every door."""
 
 import json
-from datetime import datetime
 from typing import Any
 
 from dealwright.v1 import analysis_pb2 as analysis
 from dealwright.v1 import lifecycle_pb2 as schema
 from dealwright.v1 import test_cart_pb2 as test_carts
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.audit.service import Entry
 from server.definitions.analysis.findings import Finding
@@ -21,6 +19,7 @@ from server.definitions.lifecycle import Review, State
 from server.definitions.promotions import Record
 from server.definitions.store.revisions import Revision, StoredPromotion
 from server.definitions.store.test_carts import StoredCart
+from server.runtime.instants import timestamp
 
 STATES = {state: schema.PromotionState.Value(f"PROMOTION_STATE_{state.name}") for state in State}
 """The values of the schema, by state."""
@@ -129,12 +128,6 @@ def deviation(found: Deviation) -> test_carts.Deviation:
         given_reason=found.given_reason,
         text=found.text,
     )
-
-
-def timestamp(moment: datetime) -> Timestamp:
-    message = Timestamp()
-    message.FromDatetime(moment)
-    return message
 
 
 def _protojson(value: Any) -> str | None:

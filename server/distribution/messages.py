@@ -2,13 +2,12 @@
 
 import base64
 import binascii
-from datetime import datetime
 
 from dealwright.v1.rule_stream_service_pb2 import Nack, StreamClient
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.distribution.store import Client
 from server.runtime.errors import Invalid
+from server.runtime.instants import timestamp
 
 
 def client_message(client: Client) -> StreamClient:
@@ -21,13 +20,12 @@ def client_message(client: Client) -> StreamClient:
         epoch=client.epoch,
         revision=client.revision,
         control_sequence=client.control_sequence,
-        seen_time=_timestamp(client.seen_time),
+        seen_time=timestamp(client.seen_time),
+        ack_time=timestamp(client.ack_time),
         engine_version=client.engine_version,
         unsupported_ids=client.unsupported_ids,
         token_id=client.token_id,
     )
-    if client.ack_time is not None:
-        message.ack_time.CopyFrom(_timestamp(client.ack_time))
     if client.nack_revision is not None:
         message.nack.CopyFrom(
             Nack(
@@ -56,9 +54,3 @@ def parse_token(token: str) -> tuple[str, str] | None:
             "NOT_GIVEN_OUT", "send the page_token as it was received", field="page_token"
         ) from error
     return device_id, scope_id
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from dealwright.v1 import redemption_pb2 as schema
 from dealwright.v1.refund_pb2 import RefundAmount
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.redemption.pricing import Priced
 from server.redemption.store import Granted, Record
+from server.runtime.instants import timestamp
 
 STATES = {
     "reserved": schema.REDEMPTION_STATE_RESERVED,
@@ -50,7 +50,7 @@ def times(
 ) -> schema.Redemption:
     """The times of a redemption alone; its bytes behind those of another add them to it."""
     return schema.Redemption(
-        create_time=_timestamp(create), expire_time=_timestamp(expire), resolve_time=_timestamp(resolve)
+        create_time=timestamp(create), expire_time=timestamp(expire), resolve_time=timestamp(resolve)
     )
 
 
@@ -86,12 +86,4 @@ def redemption(record: Record, granted: Sequence[Granted]) -> schema.Redemption:
 
 
 def operation(kind: str, actor: str, time: datetime) -> schema.RedemptionOperation:
-    return schema.RedemptionOperation(kind=kind, actor=actor, time=_timestamp(time))
-
-
-def _timestamp(moment: datetime | None) -> Timestamp | None:
-    if moment is None:
-        return None
-    message = Timestamp()
-    message.FromDatetime(moment)
-    return message
+    return schema.RedemptionOperation(kind=kind, actor=actor, time=timestamp(time))

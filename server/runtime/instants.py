@@ -1,4 +1,4 @@
-"""Instants that callers send: some timestamps of Protobuf are none."""
+"""Instants in messages: what callers send, some of which is none, and what they are told."""
 
 from datetime import UTC, datetime
 
@@ -13,3 +13,12 @@ def instant(sent: Timestamp, field: str) -> datetime:
         return sent.ToDatetime(UTC)
     except (ValueError, OverflowError) as error:
         raise Invalid("DATE_INVALID", f"{field} is no instant", field=field) from error
+
+
+def timestamp(moment: datetime | None) -> Timestamp | None:
+    """The timestamp of an instant, for the field of a message; None leaves it unset."""
+    if moment is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message

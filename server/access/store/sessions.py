@@ -52,17 +52,6 @@ def open_session(connection: Connection, secret_hash: bytes, idle: timedelta) ->
     return _session(row) if row else None
 
 
-def open_sessions(connection: Connection, company_id: str, user_name: str, idle: timedelta) -> list[Session]:
-    """The sessions of a user that are neither ended nor expired, oldest first."""
-    rows = connection.execute(
-        select(*_COLUMNS)
-        .select_from(_WITH_USER)
-        .where(_of(company_id, user_name), _open(idle))
-        .order_by(staff_session.c.create_time, staff_session.c.id)
-    )
-    return [_session(row) for row in rows]
-
-
 def note_use(connection: Connection, session_id: str) -> None:
     connection.execute(
         update(staff_session).where(staff_session.c.id == session_id).values(use_time=func.now())

@@ -260,10 +260,6 @@ def _all_words(text: str) -> Any:
     return func.to_tsquery("simple", " & ".join(terms))
 
 
-def _searchable(letter: str) -> bool:
-    return letter.isalnum() or letter in "-_."
-
-
 def _head(row: Any) -> Head:
     return Head(
         row.promotion_id,
