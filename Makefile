@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup release-engine demo up serve test test-fast soak soak-streams lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
+.PHONY: help setup release-engine demo up serve test test-fast explore soak soak-streams lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 BIN := .venv/bin
@@ -12,6 +12,8 @@ INSTALL_OUR_OWN := $(UV) pip install --python .venv --no-deps --no-build-isolati
 PEERS := benchmarks/peers
 # The engine as it is released, apart from the local build in .venv.
 BENCH := PYTHONPATH=target/release-engine $(BIN)/python -m benchmarks
+# The tests mostly wait for databases and processes, hence more of them at once than most machines have cores.
+PARALLEL := --numprocesses 4 --dist worksteal
 CARGO_TEST := cargo test --workspace --exclude dealwright-python
 # Clippy compiles the binding too, which asks for an interpreter.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
@@ -33,11 +35,14 @@ serve: setup ## Start the service alone, on the Postgres of DEALWRIGHT_DATABASE_
 
 test: setup ## Run every test, or one part of them: make test T=tests/engine
 	$(if $(T),,$(CARGO_TEST))
-	$(BIN)/pytest $(T)
+	$(BIN)/pytest $(PARALLEL) $(T)
 
 test-fast: setup ## Run the tests that need no database and no process of their own
 	$(CARGO_TEST) --quiet
-	DEALWRIGHT_DIFFERENTIAL_EXAMPLES=300 $(BIN)/pytest -m "not database and not process" $(T)
+	DEALWRIGHT_DIFFERENTIAL_EXAMPLES=300 $(BIN)/pytest $(PARALLEL) -m "not database and not process" $(T)
+
+explore: setup ## Give the property tests new examples instead of the same ones in every run
+	$(BIN)/pytest $(PARALLEL) --hypothesis-profile=explore $(or $(T),$$(grep --recursive --files-with-matches hypothesis --include 'test_*.py' tests))
 
 soak: setup ## Compare the engine with the reference evaluator on random carts: make soak SEED=1 CASES=100000
 	$(BIN)/python -m tests.differential.soak $(if $(SEED),--seed $(SEED)) $(if $(CASES),--cases $(CASES))

@@ -10,6 +10,7 @@ from pathlib import Path
 import grpc.aio
 import pytest
 import pytest_asyncio
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine, make_url, text
 
 from server.db.embedded import EmbeddedPostgres
@@ -19,7 +20,14 @@ from server.definitions.service import Definitions
 from server.runtime.app import Application
 from server.runtime.settings import Address, Settings
 
-TEMPLATE = "dealwright_test_template"
+# Of its own for each of several runs at a time on one server.
+TEMPLATE = f"dealwright_test_template_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+
+# The same examples in every run, so that a commit that was green stays green, and all the time that they
+# need, since a slow machine is no failure. New examples: make explore.
+hypothesis_settings.register_profile("fixed", derandomize=True, deadline=None)
+hypothesis_settings.register_profile("explore", deadline=None, max_examples=1000)
+hypothesis_settings.load_profile("fixed")
 
 _numbers = itertools.count(1)
 

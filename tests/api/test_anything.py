@@ -51,9 +51,6 @@ def test_whatever_is_sent_is_answered_as_described(database: Engine) -> None:
             @settings(
                 max_examples=EXAMPLES,
                 phases=[Phase.generate],
-                derandomize=True,
-                database=None,
-                deadline=None,
                 suppress_health_check=list(HealthCheck),
             )
             @given(operation.as_strategy(generation_mode=mode))

@@ -341,7 +341,7 @@ async def test_no_request_makes_an_internal_error(people: People) -> None:
     assert set(sensible) == set(SERVICE.methods_by_name)
     odd: list[tuple[str, Message]] = []
 
-    @settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=150, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def collect(data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(sensible)))

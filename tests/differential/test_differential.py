@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 
+import pytest
 from dealwright.v1.result_pb2 import Proof
 from dealwright.v1.ruleset_pb2 import Ruleset
 
@@ -11,7 +12,10 @@ from tests.differential.comparison import ask_engine, ask_reference
 from tests.differential.soak import disagreement
 
 EXAMPLES = int(os.environ.get("DEALWRIGHT_DIFFERENTIAL_EXAMPLES", "5000"))
-"""How many cases are tried; the default takes about twenty seconds."""
+"""How many cases are tried; the default takes about twenty seconds in one process."""
+
+PARTS = 10
+"""That many tests share the cases, so that several processes may."""
 
 SEED = 0
 """The same cases at every run, so that a change is what makes it fail; `make soak` looks for new ones."""
@@ -19,8 +23,9 @@ SEED = 0
 BOUNDED_EXAMPLES = 300
 
 
-def test_the_engine_agrees_with_the_reference() -> None:
-    for number in range(EXAMPLES):
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_engine_agrees_with_the_reference(part: int) -> None:
+    for number in range(part, EXAMPLES, PARTS):
         found = disagreement(SEED, number)
         assert found is None, f"case {number}: {found}"
 

@@ -42,9 +42,6 @@ def _requests(names: list[str]) -> list[tuple[str, bytes]]:
 
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
-        database=None,
-        derandomize=True,
         suppress_health_check=list(HealthCheck),
     )
     @given(st.data())

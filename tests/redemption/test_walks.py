@@ -154,7 +154,5 @@ def walk(database_url: str) -> Iterator[type[Walk]]:
 def test_random_walks_stay_beside_the_model(walk: type[Walk]) -> None:
     run_state_machine_as_test(
         walk,
-        settings=settings(
-            max_examples=15, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=15, stateful_step_count=20, suppress_health_check=list(HealthCheck)),
     )

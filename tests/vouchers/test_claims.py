@@ -134,7 +134,7 @@ def test_of_many_orders_at_once_exactly_as_many_get_it_as_may(
     uses=st.integers(1, 3),
     steps=st.lists(st.tuples(st.sampled_from(["claim", "unclaim"]), st.integers(0, 2)), max_size=12),
 )
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_walk_of_claims_is_that_of_counters(
     vouchers: Vouchers, database: Engine, uses: int, steps: list[tuple[str, int]]
 ) -> None:

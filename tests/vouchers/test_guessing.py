@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
@@ -42,7 +42,6 @@ def check(vouchers: Vouchers, *codes: str, customer: str = "", **who: Any) -> li
     waits=st.lists(st.floats(0, 5_000), min_size=1, max_size=300),
     attempt=st.integers(1, CODES_MAX),
 )
-@settings(deadline=None)
 def test_nobody_tries_more_codes_than_is_promised(kind: Kind, waits: list[float], attempt: int) -> None:
     lockout, now, count, tried = LOCKOUTS[kind], START, None, 0
     for wait in waits:
