@@ -30,12 +30,14 @@ from dealwright.v1.promotion_pb2 import Promotion
 from dealwright_engine import Ruleset as Compiled
 from sqlalchemy import Engine
 
+from admin.api.callers import Callers
 from admin.api.server import AdminServer
 from benchmarks.catalogue import CATEGORIES, bills, rules
 from benchmarks.markdown import table
 from benchmarks.messages import request, stacking
 from benchmarks.ratios import Measured, Ratio
 from server.access.service import Access
+from server.access.sessions import Sessions
 from server.actors import Actor, Role
 from server.answers.service import Answers
 from server.db.embedded import EmbeddedPostgres
@@ -155,7 +157,11 @@ async def _serving() -> AsyncIterator[tuple[Engine, Application, httpx.AsyncClie
         settings = Settings(grpc_address=any_port, metrics_address=any_port, admin_address=any_port)
         application = Application(settings, engine)
         api = AdminServer(
-            settings, application.methods, application.grants, Answers(engine), application.metrics
+            settings,
+            application.methods,
+            Callers(application.grants, Sessions(engine)),
+            Answers(engine),
+            application.metrics,
         )
         token = Access(engine).create(OWNER, "bench", [Role.VIEWER])
         await application.start()

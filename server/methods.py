@@ -17,7 +17,9 @@ from google.protobuf.descriptor import FileDescriptor
 from sqlalchemy import Engine
 
 from server.access import calls as access_calls
+from server.access import session_calls
 from server.access.service import Access
+from server.access.sessions import Sessions
 from server.audit import calls as audit_calls
 from server.audit.service import Audit
 from server.definitions import calls as definition_calls
@@ -70,6 +72,7 @@ def methods(engine: Engine, settings: Settings, metrics: Metrics) -> dict[str, U
         ),
         **_of(reference_service_pb2.DESCRIPTOR, reference_calls.use_cases(engine)),
         **_of(access_service_pb2.DESCRIPTOR, access_calls.use_cases(Access(engine))),
+        **session_calls.use_cases(Sessions(engine), lambda: _companies(engine, settings)),
         **_of(audit_service_pb2.DESCRIPTOR, audit_calls.use_cases(Audit(engine))),
     }
 
@@ -78,6 +81,11 @@ def _of(file: FileDescriptor, use_cases: Mapping[str, UseCase]) -> dict[str, Use
     """The paths of the methods of a file's one service."""
     (service,) = file.services_by_name.values()
     return {f"/{service.full_name}/{name}": use_case for name, use_case in use_cases.items()}
+
+
+def _companies(engine: Engine, settings: Settings) -> list[str]:
+    """Those that a login can mean which names none."""
+    return [settings.company] if settings.company else Definitions(engine).companies()
 
 
 def _count(metrics: Metrics, checked: Iterable[Checked]) -> None:

@@ -1,7 +1,9 @@
 """The HTTP application: routes of the table, each behind the same checks."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -10,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
-from admin.api import openapi
+from admin.api import cookie, openapi
 from admin.api.answers import Answer
-from admin.api.callers import admitted
+from admin.api.callers import Callers
 from admin.api.door import Door, named
 from admin.api.problems import Problem, problem_of
 from admin.api.repetition import fingerprint, key_of, once
@@ -20,12 +22,15 @@ from admin.api.requests import asked, body_of
 from admin.api.routes import Methods, Route
 from admin.api.table import ROUTES
 from admin.api.throttles import Throttles
-from server.access.grants import Grants
+from server.access.passwords import HASHES_AT_ONCE
 from server.actors import Actor
 from server.answers.service import Answers
 from server.runtime.metrics import Metrics
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+SESSION_OVER = "SESSION_OVER"
+"""The reason of a refusal whose session is worth nothing any more."""
 
 OPENAPI, HEALTH = "/openapi.json", "/healthz"
 """What anybody may ask: what the API is, and whether it lives."""
@@ -33,7 +38,7 @@ OPENAPI, HEALTH = "/openapi.json", "/healthz"
 
 def application(
     methods: Methods,
-    grants: Grants,
+    callers: Callers,
     answers: Answers,
     metrics: Metrics,
     hosts: Collection[str],
@@ -42,8 +47,11 @@ def application(
 ) -> Door:
     """The API over some methods. `hosts` are the names under which it may be called."""
     throttles = throttles or Throttles()
+    hashing = asyncio.Semaphore(HASHES_AT_ONCE)
     description = Answer(openapi.text(routes).encode())
-    listed = [_listed(route, _endpoint(route, methods, grants, answers, throttles)) for route in routes]
+    listed = [
+        _listed(route, _endpoint(route, methods, callers, answers, throttles, hashing)) for route in routes
+    ]
     listed += [
         StarletteRoute(path, _constant(path, answer))
         for path, answer in ((OPENAPI, description), (HEALTH, Answer(b'{"status": "ok"}')))
@@ -59,7 +67,12 @@ def _listed(route: Route, endpoint: Endpoint) -> StarletteRoute:
 
 
 def _endpoint(
-    route: Route, methods: Methods, grants: Grants, answers: Answers, throttles: Throttles
+    route: Route,
+    methods: Methods,
+    callers: Callers,
+    answers: Answers,
+    throttles: Throttles,
+    hashing: asyncio.Semaphore,
 ) -> Endpoint:
     def answered(request: Request, body: bytes | None, actor: Actor) -> Answer:
         """In a thread, since it waits for the database."""
@@ -75,16 +88,25 @@ def _endpoint(
     async def respond(request: Request) -> Response:
         named(request.scope, route.path)
         try:
-            actor = admitted(request, route.method, grants)
+            actor = await callers.admitted(request, route.method)
             throttles.take(route.path, actor)
             body = await body_of(request) if request.method in ("POST", "PUT") else None
-            return _response(await asyncio.to_thread(answered, request, body, actor))
+            async with hashing if route.hashes else contextlib.nullcontext():
+                return _response(await asyncio.to_thread(answered, request, body, actor))
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - an engine's panic is no Exception, and no reason to end
-            return _response(problem_of(error, conditional="if-match" in request.headers).answer())
+            return _response(_refusal(error, request).answer())
 
     return respond
+
+
+def _refusal(error: BaseException, request: Request) -> Problem:
+    problem = problem_of(error, conditional="if-match" in request.headers)
+    if problem.reason == SESSION_OVER:
+        # The browser needn't show it any more.
+        return replace(problem, headers={**problem.headers, "set-cookie": cookie.CLEARING})
+    return problem
 
 
 def _constant(path: str, answer: Answer) -> Endpoint:

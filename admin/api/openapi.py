@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 
-from admin.api import problems, schemas
+from admin.api import callers, cookie, problems, schemas
 from admin.api.answers import JSON
 from admin.api.repetition import KEY_PATTERN
 from admin.api.routes import Call, Route, Shaped, in_json, names_in
@@ -16,6 +16,10 @@ from server.access.rules import RULES, Rule
 from server.runtime.calls import described
 
 Json = dict[str, Any]
+
+READING: list[Json] = [{"bearer": []}, {"session": []}]
+WRITING: list[Json] = [{"bearer": []}, {"session": [], "csrf": []}]
+"""What a caller shows: a token, or a session with proof that its own page asks."""
 
 IDEMPOTENCY_KEY: Json = {
     "name": "Idempotency-Key",
@@ -85,7 +89,7 @@ def document(routes: Iterable[Route]) -> Json:
             "description": "Promotions over HTTP. Bodies are protojson of the messages of dealwright.v1.",
         },
         "servers": [{"url": "/"}],
-        "security": [{"bearer": []}],
+        "security": READING,
         "paths": paths,
         "components": {
             "securitySchemes": {
@@ -93,7 +97,19 @@ def document(routes: Iterable[Route]) -> Json:
                     "type": "http",
                     "scheme": "bearer",
                     "description": "A token as `dealwright token create` makes it.",
-                }
+                },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": cookie.NAME,
+                    "description": "A session, as logging in gives it to a browser.",
+                },
+                "csrf": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-CSRF-Token",
+                    "description": "The csrf_token of the session.",
+                },
             },
             "responses": {"Problem": REFUSED},
             "schemas": {"Problem": PROBLEM} | schemas.messages(_roots(listed)),
@@ -115,6 +131,8 @@ def _operation(route: Route) -> Json:
     operation = _of_call(route) if isinstance(route, Call) else _of_shape(route)
     if RULES.get(route.method, Rule()).public:
         operation["security"] = []
+    elif route.verb not in callers.READING:
+        operation["security"] = WRITING
     if route.repeatable:
         operation["parameters"] = [*operation["parameters"], IDEMPOTENCY_KEY]
     operation["responses"]["default"] = _refusal(route)

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from starlette.requests import ClientDisconnect, Request
 
 from admin.api.answers import JSON, Asked
+from admin.api.callers import session_of
 from admin.api.problems import HttpRefusal, Problem
 from server.documents import Value, parse_json
 
@@ -50,9 +51,8 @@ def asked(request: Request, body: bytes | None) -> Asked:
     for name, text in request.query_params.multi_items():
         query.setdefault(name, []).append(text)
     value: Value = None if body is None else parse_json(body, "the body").value
-    return Asked(
-        {name: str(text) for name, text in request.path_params.items()}, query, value, _etag(request)
-    )
+    path = {name: str(text) for name, text in request.path_params.items()}
+    return Asked(path, query, value, _etag(request), session_of(request))
 
 
 def _etag(request: Request) -> str | None:

@@ -48,6 +48,8 @@ class Call:
     secret: bool = False
     """Whether the answer holds a secret, which is given once and kept nowhere."""
 
+    hashes = False
+
     @property
     def operation_id(self) -> str:
         return self.name or self.method.rpartition("/")[2]
@@ -144,6 +146,8 @@ class Shaped:
     """Whether a POST changes anything."""
     secret: bool = False
     """Whether the answer holds a secret, which is given once and kept nowhere."""
+    hashes: bool = False
+    """Whether a password is hashed. Few of those run at a time, and leave the threads to others."""
 
     @property
     def repeatable(self) -> bool:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import uvicorn
 
 from admin.api.app import application
+from admin.api.callers import Callers
 from admin.api.routes import Methods
 from admin.api.throttles import Throttles
-from server.access.grants import Grants
 from server.answers.service import Answers
 from server.runtime.metrics import Metrics
 from server.runtime.settings import Address, AddressTaken, Settings
@@ -29,14 +29,14 @@ class AdminServer:
     """The API on an address of its own, in the event loop of its process."""
 
     def __init__(
-        self, settings: Settings, methods: Methods, grants: Grants, answers: Answers, metrics: Metrics
+        self, settings: Settings, methods: Methods, callers: Callers, answers: Answers, metrics: Metrics
     ) -> None:
         settings.refuse_plaintext()
         self.address = settings.admin_address
         self._settings = settings
         self._certificate = certificate_of(settings, metrics.certificate_expiry)
         self._application = application(
-            methods, grants, answers, metrics, _hosts(settings), throttles=Throttles.of(settings)
+            methods, callers, answers, metrics, _hosts(settings), throttles=Throttles.of(settings)
         )
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None

@@ -4,9 +4,9 @@ import asyncio
 
 import structlog
 
+from admin.api.callers import Callers
 from admin.api.routes import Methods
 from admin.api.server import AdminServer
-from server.access.grants import Grants
 from server.answers.service import Answers
 from server.runtime.metrics import Metrics
 from server.runtime.monitoring import Monitoring
@@ -20,14 +20,14 @@ class Standalone:
     """One process of the admin layer."""
 
     def __init__(
-        self, settings: Settings, methods: Methods, grants: Grants, answers: Answers, metrics: Metrics
+        self, settings: Settings, methods: Methods, callers: Callers, answers: Answers, metrics: Metrics
     ) -> None:
         self.metrics = metrics
         self.metrics_address = settings.metrics_address
         self.ready = False
         self._settings = settings
-        self._grants = grants
-        self._server = AdminServer(settings, methods, self._grants, answers, self.metrics)
+        self._grants = callers.grants
+        self._server = AdminServer(settings, methods, callers, answers, self.metrics)
         self._monitoring: Monitoring | None = None
         self._refreshing: asyncio.Task[None] | None = None
 

@@ -14,6 +14,7 @@ from google.protobuf.descriptor import FileDescriptor
 
 from admin.api import preview
 from admin.api.routes import Call, Route
+from admin.api.sessions import SESSIONS
 from admin.api.sync import SYNC
 
 PREFIX = "/api/v1"
@@ -116,6 +117,7 @@ ROUTES: tuple[Route, ...] = (
     *DEFINITIONS,
     *CHECKS,
     *REFERENCES,
+    *SESSIONS,
     *ACCESS,
     *AUDIT,
     *WEBHOOKS,

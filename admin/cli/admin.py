@@ -8,6 +8,7 @@ from admin.cli.process import plain_failures, read_settings
 from admin.cli.serve import require_schema
 from server.access.grants import Grants
 from server.access.service import Access
+from server.access.sessions import Sessions
 from server.answers.service import Answers
 from server.db.database import database
 from server.methods import methods
@@ -18,6 +19,7 @@ from server.runtime.metrics import Metrics
 
 def admin(as_json: JsonOption = False) -> None:
     """Run the HTTP API alone, on a database that `dealwright up` or `dealwright publish` has set up."""
+    from admin.api.callers import Callers
     from admin.api.standalone import Standalone
 
     with plain_failures(), ExitStack() as resources:
@@ -27,7 +29,9 @@ def admin(as_json: JsonOption = False) -> None:
         require_schema(engine)
         metrics = Metrics()
         use_cases = methods(engine, settings, metrics)
-        part = Standalone(settings, use_cases, Grants(Access(engine)), Answers(engine), metrics)
+        part = Standalone(
+            settings, use_cases, Callers(Grants(Access(engine)), Sessions(engine)), Answers(engine), metrics
+        )
 
         def announce() -> None:
             where = {"api": part.url, "metrics": f"http://{part.metrics_address}/metrics"}

@@ -15,6 +15,7 @@ from dealwright.v1.evaluation_service_pb2 import EvaluateRequest
 from dealwright.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from sqlalchemy import Engine
 
+from admin.api.callers import Callers
 from admin.api.server import AdminServer
 from admin.cli.output import JsonOption, emit, emit_json, say
 from admin.cli.process import plain_failures, read_settings
@@ -23,6 +24,7 @@ from admin.cli.receipt import receipt
 from admin.cli.serve import addresses
 from admin.cli.token import tell_first_token
 from admin.cli.up import EXAMPLES, ExamplesOption
+from server.access.sessions import Sessions
 from server.answers.service import Answers
 from server.db.database import database
 from server.db.migrate import upgrade
@@ -76,7 +78,13 @@ async def _serve_and_price(
     settings: Settings, engine: Engine, carts: list[CartDocument], *, staying: bool, as_json: bool
 ) -> None:
     application = Application(settings, engine)
-    api = AdminServer(settings, application.methods, application.grants, Answers(engine), application.metrics)
+    api = AdminServer(
+        settings,
+        application.methods,
+        Callers(application.grants, Sessions(engine)),
+        Answers(engine),
+        application.metrics,
+    )
     worker = Worker(settings, engine, application.metrics)
     try:
         await application.start()

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from admin.api.callers import Callers
 from admin.api.server import AdminServer
 from admin.cli.keys import ensured
 from admin.cli.output import JsonOption, say
@@ -15,6 +16,7 @@ from admin.cli.process import plain_failures, read_settings
 from admin.cli.publish import publish_demo
 from admin.cli.serve import announcement
 from admin.cli.token import tell_first_token
+from server.access.sessions import Sessions
 from server.answers.service import Answers
 from server.db.database import database
 from server.db.migrate import upgrade
@@ -49,7 +51,11 @@ def up(
             tell_first_token(engine, published.company_id)
         application = Application(replace(settings, keys_dir=ensured(settings)), engine)
         api = AdminServer(
-            settings, application.methods, application.grants, Answers(engine), application.metrics
+            settings,
+            application.methods,
+            Callers(application.grants, Sessions(engine)),
+            Answers(engine),
+            application.metrics,
         )
         started = announcement(application, api, as_json=as_json)
         worker = Worker(settings, engine, application.metrics)

@@ -13,7 +13,13 @@ from server.runtime.instants import timestamp
 
 LIFETIME_DAYS_MAX = 36500
 
-ROLES = {schema.AccessRole.Value(f"ACCESS_ROLE_{role.name}"): role for role in Role}
+
+def role_name(role: Role) -> str:
+    """How the schema calls a role."""
+    return f"ACCESS_ROLE_{role.name}"
+
+
+ROLES = {schema.AccessRole.Value(role_name(role)): role for role in Role}
 """The roles by the values of the schema."""
 
 

@@ -52,7 +52,7 @@ def require_good(password: str, name: str) -> None:
 def hashed(password: str) -> str:
     """What is kept of a password: argon2id with its parameters and a salt of its own."""
     with _ROOM:
-        return _HASHER.hash(_normal(password))
+        return _HASHER.hash(_bytes(password))
 
 
 def matches(password: str, kept: str | None) -> bool:
@@ -60,7 +60,7 @@ def matches(password: str, kept: str | None) -> bool:
     nobodys = _nobodys()
     with _ROOM:
         try:
-            _HASHER.verify(nobodys if kept is None else kept, _normal(password))
+            _HASHER.verify(nobodys if kept is None else kept, _bytes(password))
         except (VerificationError, InvalidHashError):
             return False
     return kept is not None
@@ -74,6 +74,11 @@ def outdated(kept: str) -> bool:
 @cache
 def _nobodys() -> str:
     return hashed("the password of nobody")
+
+
+def _bytes(password: str) -> bytes:
+    """What is hashed. Half a character, which JSON can say, is no reason to fail."""
+    return _normal(password).encode(errors="surrogatepass")
 
 
 def _normal(password: str) -> str:

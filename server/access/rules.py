@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from server.actors import Role
 from server.runtime.errors import Denied
 
-READERS = frozenset(set(Role) - {Role.DEVICE})
-PRICING = READERS | {Role.DEVICE}
+EVERYBODY = frozenset(Role)
+READERS = EVERYBODY - {Role.DEVICE}
+PRICING = EVERYBODY
 ADMIN = frozenset({Role.ADMIN})
 TILLS = ADMIN | {Role.DEVICE}
 AUTHORS = ADMIN | {Role.AUTHOR}
@@ -142,6 +143,11 @@ _SERVICES: dict[str, dict[str, Rule]] = {
 }
 
 HTTP_ALONE: dict[str, Rule] = {
+    "sessions/LogIn": PUBLIC,
+    "sessions/AcceptInvitation": PUBLIC,
+    "sessions/GetSession": Rule(EVERYBODY),
+    "sessions/ChangePassword": Rule(EVERYBODY),
+    "sessions/LogOut": Rule(EVERYBODY),
     "sync/GetChanges": Rule(TILLS),
     "sync/GetDocument": Rule(TILLS),
     "sync/GetDocuments": Rule(TILLS),
@@ -149,7 +155,7 @@ HTTP_ALONE: dict[str, Rule] = {
     "sync/UploadUsages": Rule(TILLS),
     "sync/UploadLogs": Rule(TILLS),
 }
-"""What is offered over HTTP alone, in shapes that others have prescribed."""
+"""What is offered over HTTP alone: sessions of browsers, and shapes that others have prescribed."""
 
 RULES = HTTP_ALONE | {
     f"/{service}/{method}": rule for service, methods in _SERVICES.items() for method, rule in methods.items()

@@ -1,5 +1,6 @@
 """Use cases of sessions: log in and out, choose a password, and who it is that shows a session."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -38,8 +39,7 @@ class Opened:
     """A session as its owner gets it, this once."""
 
     secret: str
-    user_name: str
-    company_id: str
+    actor: Actor
     expire_time: datetime
 
 
@@ -71,7 +71,7 @@ class Sessions:
                 user_store.change(connection, company_id, name, password_hash=passwords.hashed(password))
             return _open(connection, user, source, "log_in", earlier)
 
-    def accept(self, code: str, password: str, source: str) -> Opened:
+    def accept(self, code: str, password: str, source: str, earlier: str | None = None) -> Opened:
         """Chooses a password with the code of an invitation, which is worth nothing afterwards."""
         with plain_errors(self._engine), self._engine.begin() as connection:
             user = user_store.locked_invited(connection, digest(code))
@@ -83,7 +83,7 @@ class Sessions:
                 )
             passwords.require_good(password, user.name)
             _choose(connection, user, password)
-            return _open(connection, user, source, "choose_password", None)
+            return _open(connection, user, source, "choose_password", earlier)
 
     def change_password(self, secret: str, password: str, new_password: str, source: str) -> Opened:
         """Chooses another password. Every session of the user ends, and a new one is opened."""
@@ -174,7 +174,7 @@ def _open(connection: Connection, user: User, source: str, action: str, earlier:
         "source": source,
         "expire_time": now + SESSION_LIFETIME,
     }
-    actor = Actor(user.name, user.company_id, frozenset(), source, session_id)
+    actor = _actor_of(user, source, session_id)
     audit.append(connection, actor, [Event(action, "user", user.name)])
     if earlier is not None:
         before = store.open_session(connection, digest(earlier), SESSION_IDLE)
@@ -183,10 +183,17 @@ def _open(connection: Connection, user: User, source: str, action: str, earlier:
     store.forget_old(connection, user.company_id, user.name)
     store.insert_session(connection, session)
     user_store.change(connection, user.company_id, user.name, login_time=now)
-    return Opened(secret, user.name, user.company_id, now + SESSION_LIFETIME)
+    return Opened(secret, actor, now + SESSION_LIFETIME)
 
 
 def _actor(session: Session, source: str) -> Actor:
-    # A role that only a newer program knows allows nothing here.
-    roles = frozenset(role for role in Role if role.value in session.roles)
-    return Actor(session.user_name, session.company_id, roles, source, session.id)
+    return Actor(session.user_name, session.company_id, _known(session.roles), source, session.id)
+
+
+def _actor_of(user: User, source: str, session_id: str) -> Actor:
+    return Actor(user.name, user.company_id, _known(user.roles), source, session_id)
+
+
+def _known(roles: Collection[str]) -> frozenset[Role]:
+    """A role that only a newer program knows allows nothing here."""
+    return frozenset(role for role in Role if role.value in roles)

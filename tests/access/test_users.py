@@ -67,7 +67,7 @@ def test_an_invitation_lets_one_password_be_chosen_once(users: Users, sessions: 
     with pytest.raises(Invalid):
         sessions.accept(code, "short", HERE)
     opened = sessions.accept(code, PASSWORD, HERE)
-    assert (opened.user_name, opened.company_id) == ("ann@example.org", "kopi")
+    assert (opened.actor.name, opened.actor.company_id) == ("ann@example.org", "kopi")
     with pytest.raises(Unauthenticated, match="unknown, used or expired"):
         sessions.accept(code, OTHER, HERE)
     again = sessions.log_in("kopi", " ANN@example.org ", PASSWORD, HERE)

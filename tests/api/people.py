@@ -1,17 +1,23 @@
-"""Who calls the API: one person of each role."""
+"""Who calls the API: one person of each role, with a token or in a browser."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from sqlalchemy import Engine
 
+from admin.api.cookie import NAME
 from server.access.grants import Grants
-from server.actors import Role
+from server.access.sessions import Sessions, csrf_token
+from server.access.users import Users
+from server.actors import Actor, Role
 from server.documents import to_value
 from server.runtime.metrics import Metrics
 from tests.definitions.samples import percent_off
 
 API = "/api/v1"
+
+PASSWORD = "a long walk in the rain"
 
 PEOPLE = {
     "vera": Role.VIEWER,
@@ -67,3 +73,33 @@ def reason(response: httpx.Response) -> str:
     assert problem["status"] == response.status_code
     assert problem["type"] == f"urn:dealwright:problem:{problem['reason']}"
     return str(problem["reason"])
+
+
+@dataclass(frozen=True)
+class Browser:
+    """Somebody in a browser: the cookie that it keeps, and the token that its page has read."""
+
+    client: httpx.AsyncClient
+    secret: str
+    csrf_token: str
+
+    async def call(self, verb: str, path: str, body: Any = None, **how: Any) -> httpx.Response:
+        """A request of their page, with a body as JSON if there is one."""
+        headers = {
+            "cookie": f"{NAME}={self.secret}",
+            "x-csrf-token": self.csrf_token,
+            "sec-fetch-site": "same-origin",
+            **how.pop("headers", {}),
+        }
+        if body is not None:
+            how["json"] = body
+        kept = {name: value for name, value in headers.items() if value is not None}
+        return await self.client.request(verb, API + path, headers=kept, **how)
+
+
+def browser(api: People, database: Engine, name: str, *roles: Role) -> Browser:
+    """A new user who has a session."""
+    root = Actor("root", "kopi", frozenset({Role.ADMIN}), "here")
+    code = Users(database).create(root, name, roles)
+    secret = Sessions(database).accept(code, PASSWORD, "HTTP 127.0.0.1").secret
+    return Browser(api.client, secret, csrf_token(secret))

@@ -11,9 +11,11 @@ from sqlalchemy import Engine
 
 from admin.api import openapi
 from admin.api.app import application
+from admin.api.callers import Callers
 from admin.api.table import ROUTES
 from server.access.grants import Grants
 from server.access.service import Access
+from server.access.sessions import Sessions
 from server.actors import Role
 from server.answers.service import Answers
 from server.methods import methods
@@ -38,7 +40,13 @@ def test_whatever_is_sent_is_answered_as_described(database: Engine) -> None:
     grants, metrics = Grants(Access(database)), Metrics()
     asyncio.run(grants.refresh())
     use_cases = methods(database, Settings(), metrics)
-    door = application(use_cases, grants, Answers(database), metrics, ["testserver", "localhost"])
+    door = application(
+        use_cases,
+        Callers(grants, Sessions(database)),
+        Answers(database),
+        metrics,
+        ["testserver", "localhost"],
+    )
     schema = schemathesis.openapi.from_dict(openapi.document(ROUTES))
     checks: Any = CHECKS.get_by_names(list(CHECKED))
     asked, statuses = 0, set()

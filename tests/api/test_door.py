@@ -6,14 +6,17 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import Engine
 
 from admin.api.door import HEADERS
 from admin.api.requests import BODY_BYTES_MAX
+from admin.api.routes import Route
 from admin.api.server import listening
 from admin.api.table import ROUTES
 from server.access.rules import RULES
+from server.actors import Role
 from server.runtime.settings import Address
-from tests.api.people import API, PEOPLE, People, reason, sample
+from tests.api.people import API, PEOPLE, People, browser, reason, sample
 
 
 async def test_nobody_gets_past_without_a_token(api: People) -> None:
@@ -32,12 +35,53 @@ async def test_nobody_gets_past_without_a_token(api: People) -> None:
 @pytest.mark.parametrize("who", PEOPLE)
 async def test_a_role_may_do_what_its_rules_say(api: People, who: str) -> None:
     for route in ROUTES:
-        path = re.sub(r"{\w+}", "ten", route.path).removeprefix(API)
-        body: dict[str, str] | None = {} if route.verb in ("POST", "PUT") else None
-        answered = await api.call(who, route.verb, path, body)
-        assert answered.status_code < 500, answered.text
-        refused = answered.status_code == 403 and reason(answered) == "ROLE_MISSING"
-        assert refused == (PEOPLE[who] not in RULES[route.method].roles), (route.verb, route.path)
+        verb, path, body = empty(route)
+        assert role_missing(await api.call(who, verb, path, body)) == denied(route, PEOPLE[who])
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.DEVICE])
+async def test_a_role_may_do_the_same_with_a_session(api: People, database: Engine, role: Role) -> None:
+    page = browser(api, database, "joe", role)
+    # The session ends last.
+    for route in sorted(ROUTES, key=lambda route: route.method == "sessions/LogOut"):
+        assert role_missing(await page.call(*empty(route))) == denied(route, role), (route.verb, route.path)
+    assert reason(await page.call("GET", "/session")) == "SESSION_OVER"
+
+
+async def test_nothing_is_changed_with_a_session_whose_page_does_not_ask(
+    api: People, database: Engine
+) -> None:
+    page = browser(api, database, "joe", Role.ADMIN)
+    for route in ROUTES:
+        verb, path, body = empty(route)
+        public = RULES[route.method].public
+        for headers, why in (
+            ({"sec-fetch-site": "cross-site"}, "OTHER_ORIGIN"),
+            ({"x-csrf-token": None}, None if public else "CSRF_TOKEN_WRONG"),
+        ):
+            answered = await page.call(verb, path, body, headers=headers)
+            if verb == "GET" or why is None:
+                assert answered.status_code not in (401, 403), (verb, path)
+            else:
+                assert (answered.status_code, reason(answered)) == (403, why), (verb, path)
+
+
+def empty(route: Route) -> tuple[str, str, dict[str, str] | None]:
+    """The smallest request of a route, as its caller writes it."""
+    path = re.sub(r"{\w+}", "ten", route.path).removeprefix(API)
+    return route.verb, path, {} if route.verb in ("POST", "PUT") else None
+
+
+def role_missing(answered: httpx.Response) -> bool:
+    """Whether a request was refused for the roles of its caller."""
+    assert answered.status_code < 500, answered.text
+    return answered.status_code == 403 and reason(answered) == "ROLE_MISSING"
+
+
+def denied(route: Route, role: Role) -> bool:
+    """What the rule of a route says."""
+    rule = RULES[route.method]
+    return not rule.public and role not in rule.roles
 
 
 async def test_a_body_is_json_of_a_limited_size(api: People) -> None:

@@ -10,10 +10,12 @@ import pytest_asyncio
 from dealwright.v1.ruleset_pb2 import Ruleset, Store
 from sqlalchemy import Engine, text
 
+from admin.api.callers import Callers
 from admin.api.server import AdminServer
 from admin.api.throttles import HOUR_SECONDS, Throttle
 from server.access.grants import Grants
 from server.access.service import Access
+from server.access.sessions import Sessions
 from server.actors import Role
 from server.answers.service import Answers
 from server.definitions.service import Definitions, Publication
@@ -71,7 +73,9 @@ async def start(database: Engine, **settings: Any) -> AdminServer:
     await grants.refresh()
     how = Settings(admin_address=Address("127.0.0.1", 0), drain_seconds=5, **settings)
     metrics = Metrics()
-    server = AdminServer(how, methods(database, how, metrics), grants, Answers(database), metrics)
+    server = AdminServer(
+        how, methods(database, how, metrics), Callers(grants, Sessions(database)), Answers(database), metrics
+    )
     await server.start()
     return server
 

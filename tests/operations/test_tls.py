@@ -19,7 +19,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy import Engine
 
+from admin.api.callers import Callers
 from admin.api.server import AdminServer
+from server.access.sessions import Sessions
 from server.answers.service import Answers
 from server.runtime.app import Application
 from server.runtime.settings import Address, Settings, SettingsError
@@ -81,7 +83,11 @@ def files(tmp_path: Path) -> Files:
 async def serving(settings: Settings, database: Engine) -> AsyncIterator[tuple[Application, AdminServer]]:
     application = Application(settings, database)
     api = AdminServer(
-        settings, application.methods, application.grants, Answers(database), application.metrics
+        settings,
+        application.methods,
+        Callers(application.grants, Sessions(database)),
+        Answers(database),
+        application.metrics,
     )
     async with AsyncExitStack() as stack:
         for part in (application, api):
