@@ -1,14 +1,14 @@
 """Many tills of one process, for the rule-stream benchmark: they follow and ack, and apply nothing.
 
 A till that applies costs milliseconds of a processor, which a shop has and a machine with a thousand of them
-doesn't. These read each frame once for all of them, and answer as a till does that has applied it. A real one
-stands beside them in the benchmark.
+doesn't. These read each frame once for all of them, and answer as a till does that has applied it.
 
     python -m benchmarks.stream_tills < JSON
 
-The JSON is on one line: address, streams as a list of [token, device], and how many share a connection. It
-prints a JSON line {"revision", "at": [...]} when all have acked a revision, with the time of each ack as
-`time.perf_counter` has it, which all processes of a machine share; and ends with its input.
+The JSON is on one line: the address, streams as a list of [token, device], how many share a connection, and
+how many of them stop reading after their first revision. It prints a line {"revision", "at"} when all others
+have acked a revision, with the time of each ack as `time.perf_counter` has it, which processes of one machine
+share. It ends with its input.
 """
 
 from __future__ import annotations
@@ -71,47 +71,59 @@ def _ack(manifest: Manifest) -> tuple[int, bytes]:
 class Arrivals:
     """When which revision was acked."""
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    def __init__(self, streams: int, deaf: int) -> None:
+        self._streams = streams
+        self._deaf = deaf
+        self._first = True
         self._at: dict[int, list[float]] = {}
 
     def note(self, revision: int) -> None:
         times = self._at.setdefault(revision, [])
         times.append(time.perf_counter())
-        if len(times) == self._count:
+        # Of the first revision even the deaf ones hear.
+        if len(times) == self._streams - (0 if self._first else self._deaf):
+            self._first = False
             print(json.dumps({"revision": revision, "at": self._at.pop(revision)}), flush=True)
 
 
-async def follow(sync: Open, token: str, device_id: str, arrivals: Arrivals) -> None:
-    """One till, until its stream ends."""
-    # Tills of one scope get the same bytes; what a snapshot is of is said only in its first frame.
-    answers = _of_scope.setdefault(token, Answers())
-    call: Call = sync(metadata=(("authorization", f"Bearer {token}"),))
-    await call.write(SyncRequest(hello=Hello(protocol=PROTOCOL, device_id=device_id)).SerializeToString())
-    while isinstance(frame := await call.read(), bytes):
-        if (answer := answers.to(frame)) is not None:
+class Crowd:
+    """Tills that follow one server."""
+
+    def __init__(self, streams: list[tuple[str, str]], deaf: int) -> None:
+        self._streams = streams
+        self._deaf = {device_id for _, device_id in streams[len(streams) - deaf :]}
+        self._arrivals = Arrivals(len(streams), deaf)
+        self._of_scope: dict[str, Answers] = {}
+        """Tills with one token get the same bytes."""
+
+    async def run(self, address: str, per_connection: int) -> None:
+        """Until the input ends."""
+        async with AsyncExitStack() as stack:
+            tasks = []
+            for group in _groups(self._streams, per_connection):
+                # Otherwise all channels to one address would share one connection.
+                own = (("grpc.use_local_subchannel_pool", 1),)
+                channel = await stack.enter_async_context(grpc.aio.insecure_channel(address, own))
+                sync: Open = channel.stream_stream(SYNC)
+                tasks += [asyncio.create_task(self._follow(sync, *stream)) for stream in group]
+            await asyncio.to_thread(sys.stdin.readline)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _follow(self, sync: Open, token: str, device_id: str) -> None:
+        """One till, until its stream ends."""
+        answers = self._of_scope.setdefault(token, Answers())
+        call: Call = sync(metadata=(("authorization", f"Bearer {token}"),))
+        await call.write(SyncRequest(hello=Hello(protocol=PROTOCOL, device_id=device_id)).SerializeToString())
+        while isinstance(frame := await call.read(), bytes):
+            if (answer := answers.to(frame)) is None:
+                continue
             revision, ack = answer
             await call.write(ack)
-            arrivals.note(revision)
-
-
-_of_scope: dict[str, Answers] = {}
-
-
-async def run(address: str, streams: list[tuple[str, str]], per_connection: int) -> None:
-    arrivals = Arrivals(len(streams))
-    async with AsyncExitStack() as stack:
-        tasks = []
-        for number, group in enumerate(_groups(streams, per_connection)):
-            # Channels with the same options would share one connection.
-            options = (("grpc.use_local_subchannel_pool", 1), ("dealwright.number", number))
-            channel = await stack.enter_async_context(grpc.aio.insecure_channel(address, options))
-            sync: Open = channel.stream_stream(SYNC)
-            tasks += [asyncio.create_task(follow(sync, token, device, arrivals)) for token, device in group]
-        await asyncio.to_thread(sys.stdin.readline)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            self._arrivals.note(revision)
+            if device_id in self._deaf:
+                await asyncio.Event().wait()
 
 
 def _groups(streams: list[tuple[str, str]], size: int) -> Iterator[list[tuple[str, str]]]:
@@ -120,4 +132,4 @@ def _groups(streams: list[tuple[str, str]], size: int) -> Iterator[list[tuple[st
 
 if __name__ == "__main__":
     asked = json.loads(sys.stdin.readline())
-    asyncio.run(run(asked["address"], asked["streams"], asked["per_connection"]))
+    asyncio.run(Crowd(asked["streams"], asked["deaf"]).run(asked["address"], asked["per_connection"]))

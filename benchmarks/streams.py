@@ -1,174 +1,205 @@
-"""What rule streams cost: a publication at a thousand tills, a first synchronisation, and memory per stream.
+"""What rule streams cost: a first synchronisation, a publication at thousands of tills, memory per stream.
 
-The server is a process of its own; all tills are in this one, on loopback, and take the same processors.
-Tills of one scope share what is compiled, since a real till has an engine of its own.
+Servers are processes, as are the tills, and all are on loopback on one machine. The many tills read and ack
+what comes, and apply nothing (`stream_tills.py`): in a shop each has a processor of its own. A whole `Till`
+follows beside them, which checks, compiles, writes and applies.
 """
 
-import asyncio
+from __future__ import annotations
+
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-from dealwright.v1.promotion_pb2 import Promotion
+from dealwright import Till
 
 from benchmarks.markdown import table
 from benchmarks.ratios import Ratio
-from server.access.service import Access
-from server.actors import Role, local_actor
-from server.db.embedded import EmbeddedPostgres
-from server.db.engine import connect
-from server.db.migrate import upgrade
-from server.definitions.service import Definitions, Publication
-from server.distribution import keys
-from server.runtime import logs
-from server.runtime.app import Application
-from server.runtime.settings import Address, Settings
-from tests.definitions.samples import percent_off
-from tests.distribution.tills import Till, following
+from benchmarks.stream_servers import Installation, Server, installed, said
 
-TILLS = int(os.environ.get("DEALWRIGHT_BENCH_TILLS", "1000"))
+_CROWDS = os.environ.get("DEALWRIGHT_BENCH_CROWDS", "1000/1,2500/2,5000/4")
+CROWDS = tuple(
+    (int(tills), int(servers)) for tills, servers in (each.split("/") for each in _CROWDS.split(","))
+)
+"""How many tills follow how many server processes."""
+
+DEAF = 100
+"""Of a thousand tills, how many stop reading."""
+
 PUBLICATIONS = 5
-SMALL, LARGE = 20, 1000
-"""Promotions of the company that a thousand tills follow, and of the one that one till does."""
+STORES, SMALL, LARGE = 50, 100, 1000
+"""Stores that tills are in, promotions of the company that many tills follow, and of that of one till."""
+
+PER_CONNECTION = 10
+SETTLE_SECONDS = 1.0
+"""Between two publications, and before memory is read."""
+
+POLL_SECONDS = 0.001
+MILLISECONDS = 1e3
 
 RATIOS: tuple[Ratio, ...] = ()
 
 
-async def serve(count: int) -> None:
-    """The server process: says where it is, then publishes or tells its memory, as each line asks."""
-    logs.configure(level="error")
-    with tempfile.TemporaryDirectory() as name, EmbeddedPostgres(Path(name)) as embedded:
-        folder = Path(name) / "keys"
-        keys.create(folder, folder, datetime.now(UTC))
-        engine = connect(embedded.url())
-        upgrade(engine)
-        definitions = Definitions(engine)
-        definitions.publish("kopi", Publication([_promotion(number, 10) for number in range(count)]))
-        token = Access(engine).create(local_actor("kopi"), "tills", [Role.DEVICE])
-        address = Address("127.0.0.1", 0)
-        settings = Settings(grpc_address=address, metrics_address=address, keys_dir=folder, access="tokens")
-        application = Application(settings, engine)
-        await application.start()
-        told = {"address": str(application.grpc_address), "token": token}
-        print(json.dumps({**told, "root_key": keys.read_root_key(folder).hex()}), flush=True)
-        percent = 10
-        while line := (await asyncio.to_thread(sys.stdin.readline)).strip():
-            if line == "publish":
-                percent += 1
-                publication = Publication([_promotion(0, percent)])
-                published = await asyncio.to_thread(definitions.publish, "kopi", publication)
-                print(published.revision, flush=True)
-            else:
-                print(psutil.Process().memory_info().rss, flush=True)
-        await application.stop()
-        engine.dispose()
+@dataclass(frozen=True)
+class Figures:
+    """What publications at a crowd took, in seconds from the moment in which publishing began."""
 
-
-class Server:
-    """The server process, from outside."""
-
-    def __init__(self, output: asyncio.StreamReader | None, answers: asyncio.StreamWriter | None) -> None:
-        if output is None or answers is None:
-            raise RuntimeError("the server process has no pipes")
-        self._output, self._input = output, answers
-
-    async def told(self) -> str:
-        return (await self._output.readline()).decode().strip()
-
-    async def ask(self, line: str) -> int:
-        self._input.write(line.encode() + b"\n")
-        await self._input.drain()
-        return int(await self.told())
-
-    def end(self) -> None:
-        self._input.write(b"\n")
-
-
-@asynccontextmanager
-async def running(count: int) -> AsyncIterator[tuple[Server, dict[str, str]]]:
-    """A server with a number of promotions, and where it is."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.streams", str(count), stdin=pipe, stdout=pipe
-    )
-    server = Server(process.stdout, process.stdin)
-    try:
-        yield server, json.loads(await server.told())
-    finally:
-        server.end()
-        await process.wait()
-
-
-async def fan_out() -> str:
-    """A publication at many tills, and what their streams weigh."""
-    async with running(SMALL) as (server, where), AsyncExitStack() as stack:
-        before = await server.ask("rss")
-        root_key = bytes.fromhex(where["root_key"])
-        tills: list[Till] = []
-        for number in range(TILLS):
-            till = following(where["address"], where["token"], root_key, device_id=f"till-{number}")
-            tills.append(await stack.enter_async_context(till))
-        await asyncio.gather(*(till.at(1) for till in tills))
-        kib = (await server.ask("rss") - before) / TILLS / 1024
-        seconds: list[float] = []
-        for _ in range(PUBLICATIONS):
-            begin = time.perf_counter()
-            asked = asyncio.create_task(server.ask("publish"))
-            revision = 2 + len(seconds) // TILLS
-
-            async def reached(till: Till, begin: float = begin, revision: int = revision) -> float:
-                await till.at(revision)
-                return time.perf_counter() - begin
-
-            seconds += await asyncio.gather(*(reached(till) for till in tills))
-            await asked
-        seconds.sort()
-        rows = [
-            (
-                "from asking for a publication to applied, p50, ms",
-                f"{seconds[len(seconds) // 2] * 1000:.0f}",
-            ),
-            ("the same, p99, ms", f"{seconds[len(seconds) * 99 // 100] * 1000:.0f}"),
-            ("the same, the last till, ms", f"{seconds[-1] * 1000:.0f}"),
-            ("memory of the server per stream, KiB", f"{kib:.0f}"),
-        ]
-        return table((f"{TILLS} tills, {SMALL} promotions", "value"), rows)
-
-
-async def first() -> str:
-    """A first synchronisation, and a change of one promotion."""
-    async with running(LARGE) as (server, where):
-        root_key = bytes.fromhex(where["root_key"])
-        begin = time.perf_counter()
-        async with following(where["address"], where["token"], root_key) as till:
-            await till.at(1)
-            seconds = time.perf_counter() - begin
-            snapshot = sum(till.received[kind] for kind in till.received if kind.startswith("snapshot"))
-            await till.at(await server.ask("publish"))
-            rows = [
-                ("connect to priced with, ms", f"{seconds * 1000:.0f}"),
-                ("bytes of the snapshot", f"{snapshot:,}"),
-                ("bytes of a change of one promotion", f"{till.received['delta']:,}"),
-            ]
-        return table((f"one till, {LARGE} promotions", "value"), rows)
+    acked: list[float]
+    """At every till, in their order."""
+    committed: list[float]
+    """Until the database had it."""
+    applied: list[float]
+    """At the whole till."""
+    processor: float
+    """Seconds of processors that servers took for a publication, per till."""
+    stream_bytes: float
+    """Memory of a server per stream."""
 
 
 def tables() -> Iterator[str]:
     """What `make bench B=streams` prints."""
-    yield asyncio.run(first())
-    yield asyncio.run(fan_out())
+    with installed(LARGE, 1) as installation:
+        yield _first(installation)
+    with installed(SMALL, STORES) as installation:
+        crowds = [
+            (f"{tills} on {servers}", _crowd(installation, tills, servers)) for tills, servers in CROWDS
+        ]
+        deaf = _crowd(installation, CROWDS[0][0], CROWDS[0][1], deaf=DEAF)
+        crowds.append((f"{CROWDS[0][0]} on {CROWDS[0][1]}, {DEAF} of them deaf", deaf))
+        yield table(
+            (
+                "tills on server processes",
+                "committed p50 ms",
+                "acked p50 ms",
+                "acked p99 ms",
+                "last ack ms",
+                "applied by a whole till p50 ms",
+                "server processor us per till",
+                "KiB per stream",
+            ),
+            [(name, *_row(figures)) for name, figures in crowds],
+        )
 
 
-def _promotion(number: int, percent: int) -> Promotion:
-    return percent_off(f"p{number}", percent)
+def _row(figures: Figures) -> tuple[float, ...]:
+    def share(of: list[float], part: float) -> float:
+        return round(sorted(of)[min(len(of) - 1, int(len(of) * part))] * MILLISECONDS)
+
+    return (
+        share(figures.committed, 0.5),
+        share(figures.acked, 0.5),
+        share(figures.acked, 0.99),
+        share(figures.acked, 1),
+        share(figures.applied, 0.5),
+        round(figures.processor * 1e6),
+        round(figures.stream_bytes / 1024),
+    )
 
 
-if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+def _first(installation: Installation) -> str:
+    """A first synchronisation, and a change of one promotion."""
+    with installation.serving(1) as (server,), tempfile.TemporaryDirectory() as folder:
+        begin = time.perf_counter()
+        with _till(installation, server, folder) as till:
+            _until(lambda: till.state.revision > 0)
+            seconds = time.perf_counter() - begin
+            snapshot = server.sent("snapshot")
+            revision = installation.publish()
+            _until_at(till, revision)
+            rows = [
+                ("a till is opened, connects, and has all in force, ms", f"{seconds * MILLISECONDS:.0f}"),
+                ("bytes of the snapshot", f"{snapshot:,}"),
+                ("bytes of a change of one promotion", f"{server.sent('delta'):,}"),
+            ]
+    return table((f"one till, {LARGE} promotions", "value"), rows)
+
+
+def _crowd(installation: Installation, tills: int, servers: int, *, deaf: int = 0) -> Figures:
+    """Publications at many tills; those that are deaf stop reading once they have the first revision."""
+    committed, acked, applied = [], [], []
+    with ExitStack() as stack:
+        serving = stack.enter_context(installation.serving(servers))
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        whole = stack.enter_context(_till(installation, serving[0], folder))
+        _until(lambda: whole.state.revision > 0)
+        before = sum(server.resident for server in serving)
+        crowds = [
+            stack.enter_context(_following(installation, server, number, tills // servers, deaf))
+            for number, server in enumerate(serving)
+        ]
+        for crowd in crowds:
+            crowd.arrived()
+        time.sleep(SETTLE_SECONDS)
+        stream_bytes = (sum(server.resident for server in serving) - before) / tills
+        processor = sum(server.processor_seconds for server in serving)
+        for _ in range(PUBLICATIONS):
+            begin = time.perf_counter()
+            revision = installation.publish()
+            committed.append(time.perf_counter() - begin)
+            _until_at(whole, revision)
+            applied.append(time.perf_counter() - begin)
+            acked += [at - begin for crowd in crowds for at in crowd.arrived()]
+            time.sleep(SETTLE_SECONDS)
+        processor = sum(server.processor_seconds for server in serving) - processor
+    return Figures(acked, committed, applied, processor / PUBLICATIONS / tills, stream_bytes)
+
+
+class _Crowd:
+    """A process with many tills."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def arrived(self) -> list[float]:
+        """When each of them had acked the next revision."""
+        at: list[float] = json.loads(said(self._process))["at"]
+        return at
+
+
+@contextmanager
+def _following(
+    installation: Installation, server: Server, number: int, count: int, deaf: int
+) -> Iterator[_Crowd]:
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-m", "benchmarks.stream_tills"]
+    streams = [
+        (installation.tokens[each % len(installation.tokens)], f"till-{number}-{each}")
+        for each in range(count)
+    ]
+    asked = {
+        "address": server.address,
+        "streams": streams,
+        "per_connection": PER_CONNECTION,
+        "deaf": deaf,
+    }
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process, ExitStack() as stack:
+        if process.stdin is not None:
+            stack.callback(process.stdin.close)
+            process.stdin.write(json.dumps(asked) + "\n")
+            process.stdin.flush()
+        yield _Crowd(process)
+
+
+@contextmanager
+def _till(installation: Installation, server: Server, folder: str) -> Iterator[Till]:
+    token, store = installation.tokens[0], installation.stores[0]
+    with Till(
+        Path(folder), "whole", installation.root_key, server.address, token=token, store_ids=[store]
+    ) as till:
+        yield till
+
+
+def _until_at(till: Till, revision: int) -> None:
+    _until(lambda: till.state.revision == revision)
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    while not holds():
+        time.sleep(POLL_SECONDS)

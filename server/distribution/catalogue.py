@@ -112,6 +112,8 @@ class Catalogue:
         self._where = {promotion.id: _Where.of(promotion) for promotion in ruleset.promotions}
         self._filters = tuple(set(self._where.values()))
         self._parts: dict[tuple[int, object], Part] = {}
+        self._of_places: dict[Places, tuple[Part, ...]] = {}
+        """What was asked for: every stream asks again, at each revision."""
         self._whole = {kind: self._part(kind, "all", self._by_kind[kind]) for kind in KINDS}
 
     def forgotten_parts(self) -> dict[tuple[int, object], Part]:
@@ -127,8 +129,10 @@ class Catalogue:
         places = _folded(store_ids)
         if not places:
             return tuple(self._whole.values())
-        own = {PROMOTIONS: self._promotions(places), STORES: self._stores(places)}
-        return tuple(own.get(kind, whole) for kind, whole in self._whole.items())
+        if places not in self._of_places:
+            own = {PROMOTIONS: self._promotions(places), STORES: self._stores(places)}
+            self._of_places[places] = tuple(own.get(kind, whole) for kind, whole in self._whole.items())
+        return self._of_places[places]
 
     def _promotions(self, places: Places) -> Part:
         # Stores of which all promotions think alike share one part.

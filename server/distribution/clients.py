@@ -94,18 +94,17 @@ def acked(client: Client, ack: Ack) -> Client:
         client.nack_epoch,
         client.nack_revision,
     )
-    kept = (
-        client
-        if behind
-        else replace(client, nack_epoch=None, nack_revision=None, nack_reason=None, nack_detail=None)
-    )
     return replace(
-        kept,
+        client,
         epoch=ack.epoch,
         revision=ack.revision,
         control_sequence=ack.control_sequence,
         ack_time=datetime.now(UTC),
         unsupported_ids=tuple(ack.unsupported_ids[:UNSUPPORTED_IDS_MAX]),
+        nack_epoch=client.nack_epoch if behind else None,
+        nack_revision=client.nack_revision if behind else None,
+        nack_reason=client.nack_reason if behind else None,
+        nack_detail=client.nack_detail if behind else None,
     )
 
 

@@ -111,6 +111,7 @@ class Log:
         self._catalogues: OrderedDict[int, Catalogue] = OrderedDict()
         self._snapshots: OrderedDict[Edition, tuple[bytes, ...]] = OrderedDict()
         self._snapshot_bytes = 0
+        self._signed_until = 0.0
 
     @property
     def company_id(self) -> str:
@@ -130,6 +131,10 @@ class Log:
         self._head = _Head(catalogue)
         self._snapshots.clear()
         self._snapshot_bytes = 0
+        self.remember(catalogue)
+
+    def remember(self, catalogue: Catalogue) -> None:
+        """Keeps a revision for tills that have it from elsewhere, and sends it to nobody."""
         self._catalogues[catalogue.revision] = catalogue
         while len(self._catalogues) > REVISIONS_MAX:
             self._catalogues.popitem(last=False)
@@ -162,6 +167,13 @@ class Log:
             if len(head.editions) > SCOPES_MAX:
                 head.editions.popitem(last=False)
         return made
+
+    def sign_from(self, scope: Scope, issued: float) -> None:
+        """Signs no earlier than it did before, at a moment in Unix seconds, however the clock was set."""
+        self._signed_until = max(self._signed_until, issued)
+        head = self._require_head()
+        head.editions.pop(scope.id, None)
+        self._forget_deltas(head, scope)
 
     def root_at(self, scope: Scope, epoch: int, revision: int) -> bytes | None:
         """The root that a scope had at a revision; None when it isn't remembered."""
@@ -216,7 +228,7 @@ class Log:
             root=total,
             promotion_count=len(parts[KINDS.index(PROMOTIONS)].items),
             ruleset_bytes=head.ByteSize() + sum(len(part.fields) for part in parts),
-            issue_time=frames.instant(now),
+            issue_time=frames.instant(max(now, self._signed_until)),
             expire_time=frames.instant(expires),
             rule_language=max(part.rule_language for part in parts),
         )

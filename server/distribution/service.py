@@ -15,6 +15,8 @@ from server.actors import Actor
 from server.db.engine import DatabaseUnavailable, plain_errors
 from server.definitions.service import Definitions
 from server.distribution import frames, store
+from server.distribution.bursts import Bursts
+from server.distribution.catalogue import Catalogue
 from server.distribution.log import Log, Scope
 from server.distribution.signer import Signer
 from server.kills import Killed
@@ -43,6 +45,9 @@ class Distribution:
         self._log = Log(signer) if signer else None
         self._changed: list[Callable[[], None]] = []
         self._failing = False
+        self._bursts = Bursts(self._publish_newest)
+        self._newest: Catalogue | None = None
+        """What tills get when a burst of publications is over."""
 
     # The log.
 
@@ -82,10 +87,16 @@ class Distribution:
             if begun:
                 log.error("database_restored", epoch=begun, lost_revision=known.revision)
                 known.begin_epoch(begun)
-            known.publish(catalogue)
-            self._tell()
+            known.remember(catalogue)
+            self._newest = catalogue
+            self._bursts.happened()
 
         return publish
+
+    def _publish_newest(self) -> None:
+        if self._newest is not None:
+            self.log.publish(self._newest)
+            self._tell()
 
     async def refresh(self) -> None:
         """Reads the epoch and what is killed. When the database is away, what is known goes on."""

@@ -23,6 +23,7 @@ from dealwright.v1.rule_stream_service_pb2 import (
 from server.distribution.clients import Clients, acked, refused
 from server.distribution.log import Scope
 from server.distribution.stream import Now, Phase, Stream
+from server.distribution.turns import Turns
 from server.runtime.errors import Refusal, Stopping
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ AGE_JITTER = 0.2
 TICK_SECONDS = 0.5
 """How often streams are looked after."""
 
+LOOKS_AT_ONCE = 256
+"""How many streams are looked after before anything else has its turn."""
+
 SPREAD_SECONDS = 5.0
 """Over how long the tills of a server that stops connect elsewhere."""
 
@@ -63,11 +67,11 @@ class Session:
 
     __slots__ = ("actor", "client", "client_noted_at", "ends_at", "sent_at", "stream", "wake")
 
-    def __init__(self, actor: Actor, stream: Stream, client: Client, now: float) -> None:
+    def __init__(self, actor: Actor, stream: Stream, client: Client, wake: asyncio.Event, now: float) -> None:
         self.actor = actor
         self.client = client
         self.stream = stream
-        self.wake = asyncio.Event()
+        self.wake = wake
         self.ends_at = now + AGE_SECONDS * random.uniform(1 - AGE_JITTER, 1 + AGE_JITTER)
         self.sent_at: float | None = None
         """Monotonic seconds at which the set that isn't answered yet began."""
@@ -90,10 +94,12 @@ class Sessions:
         self._holds = holds
         self._open: dict[tuple[str, str], Session] = {}
         self._closing: set[Session] = set()
+        self._turns = Turns()
         self._draining = False
         self._suspecting: asyncio.Task[None] | None = None
         self._metrics.streams.set_function(lambda: len(self._open))
         self._metrics.streams_behind.set_function(self._behind)
+        self._metrics.streams_waiting.set_function(lambda: self._turns.waiting)
         distribution.on_change(self.wake_all)
 
     def open(self, actor: Actor, hello: Hello, *, answers: bool) -> Session:
@@ -103,11 +109,13 @@ class Sessions:
         if len(self._open) >= STREAMS_MAX:
             raise TooManyStreams
         scope = Scope.of(actor.store_ids)
-        stream = Stream(self._distribution.log, scope, hello, now(), answers=answers)
+        wake = asyncio.Event()
+        turn = self._turns.of(wake.set)
+        stream = Stream(self._distribution.log, scope, hello, now(), answers=answers, turn=turn)
         client = self._clients.put(
             self._clients.seen(actor, scope, hello.device_id, engine_version=hello.engine_version)
         )
-        session = Session(actor, stream, client, time.monotonic())
+        session = Session(actor, stream, client, wake, time.monotonic())
         older = self._open.get((scope.id, hello.device_id))
         if older is not None:
             self._closing.add(older)
@@ -119,6 +127,7 @@ class Sessions:
     def close(self, session: Session) -> None:
         """The stream has ended, for whatever reason."""
         key = session.stream.scope.id, session.stream.device_id
+        session.stream.leave()
         self._closing.discard(session)
         if self._open.get(key) is session:
             del self._open[key]
@@ -197,8 +206,12 @@ class Sessions:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             moment = time.monotonic()
-            for session in list(self._open.values()):
+            self._turns.expire(moment)
+            for looked_at, session in enumerate(list(self._open.values()), start=1):
                 self._look_after(session, moment)
+                if looked_at % LOOKS_AT_ONCE == 0:
+                    # Thousands of streams in one go would keep a call waiting.
+                    await asyncio.sleep(0)
 
     def drain(self) -> None:
         """Says goodbye to all, so that they don't all come back in the same moment."""

@@ -14,6 +14,7 @@ from dealwright.rule_stream.scope import BUNDLE_FORMAT
 from dealwright.v1.bundle_pb2 import Manifest, Signed
 from dealwright.v1.rule_stream_service_pb2 import (
     GOODBYE_REASON_BEHIND,
+    NACK_REASON_ROLLED_BACK,
     NACK_REASON_ROOT,
     Ack,
     GoodbyeReason,
@@ -24,6 +25,7 @@ from google.protobuf.message import DecodeError
 
 from server.distribution import frames
 from server.distribution.log import Log, Scope
+from server.distribution.turns import Turn
 
 BOOKMARK_SECONDS = 15.0
 """How long a stream is quiet at most; tills take one for dead after three of these."""
@@ -94,8 +96,20 @@ _UNREADABLE = (0, 0)
 class Stream:
     """What one till has, what it was sent, and what comes next."""
 
-    def __init__(self, log: Log, scope: Scope, hello: Hello, now: Now, *, answers: bool = True) -> None:
-        """`answers` says whether the till answers each set on the stream; else it has what was written."""
+    def __init__(
+        self,
+        log: Log,
+        scope: Scope,
+        hello: Hello,
+        now: Now,
+        *,
+        answers: bool = True,
+        turn: Turn | None = None,
+    ) -> None:
+        """`answers` says whether the till answers each set on the stream; else it has what was written.
+
+        `turn` is asked before a snapshot begins. None: it is always its turn.
+        """
         self.scope = scope
         self.device_id = hello.device_id
         self.engine_version = hello.engine_version
@@ -105,6 +119,7 @@ class Stream:
         self.acked_control = hello.control_sequence
         self._log = log
         self._answers = answers
+        self._turn = turn
         cursor = hello.cursor
         self._place = _Place(cursor.epoch, cursor.revision, cursor.root)
         self._proof = hello.manifest
@@ -113,6 +128,7 @@ class Stream:
         self._refused: tuple[int, int] | None = None
         self._snapshot_due = False
         self._mended: tuple[int, int] | None = None
+        # One that has everything is told so at once.
         self._bookmark_due = True
         # A till that names none may hold one of an earlier epoch: it is told that nothing is killed, too.
         self._sent_control = (cursor.epoch, hello.control_sequence or -1)
@@ -151,14 +167,19 @@ class Stream:
 
     def proven_ahead(self) -> bool:
         """Whether a till that is ahead can show that a server has signed what it has."""
-        if not self.ahead or not self._log.signer.signed(self._proof):
-            return False
+        return self.ahead and self._proof_of_place() is not None
+
+    def _proof_of_place(self) -> Manifest | None:
+        """The manifest of what the till has, if one of our keys has signed it."""
+        if not self._log.signer.signed(self._proof):
+            return None
         manifest = _manifest(self._proof)
-        return (
+        about_place = (
             manifest.format == BUNDLE_FORMAT
             and (manifest.company_id, manifest.scope_id) == (self._log.company_id, self.scope.id)
             and (manifest.epoch, manifest.revision) == (self._place.epoch, self._place.revision)
         )
+        return manifest if about_place else None
 
     # What happens.
 
@@ -172,13 +193,13 @@ class Stream:
         sent = self._set
         # A control is acked too, with what was in force before; that answers no set of the same number.
         if sent is not None and has == sent.place:
-            self._set = None
+            self._drop_set()
             self._arrived(sent)
         elif (has.epoch, has.revision) > (self._place.epoch, self._place.revision):
             # It came another way, as a file.
             self._place = has
             if sent is not None and (has.epoch, has.revision) > (sent.epoch, sent.revision):
-                self._set = None
+                self._drop_set()
 
     def refused(self, nack: Nack) -> None:
         """The till goes on with what it had."""
@@ -187,11 +208,17 @@ class Stream:
         if sent is not None and (nack.epoch, nack.revision) not in ((sent.epoch, sent.revision), _UNREADABLE):
             # It is about the bookmark before.
             return
-        self._set = None
+        self._drop_set()
         head = (self._log.epoch, self._log.revision)
         if nack.reason == NACK_REASON_ROOT and self._mended != head:
             # What it has is damaged, or isn't what the log thinks. A snapshot may help, once per revision.
             self._snapshot_due, self._mended = True, head
+        elif nack.reason == NACK_REASON_ROLLED_BACK and self._mended != head and self.current:
+            # The database was set back, and so was the clock: of one revision, the till has a later word.
+            self._mended = head
+            proof = self._proof_of_place()
+            if proof is not None:
+                self._log.sign_from(self.scope, float(proof.issue_time.seconds))
         elif sent is not None:
             # The same again would be refused again; the next revision is another matter.
             self._refused = (sent.epoch, sent.revision)
@@ -202,8 +229,9 @@ class Stream:
             self._goodbye = reason, retry_after
 
     def leave(self) -> None:
-        """The till has ended its side."""
+        """The till has ended its side, or is gone."""
         self.phase = Phase.ENDED
+        self._drop_set()
 
     def next(self, now: Now) -> bytes | None:
         """The next frame to be written. None: nothing, until something happens or `wake_at`."""
@@ -255,8 +283,11 @@ class Stream:
         base = place.revision if known == place.root and not self._snapshot_due else None
         if base == log.revision:
             base = None
+        found = log.frames(self.scope, base, now.unix)
+        if len(found) > 1 and self._turn and not self._turn.take(now.monotonic):
+            return
         self._snapshot_due = False
-        self._set = _Set(log.frames(self.scope, base, now.unix), *head, edition.root, edition.expires)
+        self._set = _Set(found, *head, edition.root, edition.expires)
 
     def _next_of_set(self) -> bytes | None:
         sent = self._set
@@ -265,15 +296,18 @@ class Stream:
             self.wrote = DELTA if len(sent.frames) == 1 else SNAPSHOT
             return sent.frames[sent.written - 1]
         if sent is not None and not self._answers:
-            self._set = None
+            self._drop_set()
             self._arrived(sent)
         return None
+
+    def _drop_set(self) -> None:
+        self._set = None
+        if self._turn:
+            self._turn.give_back()
 
     def _arrived(self, sent: _Set) -> None:
         self._place = sent.place
         self._expires = sent.expires
-        # So that the till knows at once that it has everything.
-        self._bookmark_due = True
 
     def _bookmark(self, now: Now) -> bytes | None:
         """Says which revision there is; a till that has it knows that it has everything."""

@@ -137,6 +137,11 @@ class Metrics:
             "Open rule streams whose till hasn't acked the newest revision.",
             registry=registry,
         )
+        self.streams_waiting = Gauge(
+            "dealwright_streams_waiting",
+            "Open rule streams that wait until fewer others get a snapshot.",
+            registry=registry,
+        )
         self.stream_bytes = Counter(
             "dealwright_stream_bytes",
             "Bytes written to tills: of snapshots, of deltas, and other.",

@@ -19,6 +19,7 @@ from dealwright.v1.bundle_pb2 import Control
 from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.rule_stream_service_pb2 import (
     NACK_REASON_EXPIRED,
+    NACK_REASON_ROLLED_BACK,
     Ack,
     Frame,
     Hello,
@@ -121,6 +122,28 @@ def test_a_control_is_no_answer_to_a_snapshot_of_the_same_number() -> None:
     assert stream.waiting
     stream.acked(Ack(epoch=1, revision=1, root=after.edition(ALL, NOON).root, control_sequence=1))
     assert not stream.waiting
+
+
+def test_a_clock_that_was_set_back_with_the_database_locks_no_till_out() -> None:
+    """Of two revisions of one number a till takes the one that was signed later; the server signs again."""
+    earlier = Now(0.0, NOON - 60)
+    follower = in_force(log_of(1, "a"))
+    after = log_of(1, "b")
+    hello = Hello(protocol=1, device_id="till-1")
+    hello.cursor.epoch, hello.cursor.revision, hello.cursor.root = 1, 1, follower.root
+    hello.manifest.CopyFrom(log_of(1, "a").edition(ALL, NOON).manifest)
+    stream = Stream(after, ALL, hello, earlier)
+    refusals, effects = 0, list[Effect]()
+    while (data := stream.next(earlier)) is not None:
+        effects = follower.received(SyncResponse.FromString(data).frame, HERE)
+        for sent in (effect.request for effect in effects if isinstance(effect, Send)):
+            assert sent.nack.reason == NACK_REASON_ROLLED_BACK
+            refusals += 1
+            stream.refused(sent.nack)
+        if any(isinstance(effect, Compile) for effect in effects):
+            break
+    assert refusals == 1
+    the(Write, compiled(follower, effects))
 
 
 def test_a_refused_bookmark_does_not_stop_the_set_that_follows() -> None:

@@ -1,0 +1,142 @@
+"""A company with servers as processes, for the rule-stream benchmark: `dealwright serve`, from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import psutil
+from dealwright.v1.promotion_pb2 import Promotion
+
+from benchmarks.catalogue import rules
+from benchmarks.messages import stacking
+from server.access.service import Access
+from server.actors import Role, local_actor
+from server.db.embedded import EmbeddedPostgres
+from server.db.engine import connect
+from server.db.migrate import upgrade
+from server.definitions.service import Definitions, Publication
+from server.distribution import keys
+from server.runtime import logs
+
+COMPANY = "bench"
+DEALWRIGHT = Path(sys.executable).with_name("dealwright")
+
+
+class Server:
+    """A server process."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        where = json.loads(said(process))
+        self.address: str = where["grpc"]
+        self._metrics: str = where["metrics"]
+        self._process = psutil.Process(process.pid)
+
+    @property
+    def resident(self) -> int:
+        """Bytes of memory."""
+        return int(self._process.memory_info().rss)
+
+    @property
+    def processor_seconds(self) -> float:
+        """What it has taken of processors until now; the clock would tell how busy the machine is."""
+        times = self._process.cpu_times()
+        return float(times.user + times.system)
+
+    def sent(self, part: str) -> int:
+        """Bytes that went to tills: of snapshots, of deltas, or other."""
+        text = httpx.get(self._metrics).text
+        found = re.search(rf'^dealwright_stream_bytes_total{{part="{part}"}} (\S+)$', text, re.MULTILINE)
+        return int(float(found[1])) if found else 0
+
+
+class Installation:
+    """A database with a company, its keys and its tokens, and servers on it."""
+
+    def __init__(self, folder: Path, url: str, promotions: int, stores: int) -> None:
+        self._engine = connect(url)
+        self._url = url
+        self._keys = folder / "keys"
+        keys.create(self._keys, self._keys, datetime.now(UTC))
+        upgrade(self._engine)
+        self._definitions = Definitions(self._engine)
+        self._definitions.publish(COMPANY, Publication([promotion(number) for number in range(promotions)]))
+        access = Access(self._engine)
+        self.stores = [f"s{number}" for number in range(stores)]
+        self.tokens = [
+            access.create(local_actor(COMPANY), f"tills of {store}", [Role.DEVICE], (store,))
+            for store in self.stores
+        ]
+        self._priority = 0
+
+    @property
+    def root_key(self) -> bytes:
+        return keys.read_root_key(self._keys)
+
+    def publish(self) -> int:
+        """A change of the one promotion that all stores have; gives the revision."""
+        self._priority += 1
+        changed = promotion(0)
+        changed.priority = self._priority
+        return self._definitions.publish(COMPANY, Publication([changed])).revision
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def serving(self, count: int) -> Iterator[list[Server]]:
+        """So many servers."""
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("DEALWRIGHT_")},
+            "DEALWRIGHT_DATABASE_URL": self._url,
+            "DEALWRIGHT_KEYS_DIR": str(self._keys),
+            "DEALWRIGHT_GRPC_ADDRESS": "127.0.0.1:0",
+            "DEALWRIGHT_METRICS_ADDRESS": "127.0.0.1:0",
+            "DEALWRIGHT_LOG_LEVEL": "error",
+        }
+        with ExitStack() as stack:
+            processes = []
+            for _ in range(count):
+                process = stack.enter_context(
+                    subprocess.Popen(
+                        [DEALWRIGHT, "serve", "--json"], env=environment, stdout=subprocess.PIPE, text=True
+                    )
+                )
+                stack.callback(process.terminate)
+                processes.append(process)
+            yield [Server(process) for process in processes]
+
+
+@contextmanager
+def installed(promotions: int, stores: int) -> Iterator[Installation]:
+    """An installation with promotions of the catalogue, the first of them in every store."""
+    logs.configure(level="error")
+    with tempfile.TemporaryDirectory() as name, EmbeddedPostgres(Path(name)) as embedded:
+        installation = Installation(Path(name), embedded.url(), promotions, stores)
+        try:
+            yield installation
+        finally:
+            installation.close()
+
+
+def promotion(number: int) -> Promotion:
+    made = stacking(rules(number + 1)[number])
+    if number == 0:
+        made.targeting.store_ids.Clear()
+    return made
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    """The next line of a process."""
+    if process.stdout is None or not (line := process.stdout.readline()):
+        raise RuntimeError(f"{process.args!r} has said nothing")
+    return line
