@@ -30,6 +30,7 @@ def receipt(cart: Cart, result: Result) -> str:
             *_totals(cart, result),
             *_promises(result),
             *_reasons(result),
+            *_remarks(result),
         ]
     )
 
@@ -129,6 +130,13 @@ def _reasons(result: Result) -> Iterator[str]:
         ids = ", ".join(verdict.promotion_id for verdict in unsupported)
         yield visible(f"  not supported by this engine: {ids}")
     yield f"Revision {result.revision}, {_proof(result)}"
+
+
+def _remarks(result: Result) -> Iterator[str]:
+    """What the cart most likely didn't mean: the engine's sentence, or the code where it has none."""
+    for remark in result.remarks:
+        value = next((each.text for each in remark.parameters if each.name == "value"), "")
+        yield style(f"Check {remark.field}: {remark.text or f'{value} [{remark.code}]'}", fg="yellow")
 
 
 def _code(code: CodeVerdict) -> str:

@@ -63,6 +63,21 @@ def test_a_gift_says_what_it_is_worth() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("There is no s9.", "Check cart.store_id: There is no s9."),
+        ("", "Check cart.store_id: s9 [store_unknown]"),
+    ],
+)
+def test_a_remark_stands_at_the_end(text: str, shown: str) -> None:
+    result = priced()
+    remark = result.remarks.add(code="store_unknown", field="cart.store_id", text=text)
+    remark.parameters.add(name="value", text="s9")
+
+    assert receipt(Cart(), result).splitlines()[-1] == shown
+
+
+@pytest.mark.parametrize(
     ("verdict", "shown"),
     [
         ({"outcome": CodeOutcome.CODE_OUTCOME_UNKNOWN}, "no promotion has this code"),

@@ -37,8 +37,8 @@ OTHER_KINDS = [
 CODES = ["SAVE", "Weekend20"]
 CODES_AS_TYPED = ["SAVE", " save ", "\uff33\uff21\uff36\uff25", "weekend20", "nope", "V-1"]
 STORES = [
-    Store(id="s1", brand_id="x", region="Bali", time_zone="Asia/Makassar"),
-    Store(id="S2", time_zone="Europe/Berlin"),
+    Store(id="s1", brand_id="x", region="Bali", time_zone="Asia/Makassar", currency_code=CURRENCY),
+    Store(id="S2", time_zone="Europe/Berlin", currency_code=OTHER_CURRENCY),
 ]
 CATEGORIES = [
     Category(id="drinks"),
@@ -108,7 +108,7 @@ def _place(chance: Chance, result: Cart) -> None:
     for fact, values, times in (
         ("store_id", ["s1", "S2", "s9"], 3),
         ("brand_id", BRANDS, 3),
-        ("channel", ["dine_in", "DINE_IN", "app"], 3),
+        ("channel", ["dine_in", "DINE_IN", "app", "Kiosk"], 3),
         ("region", ["bali", "Java"], 2),
         ("time_zone", ZONES, 2),
     ):

@@ -78,6 +78,8 @@ def _policy(chance: Chance) -> Policy:
         policy.rounding.increments.append(increment)
     if chance.one_in(4):
         policy.time_zone = "Asia/Jakarta"
+    if chance.one_in(4):
+        policy.channels.append("kiosk")
     return policy
 
 

@@ -33,6 +33,7 @@ RULES = {
     "rewards": "S-9.5",
     "verdicts": "S-8.1, S-8.5, S-10.2, S-10.3",
     "codes": "S-9.1",
+    "remarks": "S-10.8",
 }
 
 
@@ -109,8 +110,8 @@ def comparable(result: Result) -> Result:
         verdict.ClearField("text")
         if verdict.reason == Reason.REASON_UNSUPPORTED:
             verdict.ClearField("parameters")
-    for code in result.codes:
-        code.ClearField("text")
+    for told in (*result.codes, *result.remarks):
+        told.ClearField("text")
     return result
 
 

@@ -28,8 +28,6 @@ NOT_DRAWN = {
     "Limits.max_uses_per_code",
     "Limits.max_uses_per_day",
     "Limits.max_uses_per_store",
-    # A cart says its own currency.
-    "Store.currency_code",
     # What a till does without news changes no result of a cart.
     "Promotion.offline",
     "Offline.max_staleness",

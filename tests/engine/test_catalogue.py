@@ -14,6 +14,7 @@ FOUND_IN = {
     "ruleset": [INVALID / "rulesets"],
     "analysis": [INVALID / "analysis"],
     "request": [INVALID / "requests"],
+    "cart that is priced": [INVALID / "remarks"],
     "after a sale": [INVALID / "refunds", INVALID / "replays", INVALID / "comparisons"],
 }
 FIRST_TABLE = "## Errors"

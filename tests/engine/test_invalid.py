@@ -4,7 +4,8 @@ A file holds `expect`, the place (field, and promotion_id or number where that s
 several of these as `cases`. What YAML can't say, such as an enum value of a later schema, stands in `wire`:
 bytes in hexadecimal, that come `wire_times` times behind those of the document, where protobuf merges them.
 
-The promotions of `meaning` can be computed, and are probably not meant so.
+The promotions of `meaning` can be computed, and are probably not meant so; so can the carts of `remarks`, which have
+a `ruleset` each.
 """
 
 from collections.abc import Iterator
@@ -66,6 +67,7 @@ REQUESTS = list(cases("requests", EvaluateRequest))
 REFUNDS = list(cases("refunds", RefundRequest))
 REPLAYS = list(cases("replays", ReplayRequest))
 COMPARISONS = list(cases("comparisons", CompareRequest))
+REMARKS = sorted((INVALID / "remarks").glob("*.yaml"))
 RULESETS = list(cases("rulesets", RulesetMessage))
 
 
@@ -99,6 +101,27 @@ def test_a_broken_request_is_refused(case: Case) -> None:
         ruleset.evaluate(case.data, 0)
 
     assert_named(case, refusal.value.diagnostics)
+
+
+@pytest.mark.parametrize("path", REMARKS, ids=lambda path: path.stem)
+def test_a_slip_in_a_request_is_remarked(path: Path) -> None:
+    source = read_source(path)
+    value: Any = source.value
+    ruleset = Ruleset.compile(parse_message(source, RulesetMessage, "ruleset").SerializeToString())
+    asked = parse_message(source, EvaluateRequest, "document")
+    told = {}
+    for language in ("", "en", "id"):
+        asked.options.language = language
+        answer = EvaluateResponse.FromString(ruleset.evaluate(asked.SerializeToString(), 0))
+        (remark,) = answer.result.remarks
+        assert (remark.code, remark.field) == (path.stem, value["expect"]["field"])
+        told[language] = remark.text
+
+    assert told[""] == ""
+    assert told["en"].endswith(".")
+    assert told["id"].endswith(".")
+    assert told["en"] != told["id"]
+    assert "{" not in told["en"] + told["id"]
 
 
 @pytest.mark.parametrize("case", REFUNDS, ids=str)
@@ -166,6 +189,7 @@ def test_every_code_has_a_file_and_every_file_a_code() -> None:
     shown = {case.path.stem for case in [*PROMOTIONS, *MEANINGS, *REQUESTS, *after_a_sale, *RULESETS]}
     # Found by the analysis, which has tests of its own.
     shown |= {path.stem for path in (INVALID / "analysis").glob("*.yaml")}
+    shown |= {path.stem for path in REMARKS}
     assert shown == set(CODES)
 
 

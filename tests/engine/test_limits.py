@@ -92,6 +92,22 @@ def test_a_cart_is_priced_at_the_limit_and_refused_past_it(
     assert evaluate(make(limit + 1)) == [code]
 
 
+@pytest.mark.parametrize(("slips", "told"), [(100, 100), (101, 100)])
+def test_a_cart_with_more_slips_than_are_told_is_priced(slips: int, told: int) -> None:
+    company = RulesetMessage(company_id="sinar-rasa")
+    company.categories.add(id="coffee")
+    cart = with_lines(2)
+    cart.lines[0].category_ids.extend(f"c{number}" for number in range(slips - slips // 2))
+    cart.lines[1].category_ids.extend(f"d{number}" for number in range(slips // 2))
+
+    answer = Ruleset.compile(company.SerializeToString()).evaluate(
+        EvaluateRequest(cart=cart).SerializeToString(), 0
+    )
+
+    result = EvaluateResponse.FromString(answer).result
+    assert (len(result.remarks), result.totals.payable_minor) == (told, 200)
+
+
 def with_depth(levels: int) -> Promotion:
     condition = Condition(quantity=QuantityTest(units=NumberRange(minimum=1)))
     for _ in range(levels - 1):

@@ -24,6 +24,7 @@ from tests.reference.eligibility import is_candidate, normalized, refused_before
 from tests.reference.facts import Facts, gather
 from tests.reference.lowering import lower
 from tests.reference.plans import Choice, choose
+from tests.reference.remarks import remarks
 from tests.reference.verdicts import verdict_on
 from tests.reference.why import Why, parameters
 
@@ -76,6 +77,7 @@ def evaluate(ruleset: Ruleset, request: EvaluateRequest, now_nanos: int = 0) -> 
         gifts=[gift for made in choice.outcome.made for gift in made.effect.gifts],
         rewards=[reward for made in choice.outcome.made for reward in made.effect.rewards],
         selection=_report(facts, choice),
+        remarks=remarks(ruleset, request.cart, facts.instant_nanos),
     )
     result.evaluate_time.FromNanoseconds(facts.instant_nanos)
     return result

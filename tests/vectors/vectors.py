@@ -230,6 +230,13 @@ def _suggestions(_: Any, result: Result) -> list[dict[str, Any]]:
     ]
 
 
+def _remarks(_: Any, result: Result) -> list[dict[str, Any]]:
+    return [
+        {"code": remark.code, "field": remark.field, **{each.name: each.text for each in remark.parameters}}
+        for remark in result.remarks
+    ]
+
+
 _TELLERS: dict[str, Callable[[Any, Result], Any]] = {
     "applications": _applications,
     "lines": _lines,
@@ -241,6 +248,7 @@ _TELLERS: dict[str, Callable[[Any, Result], Any]] = {
     "rewards": _rewards,
     "near_misses": _near_misses,
     "suggestions": _suggestions,
+    "remarks": _remarks,
     "benefit": lambda _, result: result.selection.benefit_minor,
     "gap": lambda _, result: result.selection.gap_minor,
     "proof": lambda _, result: Proof.Name(result.selection.proof).removeprefix("PROOF_"),

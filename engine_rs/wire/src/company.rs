@@ -12,6 +12,7 @@ use prost::Message;
 use crate::compiled::Compiled;
 use crate::decode::{self, RawRuleset};
 use crate::diagnostics::{At, Code, Findings};
+use crate::lowering;
 use crate::proto;
 use crate::proto::trigger::Trigger;
 use crate::unknown::{self, Met};
@@ -28,7 +29,8 @@ pub fn validate_ruleset(bytes: &[u8]) -> Findings {
     let Ok(raw) = decode::ruleset(bytes) else { return findings };
     let read = |bytes: &Vec<u8>| decode::definition(bytes, "Promotion", &At::ROOT).ok();
     let promotions: Vec<proto::Promotion> = raw.promotions.iter().filter_map(read).collect();
-    let company = Company::of(&raw);
+    let policy: proto::Policy = decode::definition(&raw.policy, "Policy", &At::ROOT).unwrap_or_default();
+    let company = Company::of(&raw, &policy);
     let usable: HashMap<&str, &model::Promotion> =
         compiled.ruleset.promotions().iter().map(|promotion| (&*promotion.id, promotion)).collect();
     let neighbours = Neighbours::of(&promotions);
@@ -51,11 +53,13 @@ struct Company<'a> {
     brands: HashSet<String>,
     regions: HashSet<String>,
     categories: HashSet<&'a str>,
+    channels: HashSet<String>,
     calendars: HashMap<&'a str, Vec<Date>>,
 }
 
 impl<'a> Company<'a> {
-    fn of(raw: &'a RawRuleset) -> Self {
+    fn of(raw: &'a RawRuleset, policy: &proto::Policy) -> Self {
+        let listed = policy.channels.iter().map(String::as_str);
         let named = |name: fn(&proto::Store) -> &String| {
             raw.stores.iter().map(|store| fold(name(store))).filter(|name| !name.is_empty()).collect()
         };
@@ -68,6 +72,7 @@ impl<'a> Company<'a> {
             brands: named(|store| &store.brand_id),
             regions: named(|store| &store.region),
             categories: raw.categories.iter().map(|category| category.id.as_str()).collect(),
+            channels: lowering::CHANNELS.into_iter().chain(listed).map(fold).collect(),
             calendars: raw.holiday_calendars.iter().map(calendar).collect(),
         }
     }
@@ -88,6 +93,7 @@ impl<'a> Company<'a> {
         let names = [
             (&targeting.store_ids, "store_ids", &self.stores, Code::StoreUnknown),
             (&targeting.brand_ids, "brand_ids", &self.brands, Code::BrandUnknown),
+            (&targeting.channels, "channels", &self.channels, Code::ChannelUnknown),
             (&targeting.regions, "regions", &self.regions, Code::RegionUnknown),
         ];
         for (filter, field, known, code) in names {

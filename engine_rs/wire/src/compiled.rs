@@ -15,7 +15,7 @@ use jiff::civil::Date;
 use crate::decode;
 use crate::diagnostics::{At, Code, Findings};
 use crate::limits::{ADVICE_MAX, CATEGORY_DEPTH_MAX, LIST_MAX, PROMOTIONS_MAX};
-use crate::lowering::{self, Groups, Lowering, Reference, Store, check_count, date, zone};
+use crate::lowering::{self, Channels, Groups, Lowering, Reference, Store, check_count, date, zone};
 use crate::results::Answer;
 use crate::{proto, view};
 
@@ -25,6 +25,7 @@ pub struct Compiled {
     policy_fingerprint: [u8; 32],
     stores: HashMap<String, Store>,
     ancestors: HashMap<Symbol, Vec<Symbol>, FixedState>,
+    channels: Channels,
     findings: Findings,
 }
 
@@ -53,6 +54,7 @@ impl Compiled {
         let written = decode::definition(&raw.policy, "Policy", &At::ROOT.field("policy"))?;
         let (policy, policy_fingerprint) =
             lowering::policy(&written, &At::ROOT.field("policy"), &mut findings);
+        let channels = lowering::channels(&written, &mut symbols, &At::ROOT.field("policy"), &mut findings);
         let stores = stores(&raw.stores, &mut findings);
         let ancestors = ancestors(&raw.categories, &mut symbols, &mut findings);
         let calendars = calendars(&raw.holiday_calendars, &mut findings);
@@ -86,7 +88,7 @@ impl Compiled {
             return Err(findings);
         }
         let ruleset = Ruleset::new(&raw.company_id, raw.revision, policy, promotions, unsupported, symbols);
-        Ok(Self { ruleset, policy_fingerprint, stores, ancestors, findings: unusable })
+        Ok(Self { ruleset, policy_fingerprint, stores, ancestors, channels, findings: unusable })
     }
 
     /// Prices the cart of an `EvaluateRequest` and gives the bytes of an `EvaluateResponse`.
@@ -148,6 +150,7 @@ impl Compiled {
             policy: &self.ruleset.policy,
             stores: &self.stores,
             ancestors: &self.ancestors,
+            channels: &self.channels,
         };
         let at = at.unwrap_or(now);
         let lowered = lowering::request(asked.cart, asked.limit_state, at, &reference, &mut findings);
@@ -170,6 +173,7 @@ impl Compiled {
             evaluation: &evaluation,
             verdicts,
             language: asked.language,
+            remarks: &lowered.remarks,
             near_misses: self.near_misses(asked, &request, &evaluation),
             suggestions: suggestions(&self.ruleset, &request, asked.suggestions),
         }))
@@ -301,13 +305,14 @@ fn stores(listed: &[proto::Store], findings: &mut Findings) -> HashMap<String, S
         if store.time_zone.is_empty() {
             findings.add(Code::Required, &at.field("time_zone"), &[]);
         }
-        if !store.currency_code.is_empty() {
-            lowering::currency(&store.currency_code, &at.field("currency_code"), findings);
-        }
+        let currency = match store.currency_code.as_str() {
+            "" => None,
+            code => lowering::currency(code, &at.field("currency_code"), findings),
+        };
         let Some(zone) = zone(&store.time_zone, &at.field("time_zone"), findings) else {
             continue;
         };
-        let known = Store { brand_id: store.brand_id.clone(), region: store.region.clone(), zone };
+        let known = Store { brand_id: store.brand_id.clone(), region: store.region.clone(), zone, currency };
         if stores.insert(store.id.clone(), known).is_some() {
             findings.add(Code::Duplicate, &at.field("id"), &[("value", store.id.as_str().into())]);
         }

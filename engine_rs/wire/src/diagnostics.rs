@@ -131,6 +131,8 @@ catalogue! {
     StoreUnknown Warning "The ruleset has no store {value}."
     BrandUnknown Warning "No store of the ruleset sells under the brand {value}."
     RegionUnknown Warning "No store of the ruleset lies in the region {value}."
+    ChannelUnknown Warning "{value} is none of dine_in, take_away, delivery and app, nor a channel that the policy lists."
+    StoreDiffers Warning "The store {store} has {known} instead of {value}; what the cart says counts."
     CategoryUnknown Warning "The ruleset has no category {value}."
     PromotionUnknown Warning "The ruleset has no promotion {value}."
     VoucherNotAccepted Warning "{value} isn't set off by vouchers."
@@ -321,11 +323,17 @@ impl fmt::Display for Value {
     }
 }
 
-fn diagnostic(code: Code, field: String, parameters: &[(&'static str, Value)]) -> proto::Diagnostic {
-    let mut message = code.template().to_owned();
+/// A template with the values of its parameters.
+pub(crate) fn sentence(template: &str, parameters: &[(&'static str, Value)]) -> String {
+    let mut sentence = template.to_owned();
     for (name, value) in parameters {
-        message = message.replace(&format!("{{{name}}}"), &value.to_string());
+        sentence = sentence.replace(&format!("{{{name}}}"), &value.to_string());
     }
+    sentence
+}
+
+fn diagnostic(code: Code, field: String, parameters: &[(&'static str, Value)]) -> proto::Diagnostic {
+    let message = sentence(code.template(), parameters);
     let severity = match code.severity() {
         Severity::Error => proto::Severity::Error,
         Severity::Warning => proto::Severity::Warning,

@@ -11,6 +11,7 @@ pub mod limits;
 mod lowering;
 mod reader;
 mod refund;
+mod remark;
 mod replay;
 mod results;
 pub mod signing;

@@ -16,6 +16,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::field;
+use crate::remark::Remark;
 use crate::texts::{self, Language};
 use crate::writer::Writer;
 use crate::{proto, view};
@@ -32,6 +33,7 @@ pub(crate) struct Answer<'a, 'sent> {
     pub(crate) verdicts: Verdicts,
     /// The tag of the language of texts; none when no texts are wanted.
     pub(crate) language: Option<&'a str>,
+    pub(crate) remarks: &'a [Remark],
     pub(crate) near_misses: Vec<NearMiss>,
     pub(crate) suggestions: Vec<Suggestion>,
 }
@@ -105,6 +107,9 @@ impl Answer<'_, '_> {
             result.message(of::SUGGESTIONS, |written| self.write_suggestion(suggestion, written));
         }
         result.message(of::SELECTION, |selection| self.write_selection(selection));
+        for remark in self.remarks {
+            result.message(of::REMARKS, |written| self.write_remark(remark, written));
+        }
     }
 
     fn lines(&self) -> impl Iterator<Item = (&Line, &[LeftToPay])> {
@@ -331,6 +336,20 @@ impl Answer<'_, '_> {
         selection.choice(of::PROOF, proof);
         selection.number(of::GAP_MINOR, gap);
         selection.number(of::NODES, self.evaluation.nodes);
+    }
+
+    fn write_remark(&self, remark: &Remark, written: &mut Writer) {
+        use field::remark as of;
+        written.text(of::CODE, &remark.code.id());
+        written.text(of::FIELD, &remark.field);
+        for (name, value) in &remark.parameters {
+            written.message(of::PARAMETERS, |parameter| {
+                parameter.text(field::parameter::NAME, name);
+                parameter.present_text(field::parameter::TEXT, &value.to_string());
+            });
+        }
+        let text = self.language.map(|tag| remark.text(Language::of(tag)));
+        written.text(of::TEXT, &text.unwrap_or_default());
     }
 
     fn trace(&self, applied: &Applied) -> proto::ApplicationTrace {

@@ -22,7 +22,7 @@ impl Language {
         }
     }
 
-    fn pick(self, english: &'static str, indonesian: &'static str) -> &'static str {
+    pub(crate) fn pick(self, english: &'static str, indonesian: &'static str) -> &'static str {
         match self {
             Self::English => english,
             Self::Indonesian => indonesian,

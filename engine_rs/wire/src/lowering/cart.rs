@@ -24,6 +24,7 @@ use crate::diagnostics::{At, Code, Findings};
 use crate::limits::{
     AMOUNT_MAX, CART_TOTAL_MAX, CODES_MAX, FACTS_MAX, LINES_MAX, NAME_BYTES_MAX, QUANTITY_MAX,
 };
+use crate::remark::{Remark, Remarks};
 use crate::{proto, view};
 
 /// Names come from callers, so that the hash is seeded anew in each process.
@@ -38,19 +39,26 @@ pub(crate) struct Reference<'a> {
     pub(crate) stores: &'a HashMap<String, Store>,
     /// Each category with itself and its ancestors.
     pub(crate) ancestors: &'a HashMap<Symbol, Vec<Symbol>, FixedState>,
+    /// The channels that the company sells on.
+    pub(crate) channels: &'a Channels,
 }
+
+/// Channels, folded.
+pub(crate) type Channels = std::collections::HashSet<Symbol, FixedState>;
 
 /// What a ruleset knows of a store.
 pub(crate) struct Store {
     pub(crate) brand_id: String,
     pub(crate) region: String,
     pub(crate) zone: TimeZone,
+    pub(crate) currency: Option<Currency>,
 }
 
-/// The cart and what is left of limits.
+/// The cart, what is left of limits, and what is to be said about the request.
 pub(crate) struct Lowered {
     pub(crate) cart: Cart,
     pub(crate) allowances: HashMap<Symbol, Allowance>,
+    pub(crate) remarks: Vec<Remark>,
 }
 
 /// Checks a cart and its limit state at an instant.
@@ -66,10 +74,12 @@ pub(crate) fn request(
         findings.add(Code::Required, &at, &[]);
         return None;
     };
-    let cart = Intake { reference, findings: &mut *findings }.cart(sent, &at);
+    let mut intake = Intake { reference, instant, findings: &mut *findings, remarks: Remarks::default() };
+    let cart = intake.cart(sent, &at);
+    let remarks = intake.remarks.into_told();
     let day = cart.as_ref().map(|cart| instant.to_zoned(cart.zone.clone()).date());
     let allowances = allowances(limit_state, sent, day, reference, findings);
-    cart.filter(|_| !findings.refuse()).map(|cart| Lowered { cart, allowances })
+    cart.filter(|_| !findings.refuse()).map(|cart| Lowered { cart, allowances, remarks })
 }
 
 /// What is left of limits for a cart on its local day. Of several entries the least of each number counts.
@@ -109,13 +119,15 @@ fn least(known: Option<i64>, given: Option<i64>) -> Option<i64> {
     known.into_iter().chain(given).min()
 }
 
-struct Intake<'a> {
+struct Intake<'a, 'sent> {
     reference: &'a Reference<'a>,
+    instant: Timestamp,
     findings: &'a mut Findings,
+    remarks: Remarks<'sent>,
 }
 
-impl Intake<'_> {
-    fn cart(&mut self, cart: &view::Cart<'_>, at: &At<'_>) -> Option<Cart> {
+impl<'sent> Intake<'_, 'sent> {
+    fn cart(&mut self, cart: &view::Cart<'sent>, at: &At<'_>) -> Option<Cart> {
         self.check_name(cart.id, &at.field("id"));
         let store = self.reference.stores.get(cart.store_id);
         let of_store = |of: fn(&Store) -> &str| store.map_or("", of);
@@ -127,6 +139,8 @@ impl Intake<'_> {
             .unwrap_or_else(|| self.reference.policy.zone.clone());
         let currency = currency(cart.currency_code, &at.field("currency_code"), self.findings);
         let price_mode = known(cart.price_mode, &at.field("price_mode"), self.findings);
+        let channel = self.folded(cart.channel, &at.field("channel"));
+        self.remark_place(cart, store, channel.symbol, at);
         let mut lines = self.lines(cart, brand_id, at);
         self.link_parents(cart, &mut lines, at);
         let codes = self.codes(cart, at);
@@ -142,7 +156,7 @@ impl Intake<'_> {
             payment: cart.payment.as_ref().map(|payment| self.payment(payment, &at.field("payment"))),
             store: self.folded(cart.store_id, &at.field("store_id")),
             brand: self.folded(brand_id, &at.field("brand_id")),
-            channel: self.folded(cart.channel, &at.field("channel")),
+            channel,
             region: self.folded(region, &at.field("region")),
             zone,
             codes,
@@ -151,7 +165,32 @@ impl Intake<'_> {
         })
     }
 
-    fn lines(&mut self, cart: &view::Cart<'_>, brand_id: &str, at: &At<'_>) -> Vec<Line> {
+    /// A place that the company hasn't, or that it knows otherwise.
+    fn remark_place(&mut self, cart: &view::Cart<'_>, store: Option<&Store>, channel: Symbol, at: &At<'_>) {
+        let remarks = &mut self.remarks;
+        if channel != Symbol::ABSENT && !self.reference.channels.contains(&channel) {
+            remarks.unknown(Code::ChannelUnknown, cart.channel, &at.field("channel"));
+        }
+        let Some(store) = store else {
+            if !cart.store_id.is_empty() && !self.reference.stores.is_empty() {
+                remarks.unknown(Code::StoreUnknown, cart.store_id, &at.field("store_id"));
+            }
+            return;
+        };
+        let currency = store.currency.as_ref().map_or("", Currency::code);
+        remarks.differing(cart.currency_code, currency, cart.store_id, &at.field("currency_code"));
+        remarks.differing(cart.brand_id, &store.brand_id, cart.store_id, &at.field("brand_id"));
+        remarks.differing(cart.region, &store.region, cart.store_id, &at.field("region"));
+        // Names of zones are many; what counts is the time on the wall.
+        let offset = |zone: &TimeZone| zone.to_offset(self.instant);
+        let given = TimeZone::get(cart.time_zone).ok().filter(|_| !cart.time_zone.is_empty());
+        if given.is_some_and(|given| offset(&given) != offset(&store.zone)) {
+            let known = store.zone.iana_name().unwrap_or_default();
+            remarks.differing(cart.time_zone, known, cart.store_id, &at.field("time_zone"));
+        }
+    }
+
+    fn lines(&mut self, cart: &view::Cart<'sent>, brand_id: &str, at: &At<'_>) -> Vec<Line> {
         if cart.lines.len() > LINES_MAX {
             check_count(cart.lines.len(), LINES_MAX, &at.field("lines"), self.findings);
             return Vec::new();
@@ -180,7 +219,7 @@ impl Intake<'_> {
         lines
     }
 
-    fn line(&mut self, line: &view::Line<'_>, brand_id: &str, at: &At<'_>) -> Line {
+    fn line(&mut self, line: &view::Line<'sent>, brand_id: &str, at: &At<'_>) -> Line {
         let quantity = check_range(line.quantity, 1, QUANTITY_MAX, &at.field("quantity"), self.findings);
         let mut amount = |minor, field| check_range(minor, 0, AMOUNT_MAX, &at.field(field), self.findings);
         let unit_price = amount(line.unit_price_minor, "unit_price_minor");
@@ -206,14 +245,19 @@ impl Intake<'_> {
         }
     }
 
-    fn categories(&mut self, ids: &[&str], at: &At<'_>) -> SmallVec<[Symbol; 4]> {
+    fn categories(&mut self, ids: &[&'sent str], at: &At<'_>) -> SmallVec<[Symbol; 4]> {
         check_count(ids.len(), FACTS_MAX, &at.field("category_ids"), self.findings);
         let mut categories = SmallVec::new();
-        for id in ids.iter().take(FACTS_MAX) {
+        let ancestors_of = self.reference.ancestors;
+        for (index, id) in ids.iter().take(FACTS_MAX).enumerate() {
             let category = self.find(id);
-            match self.reference.ancestors.get(&category) {
-                Some(ancestors) => categories.extend_from_slice(ancestors),
-                None => categories.push(category),
+            if let Some(ancestors) = ancestors_of.get(&category) {
+                categories.extend_from_slice(ancestors);
+                continue;
+            }
+            categories.push(category);
+            if !ancestors_of.is_empty() {
+                self.remarks.unknown_category(id, &at.item("category_ids", index));
             }
         }
         categories

@@ -26,8 +26,8 @@ use crate::diagnostics::{At, Code, Findings, Value};
 use crate::limits::{LIST_MAX, NAME_BYTES_MAX, UNIT_GROUPS_MAX};
 
 pub(crate) use amounts::currency;
-pub(crate) use cart::{Reference, Store, request};
-pub(crate) use policy::policy;
+pub(crate) use cart::{Channels, Reference, Store, request};
+pub(crate) use policy::{CHANNELS, channels, policy};
 pub(crate) use promotion::promotion;
 pub(crate) use remarks::Read;
 pub(crate) use schedule::instant;

@@ -3,14 +3,15 @@
 use dealwright_core::currency::Currency;
 use dealwright_core::model::{Amounts, Policy, RoundingGrain, Selection};
 use dealwright_core::rational::RoundingMode;
+use dealwright_core::symbols::{Symbols, fold};
 use jiff::tz::TimeZone;
 use prost::Message;
 use sha2::{Digest, Sha256};
 
 use super::amounts::currency;
-use super::{check_count, check_range, known, zone};
+use super::{Channels, check_count, check_length, check_range, known, zone};
 use crate::diagnostics::{At, Code, Findings};
-use crate::limits::{AMOUNT_MAX, LIST_MAX, SEARCH_NODES_MAX};
+use crate::limits::{AMOUNT_MAX, LIST_MAX, NAME_BYTES_MAX, SEARCH_NODES_MAX};
 use crate::proto;
 
 /// The policy with its defaults, and the SHA-256 of it as compiled.
@@ -45,8 +46,30 @@ pub(crate) fn policy(written: &proto::Policy, at: &At<'_>, findings: &mut Findin
         search_nodes_max: check_range(nodes, 1, SEARCH_NODES_MAX, &at.field("search_nodes_max"), findings),
         zone: zone(&written.time_zone, &at.field("time_zone"), findings).unwrap_or(TimeZone::UTC),
     };
-    let fingerprint = fingerprint(&policy, increments, &written.time_zone);
+    let fingerprint = fingerprint(&policy, increments, written);
     (policy, fingerprint)
+}
+
+/// The channels that every company may sell on.
+pub(crate) const CHANNELS: [&str; 4] = ["dine_in", "take_away", "delivery", "app"];
+
+/// The channels that the company sells on, among the ruleset's names.
+pub(crate) fn channels(
+    written: &proto::Policy,
+    symbols: &mut Symbols,
+    at: &At<'_>,
+    findings: &mut Findings,
+) -> Channels {
+    check_count(written.channels.len(), LIST_MAX, &at.field("channels"), findings);
+    for (index, channel) in written.channels.iter().enumerate() {
+        let at = at.item("channels", index);
+        if channel.trim().is_empty() {
+            findings.add(Code::Required, &at, &[]);
+        }
+        check_length(channel, NAME_BYTES_MAX, &at, findings);
+    }
+    let listed = written.channels.iter().map(String::as_str);
+    CHANNELS.into_iter().chain(listed).map(|channel| symbols.intern_folded(channel)).collect()
 }
 
 fn increments(listed: &[proto::Increment], at: &At<'_>, findings: &mut Findings) -> Vec<(Currency, i64)> {
@@ -69,9 +92,14 @@ fn increments(listed: &[proto::Increment], at: &At<'_>, findings: &mut Findings)
 
 /// Everything is written out before it is hashed, so that a default and the same value set by hand
 /// have one fingerprint.
-fn fingerprint(policy: &Policy, mut increments: Vec<(Currency, i64)>, time_zone: &str) -> [u8; 32] {
+fn fingerprint(policy: &Policy, mut increments: Vec<(Currency, i64)>, written: &proto::Policy) -> [u8; 32] {
     increments.retain(|(_, minor)| *minor != 1);
     increments.sort();
+    let mut channels: Vec<String> = written.channels.iter().map(|channel| fold(channel)).collect();
+    channels.retain(|channel| !CHANNELS.contains(&channel.as_str()));
+    channels.sort();
+    channels.dedup();
+    let time_zone = &written.time_zone;
     let increment = |(currency, minor): &(Currency, i64)| proto::Increment {
         currency_code: currency.code().to_owned(),
         minor: *minor,
@@ -99,6 +127,7 @@ fn fingerprint(policy: &Policy, mut increments: Vec<(Currency, i64)>, time_zone:
         }),
         search_nodes_max: Some(policy.search_nodes_max),
         time_zone: if time_zone.is_empty() { "UTC".to_owned() } else { time_zone.to_owned() },
+        channels,
     };
     Sha256::digest(written_out.encode_to_vec()).into()
 }
