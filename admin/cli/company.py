@@ -8,9 +8,10 @@ import typer
 from dealwright.v1.guardrails_pb2 import Guardrails
 
 from admin.cli.acting import acting
+from admin.cli.findings import plain_findings
 from admin.cli.groups import command_group
 from admin.cli.local import CompanyOption, local_database, only_company
-from admin.cli.output import EXIT_CODES, emit, plain_findings
+from admin.cli.output import EXIT_CODES, emit
 from admin.cli.process import plain_failures
 from server.access.rules import CHECK_SERVICE
 from server.actors import local_actor

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from admin.cli.findings import plain_findings
 from admin.cli.offline import AtOption, CartOption, LanguageOption
-from admin.cli.output import ExitCode, JsonOption, emit, emit_json, plain_findings, visible
+from admin.cli.output import ExitCode, JsonOption, emit, emit_json, visible
 from admin.cli.remote import ServerOption
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from admin.cli.findings import plain_findings
 from admin.cli.offline import AtOption, CartOption, LanguageOption, PromotionsOption
-from admin.cli.output import JsonOption, emit, emit_json, plain_findings
+from admin.cli.output import JsonOption, emit, emit_json
 
 
 def explain(

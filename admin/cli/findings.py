@@ -1,13 +1,15 @@
 """Findings about the input: what is wrong, where it was written, and its stable code."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import typer
 from dealwright.v1.diagnostic_pb2 import Diagnostic, Diagnostics, Severity
 
-from admin.cli.output import say, visible
-from server.documents import Definitions, Problem, to_value
+from admin.cli.output import ExitCode, say, visible
+from server.documents import Definitions, DocumentError, Problem, to_value
 
 UNREADABLE = "unreadable_document"
 """The code of what is wrong before a message can be made of a document."""
@@ -77,3 +79,18 @@ def report(findings: Sequence[Finding]) -> None:
     """Tells findings on standard error."""
     for finding in findings:
         say(str(finding))
+
+
+@contextmanager
+def plain_findings() -> Iterator[None]:
+    """Ends a command whose input can't be used with its findings and exit code 1 instead of a traceback."""
+    from dealwright_engine import EngineError
+
+    try:
+        yield
+    except DocumentError as error:
+        report([of_document(problem) for problem in error.problems])
+        raise typer.Exit(ExitCode.FINDINGS) from error
+    except EngineError as error:
+        report(of_engine(error.diagnostics))
+        raise typer.Exit(ExitCode.FINDINGS) from error

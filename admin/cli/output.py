@@ -5,8 +5,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from enum import IntEnum
 from typing import Annotated, Any, NoReturn
 
@@ -87,21 +86,3 @@ def style(text: str, **how: Any) -> str:
     """A visible line in colours for a terminal; in none anywhere else, or with NO_COLOR set."""
     coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     return typer.style(visible(text), **how) if coloured else visible(text)
-
-
-@contextmanager
-def plain_findings() -> Iterator[None]:
-    """Ends a command whose input can't be used with its findings and exit code 1 instead of a traceback."""
-    from dealwright_engine import EngineError
-
-    from admin.cli.findings import of_document, of_engine, report
-    from server.documents import DocumentError
-
-    try:
-        yield
-    except DocumentError as error:
-        report([of_document(problem) for problem in error.problems])
-        raise typer.Exit(ExitCode.FINDINGS) from error
-    except EngineError as error:
-        report(of_engine(error.diagnostics))
-        raise typer.Exit(ExitCode.FINDINGS) from error

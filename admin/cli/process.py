@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import typer
 
-from admin.cli.findings import of_engine, report
-from admin.cli.output import ExitCode, plain_findings, say, visible
+from admin.cli.findings import of_engine, plain_findings, report
+from admin.cli.output import ExitCode, say, visible
 from server.db.engine import DatabaseUnavailable, Unstorable
 from server.runtime.errors import DefinitionsRefused, Refusal
 from server.runtime.settings import AddressTaken, Settings, SettingsError, unknown_variables

@@ -11,9 +11,9 @@ from dealwright.v1.promotion_pb2 import Promotion
 
 from admin.cli import promotions_pos
 from admin.cli.acting import acting
-from admin.cli.findings import of_definitions, report
+from admin.cli.findings import of_definitions, plain_findings, report
 from admin.cli.local import CompanyOption
-from admin.cli.output import EXIT_CODES, ExitCode, emit, plain_findings, say
+from admin.cli.output import EXIT_CODES, ExitCode, emit, say
 from server.definitions import messages
 from server.definitions.differences import sentences
 from server.definitions.drafts import Draft

@@ -5,8 +5,8 @@ from pathlib import Path
 import typer
 
 from admin.cli.acting import acting
-from admin.cli.findings import of_engine, report
-from admin.cli.output import ExitCode, emit, emit_json, plain_findings, say
+from admin.cli.findings import of_engine, plain_findings, report
+from admin.cli.output import ExitCode, emit, emit_json, say
 from server.definitions.differences import sentences
 from server.definitions.drafts import Draft
 from server.definitions.pos import read_documents

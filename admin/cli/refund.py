@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from admin.cli.findings import plain_findings
 from admin.cli.offline import AtOption, CartOption, HashOption, PromotionsOption
-from admin.cli.output import ExitCode, JsonOption, emit, emit_json, plain_findings
+from admin.cli.output import ExitCode, JsonOption, emit, emit_json
 
 if TYPE_CHECKING:
     from dealwright.v1.evaluation_service_pb2 import RefundRequest

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from admin.cli.findings import plain_findings
 from admin.cli.offline import AtOption, CartOption, HashOption, PromotionsOption
-from admin.cli.output import ExitCode, JsonOption, emit, emit_json, plain_findings, say
+from admin.cli.output import ExitCode, JsonOption, emit, emit_json, say
 from admin.cli.remote import ServerOption
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ import typer
 from dealwright.v1.test_cart_pb2 import TestCart
 
 from admin.cli.acting import acting
-from admin.cli.findings import of_diagnostic, report
+from admin.cli.findings import of_diagnostic, plain_findings, report
 from admin.cli.groups import command_group
 from admin.cli.local import CompanyOption
 from admin.cli.outcomes import outcome_values, tell_outcomes
-from admin.cli.output import EXIT_CODES, ExitCode, JsonOption, emit, emit_json, plain_findings, say
+from admin.cli.output import EXIT_CODES, ExitCode, JsonOption, emit, emit_json, say
 from admin.cli.promotions_files import CommentOption, DryRunOption, FilesArgument
 from server.access.rules import CHECK_SERVICE
 from server.definitions import messages

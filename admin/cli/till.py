@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from admin.cli.output import ExitCode, emit, plain_findings, say, visible
+from admin.cli.findings import plain_findings
+from admin.cli.output import ExitCode, emit, say, visible
 
 if TYPE_CHECKING:
     from admin.cli.till_desk import Desk

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from admin.cli.output import ExitCode, JsonOption, emit, emit_json, plain_findings, say
+from admin.cli.findings import plain_findings
+from admin.cli.output import ExitCode, JsonOption, emit, emit_json, say
 
 if TYPE_CHECKING:
     from dealwright.v1.diagnostic_pb2 import Diagnostic
