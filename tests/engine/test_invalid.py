@@ -4,8 +4,8 @@ A file holds `expect`, the place (field, and promotion_id or number where that s
 several of these as `cases`. What YAML can't say, such as an enum value of a later schema, stands in `wire`:
 bytes in hexadecimal, that come `wire_times` times behind those of the document, where protobuf merges them.
 
-The promotions of `meaning` can be computed, and are probably not meant so; so can the carts of `remarks`, which
-have a `ruleset` each.
+The promotions of `meaning` can be computed, and are probably not meant so; so can the carts of `remarks`,
+which have a `ruleset` each.
 """
 
 from collections.abc import Iterator
