@@ -15,6 +15,8 @@ WEBHOOK_ADDRESSES = ("public", "any")
 LOG_FORMATS = ("auto", "console", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
+IN_FILES = ("DEALWRIGHT_DATABASE_URL", "DEALWRIGHT_TOKEN")
+"""Secrets that may be in a file, as orchestrators mount them: the variable with _FILE behind names it."""
 
 COUNT_DIGITS_MAX = 9
 """How many digits a setting that counts something may have."""
@@ -130,7 +132,7 @@ class Settings:
         reader = _Reader(environment)
         default = cls()
         settings = cls(
-            database_url=environment.get("DEALWRIGHT_DATABASE_URL") or None,
+            database_url=reader.secret("DEALWRIGHT_DATABASE_URL"),
             data_dir=Path(environment.get("DEALWRIGHT_DATA_DIR") or default.data_dir),
             company=reader.company("DEALWRIGHT_COMPANY"),
             grpc_address=reader.address("DEALWRIGHT_GRPC_ADDRESS", default.grpc_address),
@@ -141,7 +143,7 @@ class Settings:
             tls_key=reader.path("DEALWRIGHT_TLS_KEY"),
             tls_client_ca=reader.path("DEALWRIGHT_TLS_CLIENT_CA"),
             allow_plaintext=reader.choice("DEALWRIGHT_ALLOW_PLAINTEXT", ("0", "1"), "0") == "1",
-            token=environment.get("DEALWRIGHT_TOKEN") or None,
+            token=reader.secret("DEALWRIGHT_TOKEN"),
             keys_dir=Path(keys) if (keys := environment.get("DEALWRIGHT_KEYS_DIR")) else None,
             access=reader.choice("DEALWRIGHT_ACCESS", ACCESS, default.access),
             pepper=reader.pepper("DEALWRIGHT_PEPPER"),
@@ -198,6 +200,7 @@ class Settings:
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
     """What to say of each DEALWRIGHT_* variable that is no setting."""
     known = [PREFIX + setting.name.upper() for setting in fields(Settings)]
+    known += [f"{name}_FILE" for name in IN_FILES]
     return [
         f"{_shown(name)} is no setting; did you mean {difflib.get_close_matches(name, known, 1, 0)[0]}?"
         for name in sorted(environment.keys() - set(known))
@@ -215,6 +218,22 @@ class _Reader:
         if value and not COMPANY_ID.fullmatch(value):
             self.problems.append(f"{name}={_shown(value)} is no id of a company: it needs {COMPANY_ID_NEEDS}")
         return value or None
+
+    def secret(self, name: str) -> str | None:
+        value, file = self.environment.get(name), self.environment.get(f"{name}_FILE")
+        if not file:
+            return value or None
+        if value:
+            self.problems.append(f"{name} and {name}_FILE are both given; unset one of them")
+        try:
+            secret = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+            self.problems.append(f"{name}_FILE={_shown(file)} can't be read: {reason}")
+            return None
+        if not secret:
+            self.problems.append(f"{name}_FILE={_shown(file)} is empty")
+        return secret
 
     def pepper(self, name: str) -> str | None:
         value = self.environment.get(name)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from server.db.database import database
-from server.runtime.settings import Address, Settings, SettingsError, unknown_variables
+from server.runtime.settings import IN_FILES, Address, Settings, SettingsError, unknown_variables
 
 
 def test_defaults_listen_on_loopback_only() -> None:
@@ -126,6 +126,37 @@ def test_every_setting_is_a_variable_that_is_read() -> None:
 
     assert len(names) == 23
     assert unknown_variables(names) == []
+
+
+@pytest.mark.parametrize("name", IN_FILES)
+def test_a_secret_may_be_in_a_file(tmp_path: Path, name: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("postgresql://kopi:hunter2@h/d\n")
+    environment = {f"{name}_FILE": str(secret)}
+
+    assert Settings.from_environment(environment) == Settings.from_environment(
+        {name: secret.read_text().strip()}
+    )
+    assert unknown_variables(environment) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "also", "said"),
+    [
+        (None, {}, "can't be read: No such file or directory"),
+        (b"", {}, "is empty"),
+        (b"\xff\xfe", {}, "can't be read: it is no text in UTF-8"),
+        (b"postgresql://h/d", {"DEALWRIGHT_DATABASE_URL": "postgresql://h/e"}, "unset one of them"),
+    ],
+)
+def test_a_secret_of_which_a_file_can_not_be_the_place_is_refused(
+    tmp_path: Path, content: bytes | None, also: dict[str, str], said: str
+) -> None:
+    secret = tmp_path / "secret"
+    if content is not None:
+        secret.write_bytes(content)
+    with pytest.raises(SettingsError, match=said):
+        Settings.from_environment({"DEALWRIGHT_DATABASE_URL_FILE": str(secret), **also})
 
 
 def test_a_long_mistake_is_cut() -> None:
