@@ -1,19 +1,27 @@
 """dealwright serve: run the service on a database that is set up."""
 
 import asyncio
-from collections.abc import Callable
+import signal
+import sys
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Annotated
 
+import structlog
+import typer
 from sqlalchemy import Engine
 
-from admin.cli.output import JsonOption, emit, emit_json, say
+from admin.cli.output import ExitCode, JsonOption, emit, emit_json, say
 from admin.cli.process import plain_failures, read_settings
 from server.db.database import database
 from server.db.engine import DatabaseUnavailable
 from server.db.migrate import versions
 from server.runtime import logs
 from server.runtime.app import Application, run
+from server.runtime.settings import Address, Settings
+from server.runtime.supervised import Started, answer_supervisor
+from server.runtime.supervisor import WORKERS_MAX, StartFailed, Supervisor
 
 if TYPE_CHECKING:
     from admin.api.server import AdminServer
@@ -21,22 +29,88 @@ if TYPE_CHECKING:
 PUBLISH_ONE = "publish one with `dealwright publish FILE... --company ID`"
 
 
-def serve(as_json: JsonOption = False) -> None:
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        max=WORKERS_MAX,
+        metavar="N",
+        help="Answer calls from N processes on the one port. SIGHUP replaces them without a failed call.",
+    ),
+]
+
+
+def serve(workers: WorkersOption = None, as_json: JsonOption = False) -> None:
     """Run the service on a database that `dealwright up` or `dealwright publish` has set up."""
-    with plain_failures(), ExitStack() as resources:
+    with plain_failures():
         settings = read_settings()
-        settings.refuse_plaintext()
         logs.configure(settings.log_format, settings.log_level)
-        engine = resources.enter_context(database(settings))
-        require_schema(engine)
+        if workers is None:
+            _serve(settings, as_json=as_json)
+        else:
+            _supervise(settings, workers, as_json=as_json)
+
+
+def _serve(settings: Settings, *, as_json: bool) -> None:
+    with ExitStack() as resources:
+        engine = _database(settings, resources)
         application = Application(settings, engine)
         asyncio.run(run([application], announcement(application, as_json=as_json), resources.close))
 
 
+def _supervise(settings: Settings, workers: int, *, as_json: bool) -> None:
+    async def supervise() -> None:
+        supervisor = Supervisor(serve_supervised, settings, workers)
+
+        def announce(started: Started) -> None:
+            where = _where(supervisor.grpc_address, supervisor.metrics_address)
+            _announce({**where, "workers": workers}, started, as_json=as_json)
+
+        await supervisor.run(announce)
+
+    try:
+        asyncio.run(supervise())
+    except StartFailed as error:
+        # One that was killed has no exit code of its own.
+        raise typer.Exit(max(error.exit_code or 0, 0) or ExitCode.FAILED) from error
+
+
+def serve_supervised(settings: Settings, number: int, supervisor: Connection) -> None:
+    """One of the processes of `serve --workers`; the supervisor calls it in a process of its own."""
+    logs.configure(settings.log_format, settings.log_level)
+    structlog.contextvars.bind_contextvars(worker=number)
+    # A terminal tells every process of the group; what that means is the supervisor's matter.
+    for number_of_signal in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number_of_signal, signal.SIG_IGN)
+    try:
+        with plain_failures(), ExitStack() as resources:
+            engine = _database(settings, resources)
+            application = Application(settings, engine, supervised=True)
+
+            def started() -> None:
+                supervisor.send(Started(application.ready, application.holder.last_error or ""))
+                answer_supervisor(supervisor, application.metrics.registry, lambda: application.ready)
+
+            asyncio.run(run([application], started, resources.close, application.retire))
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
+
+
+def _database(settings: Settings, resources: ExitStack) -> Engine:
+    settings.refuse_plaintext()
+    engine = resources.enter_context(database(settings))
+    require_schema(engine)
+    return engine
+
+
 def addresses(application: Application) -> dict[str, str]:
     """Where a running application answers."""
-    metrics = application.metrics_address
-    return {"grpc": str(application.grpc_address), "metrics": f"http://{metrics}/metrics"}
+    return _where(application.grpc_address, application.metrics_address)
+
+
+def _where(grpc: Address, metrics: Address) -> dict[str, str]:
+    return {"grpc": str(grpc), "metrics": f"http://{metrics}/metrics"}
 
 
 def require_schema(engine: Engine) -> None:
@@ -57,12 +131,18 @@ def announcement(
         where = addresses(application)
         if api is not None:
             where["api"] = api.url
-        if as_json:
-            emit_json({**where, "ready": application.ready}, indent=None)
-            return
-        beside = f"API on {where['api']}, " if api is not None else ""
-        emit(f"gRPC on {where['grpc']}, {beside}metrics on {where['metrics']}")
-        if not application.ready:
-            say(f"No ruleset yet: {application.holder.last_error or PUBLISH_ONE}.")
+        started = Started(application.ready, application.holder.last_error or "")
+        _announce(where, started, as_json=as_json)
 
     return announce
+
+
+def _announce(where: Mapping[str, str | int], started: Started, *, as_json: bool) -> None:
+    if as_json:
+        emit_json({**where, "ready": started.ready}, indent=None)
+        return
+    beside = f"API on {where['api']}, " if "api" in where else ""
+    by = f" by {where['workers']} workers" if "workers" in where else ""
+    emit(f"gRPC on {where['grpc']}{by}, {beside}metrics on {where['metrics']}")
+    if not started.ready:
+        say(f"No ruleset yet: {started.remark or PUBLISH_ONE}.")

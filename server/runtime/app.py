@@ -3,7 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NoReturn, Protocol
 
 import grpc
@@ -35,12 +36,13 @@ from server.redemption.expiry import SWEEP_SECONDS, Sweeper
 from server.redemption.invariants import LOOK_SECONDS, Monitor
 from server.redemption.service import Redemptions
 from server.runtime.intake import Intake
+from server.runtime.listening import connections, stop_listening
 from server.runtime.metrics import Metrics
 from server.runtime.monitoring import Monitoring
 from server.runtime.observation import ObservedServer
 from server.runtime.refreshing import end, keep_fresh
 from server.runtime.settings import Address, AddressTaken, Settings
-from server.runtime.tls import Certificate, certificate_of
+from server.runtime.tls import certificate_of
 
 log = structlog.get_logger()
 
@@ -49,6 +51,8 @@ MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 
 STREAM_SECONDS = 0.1
 """How long streams such as a watch of health may take to end when everything else is closed."""
+
+RETIRING_POLL_SECONDS = 0.05
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -70,7 +74,8 @@ class Part(Protocol):
 class Application:
     """One server process: gRPC, the monitoring endpoint, and the task that keeps the ruleset fresh."""
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
+    def __init__(self, settings: Settings, engine: Engine, *, supervised: bool = False) -> None:
+        """`supervised`: others share the gRPC port, and whoever started all of them serves the metrics."""
         settings.refuse_plaintext()
         settings.refuse_open_access()
         self.settings = settings
@@ -100,6 +105,7 @@ class Application:
         self._invariants = Monitor(engine, self.metrics)
         self.grpc_address = settings.grpc_address
         self.metrics_address = settings.metrics_address
+        self._supervised = supervised
         self._stopping = False
         self._intake = Intake()
         self._health = health.aio.HealthServicer()
@@ -114,17 +120,14 @@ class Application:
     async def start(self) -> None:
         """Listens. The first ruleset is loaded before calls are accepted, if the database has one."""
         self._server = self._build_server()
-        self.grpc_address = _listen(self._server, self.settings.grpc_address, self._certificate)
-        self._monitoring = Monitoring(
-            self.settings.metrics_address, self.metrics.registry, lambda: self.ready
-        )
-        self.metrics_address = self._monitoring.address
-        self._monitoring.start()
-        await self._report_health()
-        await self.grants.refresh()
-        await self.holder.refresh()
-        await self.exhaustion.refresh()
-        await self.distribution.refresh()
+        if self._supervised:
+            # Whoever listens is given connections, so not before there is something to answer with.
+            await self._load()
+            self._listen(self._server)
+        else:
+            self._listen(self._server)
+            self._monitor()
+            await self._load()
         await self._report_health()
         await self._server.start()
         seconds = self.settings.refresh_seconds
@@ -145,6 +148,17 @@ class Application:
             )
         ]
         log.info("serving", grpc=str(self.grpc_address), metrics=str(self.metrics_address), ready=self.ready)
+
+    async def retire(self) -> None:
+        """Waits until the callers of this process have moved on to others of its port.
+
+        New connections go to those, and gRPC asks the callers of each old one to leave when its time is up.
+        """
+        port = self.grpc_address.port
+        stop_listening(port)
+        end = time.monotonic() + self.settings.retiring_seconds
+        while connections(port) and time.monotonic() < end:
+            await asyncio.sleep(RETIRING_POLL_SECONDS)
 
     async def drain(self) -> None:
         """Reports NOT_SERVING, takes the calls on their way, refuses later ones, and answers what it took."""
@@ -177,8 +191,9 @@ class Application:
                 ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.keepalive_timeout_ms", 20_000),
+                ("grpc.max_connection_age_ms", round(self.settings.connection_seconds * 1000)),
                 # Two servers on one port would each get half of the calls without anybody noticing.
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(self._supervised)),
             ],
         )
         guarded: Any = GuardedServer(
@@ -206,6 +221,33 @@ class Application:
         )
         return server
 
+    def _listen(self, server: grpc.aio.Server) -> None:
+        address = self.settings.grpc_address
+        try:
+            if self._certificate is None:
+                port = server.add_insecure_port(str(address))
+            else:
+                port = server.add_secure_port(str(address), self._certificate.grpc_credentials())
+        except RuntimeError as error:
+            raise AddressTaken(
+                f"gRPC can't listen on {address}; if something else runs there, set DEALWRIGHT_GRPC_ADDRESS"
+            ) from error
+        self.grpc_address = Address(address.host, port)
+
+    def _monitor(self) -> None:
+        self._monitoring = Monitoring(
+            self.settings.metrics_address, self.metrics.registry, lambda: self.ready
+        )
+        self.metrics_address = self._monitoring.address
+        self._monitoring.start()
+
+    async def _load(self) -> None:
+        await self._report_health()
+        await self.grants.refresh()
+        await self.holder.refresh()
+        await self.exhaustion.refresh()
+        await self.distribution.refresh()
+
     def _hear(self) -> None:
         """Something was published or killed."""
         self._controlled.set()
@@ -225,17 +267,30 @@ class Application:
             await self._health.set(service, status)
 
 
-async def run(parts: Sequence[Part], started: Callable[[], None], release: Callable[[], None]) -> NoReturn:
-    """Runs parts until SIGINT or SIGTERM, and then ends the process; `release` gives back what it used."""
+async def run(
+    parts: Sequence[Part],
+    started: Callable[[], None],
+    release: Callable[[], None],
+    retire: Callable[[], Coroutine[Any, Any, None]] | None = None,
+) -> NoReturn:
+    """Runs parts until SIGINT or SIGTERM, and then ends the process; `release` gives back what it used.
+
+    On SIGUSR1 it ends too, and lets `retire` come first, for as long as it takes or until one of the others.
+    """
     stop = asyncio.Event()
+    retiring = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    if retire is not None:
+        loop.add_signal_handler(signal.SIGUSR1, retiring.set)
     try:
         for part in parts:
             await part.start()
         started()
-        await stop.wait()
+        await _first(stop.wait(), retiring.wait())
+        if retire is not None and not stop.is_set():
+            await _first(stop.wait(), retire())
         await asyncio.gather(*(part.drain() for part in parts))
     except BaseException:
         for part in parts:
@@ -248,14 +303,10 @@ async def run(parts: Sequence[Part], started: Callable[[], None], release: Calla
     os._exit(0)
 
 
-def _listen(server: grpc.aio.Server, address: Address, certificate: Certificate | None) -> Address:
-    try:
-        if certificate is None:
-            port = server.add_insecure_port(str(address))
-        else:
-            port = server.add_secure_port(str(address), certificate.grpc_credentials())
-    except RuntimeError as error:
-        raise AddressTaken(
-            f"gRPC can't listen on {address}; if something else runs there, set DEALWRIGHT_GRPC_ADDRESS"
-        ) from error
-    return Address(address.host, port)
+async def _first(*awaited: Coroutine[Any, Any, Any]) -> None:
+    """Waits until one of them has ended, and gives the others up."""
+    tasks = [asyncio.create_task(each) for each in awaited]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    await end(tasks)
+    for task in done:
+        task.result()

@@ -1,9 +1,11 @@
 """Every metric of the service. Ids of customers, carts or promotions are never labels."""
 
 import platform
+from collections.abc import Callable
 
 import dealwright_engine
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.registry import Collector
 
 from server.runtime.metering import Calls, Durations
 
@@ -167,3 +169,26 @@ class Metrics:
         ).labels(
             dealwright_engine.VERSION, str(dealwright_engine.RULE_LANGUAGE), platform.python_version()
         ).set(1)
+
+
+class SupervisorMetrics:
+    """What a supervisor adds to the metrics of its serving workers, behind them."""
+
+    def __init__(self, workers: Collector, expected: int, answered: Callable[[], int]) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(workers)
+        Gauge(
+            "dealwright_serving_workers_expected",
+            "Serving workers that there should be.",
+            registry=self.registry,
+        ).set(expected)
+        Gauge(
+            "dealwright_serving_workers",
+            "Serving workers that answered when they were asked for their metrics.",
+            registry=self.registry,
+        ).set_function(answered)
+        self.restarts = Counter(
+            "dealwright_serving_worker_restarts",
+            "Attempts to start a serving worker again that had died.",
+            registry=self.registry,
+        )

@@ -46,7 +46,9 @@ class Monitoring:
         self._thread.start()
 
     def stop(self) -> None:
-        self._server.shutdown()
+        # It waits for the thread to see it, so without one forever.
+        if self._thread.is_alive():
+            self._server.shutdown()
         self._server.server_close()
 
     def _respond(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -24,6 +24,12 @@ COUNT_DIGITS_MAX = 9
 SHOWN_CHARS_MAX = 80
 """How much of a wrong value is repeated."""
 
+CONNECTION_SPREAD = 1.1
+"""By how much longer than its time gRPC may keep a connection, so that not all end at once."""
+
+LEAVE_SECONDS = 2.0
+"""How long a caller may take to leave a connection when it was asked to."""
+
 COMPANY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """What a company may be called, as promotions are."""
 
@@ -119,6 +125,9 @@ class Settings:
     """DEALWRIGHT_API_CALLS_PER_HOUR: the same for every other call of the HTTP API."""
     refresh_seconds: float = 2.0
     """DEALWRIGHT_REFRESH_SECONDS: how often the database is asked for a new revision."""
+    connection_seconds: float = 60.0
+    """DEALWRIGHT_CONNECTION_SECONDS: about how long a connection is given new calls. Its caller is then
+    told to make another one, which may reach another process; no call fails of it, and streams go on."""
     drain_seconds: float = 10.0
     """DEALWRIGHT_DRAIN_SECONDS: how long calls in flight may take when the process ends."""
     log_format: str = "auto"
@@ -154,6 +163,7 @@ class Settings:
             sync_calls_per_hour=reader.count("DEALWRIGHT_SYNC_CALLS_PER_HOUR", default.sync_calls_per_hour),
             api_calls_per_hour=reader.count("DEALWRIGHT_API_CALLS_PER_HOUR", default.api_calls_per_hour),
             refresh_seconds=reader.seconds("DEALWRIGHT_REFRESH_SECONDS", default.refresh_seconds),
+            connection_seconds=reader.seconds("DEALWRIGHT_CONNECTION_SECONDS", default.connection_seconds),
             drain_seconds=reader.seconds("DEALWRIGHT_DRAIN_SECONDS", default.drain_seconds),
             log_format=reader.choice("DEALWRIGHT_LOG_FORMAT", LOG_FORMATS, default.log_format),
             log_level=reader.choice("DEALWRIGHT_LOG_LEVEL", LOG_LEVELS, default.log_level),
@@ -181,6 +191,11 @@ class Settings:
                     " DEALWRIGHT_TLS_CERTIFICATE and DEALWRIGHT_TLS_KEY or a loopback address, or set"
                     " DEALWRIGHT_ALLOW_PLAINTEXT=1 behind a proxy that adds TLS"
                 )
+
+    @property
+    def retiring_seconds(self) -> float:
+        """How long it takes at most until every caller has left a process that listens no more."""
+        return self.connection_seconds * CONNECTION_SPREAD + LEAVE_SECONDS
 
     @property
     def open_pricing(self) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 
-from server.runtime.metrics import Metrics
+from server.runtime.metrics import Metrics, SupervisorMetrics
 
 ENDINGS = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
 SCRAPE = {"up"}
@@ -17,9 +17,10 @@ _NAME = re.compile(r"[a-zA-Z_][\w:]*")
 
 def exported() -> set[str]:
     """Every name of a sample."""
+    workers = Metrics().registry
     return SCRAPE | {
         metric.name + ending
-        for metric in Metrics().registry.collect()
+        for metric in SupervisorMetrics(workers, 1, lambda: 1).registry.collect()
         for ending in ENDINGS.get(metric.type, ("",))
     }
 
