@@ -17,9 +17,10 @@ from google.protobuf.descriptor import FileDescriptor
 from sqlalchemy import Engine
 
 from server.access import calls as access_calls
-from server.access import session_calls
+from server.access import session_calls, user_calls
 from server.access.service import Access
 from server.access.sessions import Sessions
+from server.access.users import Users
 from server.audit import calls as audit_calls
 from server.audit.service import Audit
 from server.definitions import calls as definition_calls
@@ -71,7 +72,10 @@ def methods(engine: Engine, settings: Settings, metrics: Metrics) -> dict[str, U
             voucher_calls.use_cases(vouchers, lambda checked: _count(metrics, checked)),
         ),
         **_of(reference_service_pb2.DESCRIPTOR, reference_calls.use_cases(engine)),
-        **_of(access_service_pb2.DESCRIPTOR, access_calls.use_cases(Access(engine))),
+        **_of(
+            access_service_pb2.DESCRIPTOR,
+            access_calls.use_cases(Access(engine)) | user_calls.use_cases(Users(engine)),
+        ),
         **session_calls.use_cases(Sessions(engine), lambda: _companies(engine, settings)),
         **_of(audit_service_pb2.DESCRIPTOR, audit_calls.use_cases(Audit(engine))),
     }

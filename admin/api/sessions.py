@@ -8,7 +8,7 @@ from typing import Any
 from admin.api import cookie
 from admin.api.answers import Answer, Asked
 from admin.api.routes import Json, Methods, Shaped
-from server.access.calls import role_name
+from server.access.roles import role_name
 from server.access.session_calls import Acceptance, LogIn, PasswordChange
 from server.access.sessions import Opened, csrf_token
 from server.actors import Actor

@@ -86,10 +86,25 @@ REFERENCES = (
     _call(reference_service_pb2.DESCRIPTOR, "POST", "/references:import", "ImportReferences"),
 )
 
+
+def _access(verb: str, path: str, method: str, **how: Any) -> Call:
+    return _call(access_service_pb2.DESCRIPTOR, verb, path, method, **how)
+
+
 ACCESS = (
-    _call(access_service_pb2.DESCRIPTOR, "GET", "/tokens", "ListTokens"),
-    _call(access_service_pb2.DESCRIPTOR, "POST", "/tokens", "CreateToken", secret=True),
-    _call(access_service_pb2.DESCRIPTOR, "DELETE", "/tokens/{token_id}", "RevokeToken"),
+    _access("GET", "/tokens", "ListTokens"),
+    _access("POST", "/tokens", "CreateToken", secret=True),
+    _access("DELETE", "/tokens/{token_id}", "RevokeToken"),
+    _access("GET", "/users", "ListUsers"),
+    _access("POST", "/users", "CreateUser", secret=True),
+    _access("POST", "/users:set-roles", "SetUserRoles"),
+    _access("POST", "/users:set-stores", "SetUserStores"),
+    _access("POST", "/users:disable", "DisableUser"),
+    _access("POST", "/users:enable", "EnableUser"),
+    _access("POST", "/users:invite", "InviteUser", secret=True),
+    _access("POST", "/users:reset-password", "ResetPassword", secret=True),
+    _access("GET", "/users/{name}/sessions", "ListSessions"),
+    _access("POST", "/users:end-sessions", "EndSessions"),
 )
 
 AUDIT = (

@@ -20,6 +20,12 @@ group = command_group("user", "Who of the staff may log in, and what they may do
 
 NameArgument = Annotated[str, typer.Argument(help="The user's name, such as an e-mail address.")]
 RoleOption = Annotated[list[Role], typer.Option(help="What they may do. May be repeated.")]
+StoreOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--store", metavar="ID", help="Only this store. May be repeated. Default: all of the company."
+    ),
+]
 HoursOption = Annotated[int, typer.Option(min=1, max=720, help="The code holds for so many hours.")]
 
 
@@ -28,6 +34,7 @@ def create(
     name: NameArgument,
     role: RoleOption,
     company: CompanyOption = None,
+    store: StoreOption = None,
     hours: HoursOption = 24,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,7 +45,7 @@ def create(
     """
     with _users(company) as (engine, users, actor):
         Definitions(engine).create_company(actor)
-        code = users.create(actor, name, role, timedelta(hours=hours))
+        code = users.create(actor, name, role, store or (), timedelta(hours=hours))
     _tell(code, hours, as_json=as_json)
 
 
@@ -49,6 +56,16 @@ def invite(
     """Print a new code, once, with which a user chooses a new password. Earlier ones end."""
     with _users(company) as (_, users, actor):
         code = users.invite(actor, name, timedelta(hours=hours))
+    _tell(code, hours, as_json=as_json)
+
+
+@group.command("reset", epilog=EXIT_CODES)
+def reset(
+    name: NameArgument, company: CompanyOption = None, hours: HoursOption = 24, as_json: JsonOption = False
+) -> None:
+    """Print a new code, as invite does. The password and the sessions of the user end at once."""
+    with _users(company) as (_, users, actor):
+        code = users.reset_password(actor, name, timedelta(hours=hours))
     _tell(code, hours, as_json=as_json)
 
 
@@ -69,6 +86,13 @@ def roles(name: NameArgument, role: RoleOption, company: CompanyOption = None) -
     """Say what a user may do, from their next call on."""
     with _users(company) as (_, users, actor):
         emit(_line(users.set_roles(actor, name, role)))
+
+
+@group.command("stores", epilog=EXIT_CODES)
+def stores(name: NameArgument, store: StoreOption = None, company: CompanyOption = None) -> None:
+    """Say which stores alone a user may act for, from their next call on. Without any: all of the company."""
+    with _users(company) as (_, users, actor):
+        emit(_line(users.set_stores(actor, name, store or ())))
 
 
 @group.command("disable", epilog=EXIT_CODES)
@@ -118,12 +142,15 @@ def _value(user: User) -> dict[str, object]:
     return {
         "name": user.name,
         "roles": list(user.roles),
+        "store_ids": list(user.store_ids),
         **{name: moment.isoformat() if moment else None for name, moment in times.items()},
     }
 
 
 def _line(user: User) -> str:
     parts = [user.name, ",".join(user.roles)]
+    if user.store_ids:
+        parts.append(f"stores {','.join(user.store_ids)}")
     if user.password_time is None:
         parts.append("no password yet")
     if user.invitation_expire_time:

@@ -1,26 +1,18 @@
-"""The methods of AccessService: messages to use cases, and what they give back to messages."""
+"""The methods of AccessService about tokens: messages to use cases, and what they give back to messages."""
 
 from datetime import timedelta
 
 from dealwright.v1 import access_service_pb2 as schema
 from google.protobuf.message import Message
 
+from server.access.roles import roles_of, told
 from server.access.service import Access, Token
-from server.actors import Actor, Role
+from server.actors import Actor
 from server.runtime.calls import UseCase
 from server.runtime.errors import Invalid
 from server.runtime.instants import timestamp
 
 LIFETIME_DAYS_MAX = 36500
-
-
-def role_name(role: Role) -> str:
-    """How the schema calls a role."""
-    return f"ACCESS_ROLE_{role.name}"
-
-
-ROLES = {schema.AccessRole.Value(role_name(role)): role for role in Role}
-"""The roles by the values of the schema."""
 
 
 def use_cases(access: Access) -> dict[str, UseCase]:
@@ -36,15 +28,12 @@ class AccessCalls:
         self._access = access
 
     def create(self, actor: Actor, request: schema.CreateTokenRequest) -> Message:
-        unknown = [value for value in request.roles if value not in ROLES]
-        if unknown:
-            raise Invalid("ENUM_UNKNOWN", f"{unknown[0]} is no role that this version knows", field="roles")
+        roles = roles_of(request.roles)
         if not 0 <= request.lifetime_days <= LIFETIME_DAYS_MAX:
             raise Invalid(
                 "OUT_OF_RANGE", f"a token lives 1 to {LIFETIME_DAYS_MAX} days", field="lifetime_days"
             )
         lifetime = timedelta(days=request.lifetime_days) if request.lifetime_days else None
-        roles = {ROLES[value] for value in request.roles}
         token = self._access.create(actor, request.name, roles, set(request.store_ids), lifetime)
         return schema.CreateTokenResponse(token=token)
 
@@ -56,12 +45,10 @@ class AccessCalls:
 
 
 def _message(token: Token) -> schema.ApiToken:
-    # A role that only a newer program knows isn't told.
-    known = {role.value: value for value, role in ROLES.items()}
     return schema.ApiToken(
         id=token.id,
         name=token.name,
-        roles=[known[role] for role in token.roles if role in known],
+        roles=told(token.roles),
         store_ids=token.store_ids,
         create_time=timestamp(token.create_time),
         expire_time=timestamp(token.expire_time),

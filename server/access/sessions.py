@@ -187,11 +187,13 @@ def _open(connection: Connection, user: User, source: str, action: str, earlier:
 
 
 def _actor(session: Session, source: str) -> Actor:
-    return Actor(session.user_name, session.company_id, _known(session.roles), source, session.id)
+    stores = frozenset(session.store_ids)
+    return Actor(session.user_name, session.company_id, _known(session.roles), source, session.id, stores)
 
 
 def _actor_of(user: User, source: str, session_id: str) -> Actor:
-    return Actor(user.name, user.company_id, _known(user.roles), source, session_id)
+    stores = frozenset(user.store_ids)
+    return Actor(user.name, user.company_id, _known(user.roles), source, session_id, stores)
 
 
 def _known(roles: Collection[str]) -> frozenset[Role]:

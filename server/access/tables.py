@@ -11,6 +11,7 @@ from sqlalchemy import (
     String,
     Table,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -38,6 +39,13 @@ staff_user = Table(
     Column("company_id", IDENTIFIER, ForeignKey("company.id"), primary_key=True),
     Column("name", IDENTIFIER, primary_key=True),
     Column("roles", ARRAY(String), nullable=False),
+    Column(
+        "store_ids",
+        ARRAY(String),
+        server_default=text("'{}'::varchar[]"),
+        nullable=False,
+        comment="Empty: every store",
+    ),
     Column("password_hash", String, comment="argon2id; NULL until the user has chosen one"),
     Column("invitation_hash", LargeBinary, unique=True, comment="SHA-256 of the code; NULL: none is open"),
     Column("invitation_expire_time", DateTime(timezone=True)),

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from server.access.sessions import SESSION_IDLE
+from server.access.sessions import SESSION_IDLE, Session
 from server.access.store import sessions as session_store
 from server.access.store import users as store
 from server.access.store.users import User
@@ -40,35 +40,45 @@ class Users:
         actor: Actor,
         name: str,
         roles: Collection[Role],
+        store_ids: Collection[str] = (),
         invitation_lifetime: timedelta = INVITATION_LIFETIME,
     ) -> str:
         """Makes a user and returns the code of the invitation with which they choose their password."""
         name = user_name(name)
         _require_roles(roles)
         with self._writing(actor) as connection:
-            if not store.insert_user(connection, actor.company_id, name, roles):
+            if not store.insert_user(connection, actor.company_id, name, roles, store_ids):
                 raise AlreadyThere("USER_EXISTS", f"there is a user {name}", user=name)
-            _record(connection, actor, "create", name, after={"roles": sorted(roles)})
+            after = {"roles": sorted(roles), "store_ids": sorted(store_ids)}
+            _record(connection, actor, "create", name, after=after)
             return _invite(connection, actor, name, invitation_lifetime)
 
     def invite(self, actor: Actor, name: str, lifetime: timedelta = INVITATION_LIFETIME) -> str:
         """A new code with which a user chooses a new password; an earlier one is worth nothing any more."""
         with self._writing(actor) as connection:
-            user = _known(connection, actor, name)
-            if user.disable_time is not None:
-                raise Refusal("USER_DISABLED", f"{user.name} is disabled; enable them first", user=user.name)
+            user = _enabled(connection, actor, name)
             _record(connection, actor, "invite", user.name)
+            return _invite(connection, actor, user.name, lifetime)
+
+    def reset_password(self, actor: Actor, name: str, lifetime: timedelta = INVITATION_LIFETIME) -> str:
+        """As `invite`, and what the user had is worth nothing from now on: password and sessions."""
+        with self._writing(actor) as connection:
+            user = _enabled(connection, actor, name)
+            _record(connection, actor, "reset_password", user.name)
+            store.change(connection, actor.company_id, user.name, password_hash=None, password_time=None)
+            session_store.end_all(connection, actor.company_id, user.name, SESSION_IDLE)
             return _invite(connection, actor, user.name, lifetime)
 
     def set_roles(self, actor: Actor, name: str, roles: Collection[Role]) -> User:
         """Says what a user may do, from their next call on."""
         _require_roles(roles)
         with self._writing(actor) as connection:
-            user = _known(connection, actor, name)
-            before, after = {"roles": sorted(user.roles)}, {"roles": sorted(roles)}
-            _record(connection, actor, "change", user.name, before, after)
-            store.change(connection, actor.company_id, user.name, roles=sorted(roles))
-            return _known(connection, actor, user.name)
+            return _change(connection, actor, name, "roles", roles)
+
+    def set_stores(self, actor: Actor, name: str, store_ids: Collection[str]) -> User:
+        """Says which stores alone a user may act for, from their next call on. Empty: all of the company."""
+        with self._writing(actor) as connection:
+            return _change(connection, actor, name, "store_ids", store_ids)
 
     def disable(self, actor: Actor, name: str) -> User:
         """Keeps a user out: their sessions and their invitation end at once."""
@@ -98,6 +108,12 @@ class Users:
             user = _known(connection, actor, name)
             _record(connection, actor, "end_sessions", user.name)
             return session_store.end_all(connection, actor.company_id, user.name, SESSION_IDLE)
+
+    def sessions(self, actor: Actor, name: str) -> list[Session]:
+        """The sessions of a user that aren't over, oldest first."""
+        with self._writing(actor) as connection:
+            user = _known(connection, actor, name)
+            return session_store.open_sessions(connection, actor.company_id, user.name, SESSION_IDLE)
 
     def users(self, actor: Actor) -> list[User]:
         """Every user of the company, disabled ones too."""
@@ -136,6 +152,21 @@ def _require_roles(roles: Collection[Role]) -> None:
         raise Invalid("ROLE_OF_TILLS", "a till has a token, not a password: make one", field="roles")
 
 
+def _change(connection: Connection, actor: Actor, name: str, what: str, values: Collection[str]) -> User:
+    user = _known(connection, actor, name)
+    before, after = sorted(getattr(user, what)), sorted(values)
+    _record(connection, actor, "change", user.name, {what: before}, {what: after})
+    store.change(connection, actor.company_id, user.name, **{what: after})
+    return _known(connection, actor, user.name)
+
+
+def _enabled(connection: Connection, actor: Actor, name: str) -> User:
+    user = _known(connection, actor, name)
+    if user.disable_time is not None:
+        raise Refusal("USER_DISABLED", f"{user.name} is disabled; enable them first", user=user.name)
+    return user
+
+
 def _known(connection: Connection, actor: Actor, name: str) -> User:
     user = store.locked_user(connection, actor.company_id, user_name(name))
     if user is None:
@@ -147,8 +178,8 @@ def _invite(connection: Connection, actor: Actor, name: str, lifetime: timedelta
     if not timedelta() < lifetime <= INVITATION_LIFETIME_MAX:
         raise Invalid(
             "OUT_OF_RANGE",
-            f"an invitation holds for up to {INVITATION_LIFETIME_MAX.days} days",
-            field="lifetime",
+            f"an invitation holds for 1 hour to {INVITATION_LIFETIME_MAX.days} days",
+            field="invitation_hours",
         )
     _, code = new_token(INVITATION_MARK)
     store.change(

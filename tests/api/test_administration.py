@@ -1,13 +1,16 @@
-"""Reference data, tokens and the audit log over HTTP."""
+"""Reference data, users, tokens and the audit log over HTTP."""
 
 import hashlib
 from typing import Any
 
 from sqlalchemy import Engine, text
 
+from server.access.users import Users
+from server.actors import Role
 from server.audit.service import Audit
 from server.definitions.service import Definitions
-from tests.api.people import People, reason, sample
+from tests.access.calls import owner
+from tests.api.people import API, PASSWORD, People, browser, reason, sample
 
 MENTENG = {"id": "menteng", "name": "Menteng", "time_zone": "Asia/Jakarta", "currency_code": "IDR"}
 
@@ -127,3 +130,48 @@ async def test_the_audit_log_is_read_by_auditors_and_verified(api: People, datab
     assert "isn't the one whose hash was kept" in other["problem"]
     refused = await api.call("audrey", "GET", "/audit/verification?kept_number=2")
     assert (refused.status_code, reason(refused)) == (400, "REQUIRED")
+
+
+async def test_users_are_managed_over_http_and_a_code_is_given_once(api: People, database: Engine) -> None:
+    body = {"name": "joe", "roles": ["ACCESS_ROLE_OPERATOR"], "store_ids": ["ubud"], "invitation_hours": 1}
+    key = {"idempotency-key": "k"}
+    made = await api.call("root", "POST", "/users", body, headers=key)
+    assert made.status_code == 200, made.text
+    again = await api.call("root", "POST", "/users", body, headers=key)
+    assert (again.status_code, reason(again)) == (409, "ANSWER_NOT_KEPT")
+    accepting = {"code": made.json()["invitation_code"], "password": PASSWORD}
+    accepted = await api.client.post(f"{API}/session:accept-invitation", json=accepting)
+    assert (accepted.status_code, accepted.json()["store_ids"]) == (200, ["ubud"])
+
+    about_joe = {"name": "joe"}
+    roles = {**about_joe, "roles": ["ACCESS_ROLE_VIEWER"]}
+    assert (await api.call("root", "POST", "/users:set-roles", roles)).json()["user"]["roles"] == [
+        "ACCESS_ROLE_VIEWER"
+    ]
+    freed = await api.call("root", "POST", "/users:set-stores", about_joe)
+    assert "store_ids" not in freed.json()["user"]
+    (listed,) = (await api.call("root", "GET", "/users/joe/sessions")).json()["sessions"]
+    assert listed["source"] == "HTTP 127.0.0.1"
+    assert (await api.call("root", "POST", "/users:end-sessions", about_joe)).json() == {"ended": 1}
+    for action in ("invite", "reset-password"):
+        code = (await api.call("root", "POST", f"/users:{action}", about_joe)).json()["invitation_code"]
+        assert code.startswith("dwi_")
+    assert "disable_time" in (await api.call("root", "POST", "/users:disable", about_joe)).json()["user"]
+    assert "disable_time" not in (await api.call("root", "POST", "/users:enable", about_joe)).json()["user"]
+    (user,) = (await api.call("root", "GET", "/users")).json()["users"]
+    assert user["name"] == "joe"
+    assert reason(await api.call("root", "GET", "/users/eve/sessions")) == "USER_UNKNOWN"
+
+
+async def test_a_user_of_some_stores_acts_for_them_alone(api: People, database: Engine) -> None:
+    page = browser(api, database, "joe", Role.ADMIN)
+    assert (
+        await page.call("POST", "/users", {"name": "eve", "roles": ["ACCESS_ROLE_VIEWER"]})
+    ).status_code == 200
+    Users(database).set_stores(owner(), "joe", ["ubud"])
+    refused = await page.call("POST", "/users", {"name": "max", "roles": ["ACCESS_ROLE_VIEWER"]})
+    assert (refused.status_code, reason(refused)) == (403, "STORES_ONLY")
+    elsewhere = await page.call("GET", "/sync/promotions/?store_id=menteng")
+    assert (elsewhere.status_code, "other stores" in elsewhere.text) == (403, True)
+    at_home = await page.call("GET", "/sync/promotions/?store_id=ubud")
+    assert at_home.json() == {"error": "Store not found"}

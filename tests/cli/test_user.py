@@ -42,8 +42,13 @@ def test_the_first_administrator_comes_from_the_machine(database: Engine) -> Non
 def test_a_user_is_changed_invited_and_kept_out(database: Engine) -> None:
     run("create", "ann", "--role", "author", "--company", "kopi")
     assert "ann  approver,viewer" in run("roles", "ann", "--role", "viewer", "--role", "approver").stdout
+    assert "stores ubud" in run("stores", "ann", "--store", "ubud").stdout
+    assert "stores" not in run("stores", "ann").stdout
     invited = json.loads(run("invite", "ann", "--hours", "2", "--json").stdout)
     Sessions(database).accept(invited["code"], PASSWORD, "here")
+    assert "no password yet" not in run("list").stdout
+    assert run("reset", "ann").stdout.startswith("dwi_")
+    assert "no password yet" in run("list").stdout
     assert run("disable", "ann").stdout.endswith("disabled\n")
     (listed,) = json.loads(run("list", "--json").stdout)
     assert listed["disable_time"] is not None

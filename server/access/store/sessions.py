@@ -25,11 +25,13 @@ class Session:
     expire_time: datetime
     end_time: datetime | None
     roles: tuple[str, ...]
+    store_ids: tuple[str, ...]
 
 
 _COLUMNS = (
-    *(staff_session.c[name] for name in Session.__dataclass_fields__ if name != "roles"),
+    *(staff_session.c[name] for name in Session.__dataclass_fields__ if name not in ("roles", "store_ids")),
     staff_user.c.roles,
+    staff_user.c.store_ids,
 )
 _WITH_USER = staff_session.join(
     staff_user,
@@ -50,6 +52,17 @@ def open_session(connection: Connection, secret_hash: bytes, idle: timedelta) ->
         .where(staff_session.c.secret_hash == secret_hash, _open(idle), staff_user.c.disable_time.is_(None))
     ).first()
     return _session(row) if row else None
+
+
+def open_sessions(connection: Connection, company_id: str, user_name: str, idle: timedelta) -> list[Session]:
+    """The sessions of a user that aren't over, oldest first."""
+    rows = connection.execute(
+        select(*_COLUMNS)
+        .select_from(_WITH_USER)
+        .where(_of(company_id, user_name), _open(idle))
+        .order_by(staff_session.c.create_time, staff_session.c.id)
+    )
+    return [_session(row) for row in rows]
 
 
 def note_use(connection: Connection, session_id: str) -> None:
@@ -95,4 +108,4 @@ def _open(idle: timedelta) -> Any:
 
 
 def _session(row: Any) -> Session:
-    return Session(**{**row._mapping, "roles": tuple(row.roles)})
+    return Session(**{**row._mapping, "roles": tuple(row.roles), "store_ids": tuple(row.store_ids)})

@@ -18,6 +18,8 @@ class User:
     company_id: str
     name: str
     roles: tuple[str, ...]
+    store_ids: tuple[str, ...]
+    """The only stores that they may act for. Empty: all of the company."""
     create_time: datetime
     password_time: datetime | None
     """When the password was chosen. None: it wasn't yet."""
@@ -29,9 +31,13 @@ class User:
 _COLUMNS = tuple(staff_user.c[name] for name in User.__dataclass_fields__)
 
 
-def insert_user(connection: Connection, company_id: str, name: str, roles: Collection[str]) -> bool:
+def insert_user(
+    connection: Connection, company_id: str, name: str, roles: Collection[str], store_ids: Collection[str]
+) -> bool:
     """Adds a user, unless there is one of that name."""
-    statement = insert(staff_user).values(company_id=company_id, name=name, roles=sorted(roles))
+    statement = insert(staff_user).values(
+        company_id=company_id, name=name, roles=sorted(roles), store_ids=sorted(store_ids)
+    )
     inserted = statement.on_conflict_do_nothing().returning(staff_user.c.name)
     return connection.scalar(inserted) is not None
 
@@ -80,5 +86,5 @@ def _is(company_id: str, name: str) -> Any:
 
 
 def _user(row: Any) -> User:
-    company_id, name, roles, *times = row
-    return User(company_id, name, tuple(roles), *times)
+    company_id, name, roles, store_ids, *times = row
+    return User(company_id, name, tuple(roles), tuple(store_ids), *times)
