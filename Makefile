@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup release-engine demo up serve test test-fast explore soak soak-streams lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
+.PHONY: help setup release-engine wheels demo up serve test test-fast explore soak soak-streams lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 BIN := .venv/bin
@@ -106,6 +106,11 @@ clean: ## Remove everything that can be built again; the data in .dealwright sta
 release-engine: setup ## Build the engine as releases are built, for the benchmarks
 	@cd engine_rs && ../$(BIN)/maturin build --quiet --release --interpreter $(PYO3_PYTHON) --compatibility off --out ../target/wheels/release
 	@$(UV) pip install --quiet --python .venv --no-deps --reinstall --target target/release-engine target/wheels/release/*.whl
+
+wheels: .venv/locked ## Build the three distributions as they are released, into dist
+	cd engine_rs && ../$(BIN)/maturin build --release --interpreter $(PYO3_PYTHON) --out ../dist
+	$(UV) build --wheel --no-build-isolation --python .venv --out-dir dist client
+	$(UV) build --wheel --no-build-isolation --python .venv --out-dir dist .
 
 # What the benchmarks compare with, apart from .venv: OR-Tools needs another protobuf. Node is no must.
 target/peers/locked: $(addprefix $(PEERS)/,requirements.lock package.json package-lock.json) .venv/locked | $(UV)

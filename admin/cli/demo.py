@@ -17,13 +17,14 @@ from sqlalchemy import Engine
 
 from admin.api.callers import Callers
 from admin.api.server import AdminServer
+from admin.cli.demo_company import EXAMPLES
 from admin.cli.output import JsonOption, emit, emit_json, say
 from admin.cli.process import plain_failures, read_settings
 from admin.cli.publish import publish_demo
 from admin.cli.receipt import receipt
 from admin.cli.serve import addresses
 from admin.cli.token import tell_first_token
-from admin.cli.up import EXAMPLES, ExamplesOption
+from admin.cli.up import ExamplesOption
 from server.access.sessions import Sessions
 from server.answers.service import Answers
 from server.db.database import database

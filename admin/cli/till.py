@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from admin.cli.demo_company import CARTS
 from admin.cli.findings import plain_findings
 from admin.cli.output import ExitCode, emit, say, visible
 
 if TYPE_CHECKING:
     from admin.cli.till_desk import Desk
-
-CARTS = Path(__file__).parents[2] / "examples" / "demo" / "carts"
 
 
 def till(

@@ -10,6 +10,7 @@ import typer
 
 from admin.api.callers import Callers
 from admin.api.server import AdminServer
+from admin.cli.demo_company import EXAMPLES
 from admin.cli.keys import ensured
 from admin.cli.output import JsonOption, say
 from admin.cli.process import plain_failures, read_settings
@@ -24,8 +25,6 @@ from server.definitions.service import Definitions
 from server.runtime import logs
 from server.runtime.app import Application, run
 from server.worker import Worker
-
-EXAMPLES = Path(__file__).parents[2] / "examples" / "demo"
 
 ExamplesOption = Annotated[Path, typer.Option("--examples", metavar="DIR", help="Where the demo company is.")]
 

@@ -110,7 +110,8 @@ def _secret(path: Path) -> bytes:
         text = path.read_text()
     except FileNotFoundError as error:
         raise KeysUnusable(f"{path} is missing") from error
-    if stat.S_IMODE(mode) & 0o077:
+    # A group may: that is how orchestrators let a process that isn't root read what they mount.
+    if stat.S_IMODE(mode) & stat.S_IRWXO:
         raise KeysUnusable(f"{path} can be read by others; run `chmod 600 {path}`")
     return parse_key(text, str(path))
 

@@ -31,6 +31,8 @@ def test_secrets_are_for_their_owner_alone_and_never_overwritten(tmp_path: Path)
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
     with pytest.raises(KeysUnusable, match="exists"):
         create(tmp_path, tmp_path, NOW)
+    (tmp_path / keys.ONLINE).chmod(0o440)
+    load(tmp_path)
     (tmp_path / keys.ONLINE).chmod(0o644)
     with pytest.raises(KeysUnusable, match="chmod 600"):
         load(tmp_path)
