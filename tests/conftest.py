@@ -18,7 +18,7 @@ from server.db.engine import connect
 from server.db.migrate import upgrade
 from server.definitions.service import Definitions
 from server.runtime.app import Application
-from server.runtime.settings import Address, Settings
+from tests.access.calls import serving
 
 # Of its own for each of several runs at a time on one server.
 TEMPLATE = f"dealwright_test_template_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
@@ -98,16 +98,8 @@ def definitions(database: Engine) -> Definitions:
 @pytest_asyncio.fixture
 async def application(database: Engine) -> AsyncIterator[Application]:
     """A server on the fresh database, listening on ports of the system's choice; it has no ruleset yet."""
-    settings = Settings(
-        grpc_address=Address("127.0.0.1", 0),
-        metrics_address=Address("127.0.0.1", 0),
-        refresh_seconds=0.05,
-        drain_seconds=5,
-    )
-    application = Application(settings, database)
-    await application.start()
-    yield application
-    await application.stop()
+    async with serving(database) as (application, _):
+        yield application
 
 
 @pytest_asyncio.fixture

@@ -1,10 +1,11 @@
-"""What a ruleset says about limits, beside the compiled form that prices carts."""
+"""What a ruleset says about limits and codes, beside the compiled form that prices carts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+import dealwright_engine
 from dealwright.v1.cart_pb2 import Cart
 from dealwright.v1.ruleset_pb2 import Ruleset
 from dealwright.v1.stacking_pb2 import Limits
@@ -21,9 +22,13 @@ class Limited:
 
 @dataclass(frozen=True, slots=True)
 class RulesetLimits:
-    """The limits of a revision, and which day it is in a store."""
+    """The limits and codes of a revision, and which day it is in a store."""
 
     promotions: Mapping[str, Limited]
+    codes: frozenset[str]
+    """Every public code, folded."""
+    vouched: frozenset[str]
+    """The promotions that vouchers set off."""
     store_zones: Mapping[str, str]
     policy_zone: str
 
@@ -35,6 +40,14 @@ class RulesetLimits:
                 for promotion in ruleset.promotions
                 if promotion.HasField("limits")
             },
+            frozenset(
+                dealwright_engine.fold(code)
+                for promotion in ruleset.promotions
+                for code in promotion.trigger.code.codes
+            ),
+            frozenset(
+                promotion.id for promotion in ruleset.promotions if promotion.trigger.HasField("voucher")
+            ),
             {store.id: store.time_zone for store in ruleset.stores},
             ruleset.policy.time_zone or "UTC",
         )

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 import structlog
 from dealwright.v1.cart_pb2 import LimitState, PromotionLimitState
 from dealwright.v1.stacking_pb2 import Limits
+from dealwright_engine import fold
 from sqlalchemy import Engine
 
 from server.db.engine import DatabaseUnavailable, plain_errors
 from server.evaluation.limits import RulesetLimits
 from server.evaluation.service import Active, Added, RulesetHolder
 from server.redemption import store
-from server.redemption.limits import USE, Account, folded
+from server.redemption.limits import USE, Account
 from server.runtime.metrics import Metrics
 
 log = structlog.get_logger()
@@ -44,7 +45,7 @@ class Exhaustion:
     def state(self, store_id: str) -> LimitState:
         """What has run out, as far as it may concern carts of a store."""
         return LimitState(
-            promotions=[each for each in self._state.promotions if each.store_id in ("", folded(store_id))]
+            promotions=[each for each in self._state.promotions if each.store_id in ("", fold(store_id))]
         )
 
     async def refresh(self) -> None:

@@ -80,6 +80,38 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "voucher_is_redemptions",
+        "a voucher was used as often as redemptions have it, and never more often than it may be",
+        """
+        SELECT coalesce(encode(voucher.id, 'hex'), held.key)
+        FROM (SELECT company_id, id, used, max_uses FROM voucher WHERE used > 0) voucher
+        FULL JOIN (
+            SELECT account.company_id, account.key, sum(
+                CASE WHEN redemption.state = 'reserved' THEN hold.reserved ELSE 0 END
+                + hold.posted - least(hold.returned, hold.posted)
+            ) AS uses
+            FROM limit_account account
+            JOIN limit_hold hold ON hold.account_id = account.id
+            JOIN redemption ON redemption.id = hold.redemption_id
+            WHERE account.kind = 'voucher' GROUP BY account.company_id, account.key
+        ) held ON held.company_id = voucher.company_id AND held.key = encode(voucher.id, 'hex')
+        WHERE coalesce(voucher.used, 0) <> coalesce(held.uses, 0) OR voucher.used > voucher.max_uses
+        """,
+    ),
+    Invariant(
+        "voucher_is_promotion",
+        "a redemption names the voucher of a promotion that it holds, and no other",
+        """
+        SELECT granted.redemption_id::text FROM redemption_promotion granted
+        JOIN redemption ON redemption.id = granted.redemption_id
+        WHERE granted.voucher_id <> '' AND NOT EXISTS (
+            SELECT FROM limit_hold hold JOIN limit_account account ON account.id = hold.account_id
+            WHERE hold.redemption_id = granted.redemption_id AND account.kind = 'voucher'
+            AND account.promotion_id = granted.promotion_id AND account.key = granted.voucher_id
+        )
+        """,
+    ),
+    Invariant(
         "ledger_balances",
         "each ledger transaction sums to zero on each account",
         "SELECT transaction_id::text FROM ledger_entry"

@@ -1,6 +1,5 @@
 """What a priced cart needs of which limits, and what is left of them as the engine reads it."""
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from datetime import datetime
 
 from dealwright.v1.cart_pb2 import Cart, LimitState
 from dealwright.v1.result_pb2 import REASON_BUDGET, REASON_LIMIT, Result, Verdict
+from dealwright_engine import fold
 
 from server.evaluation.limits import Limited, RulesetLimits
 from server.redemption.tables import ACCOUNT_KINDS
@@ -34,6 +34,21 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """The voucher that a promotion uses if it is granted, and how often it may be used in all."""
+
+    voucher_id: str
+    limit: int
+
+    def account(self, promotion_id: str) -> Account:
+        return Account(promotion_id, "voucher", self.voucher_id, USE)
+
+
+Uses = Mapping[str, Use]
+"""The vouchers of a cart, by promotion."""
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """What a cart was granted by one promotion, in minor units."""
 
@@ -41,9 +56,11 @@ class Grant:
     discount_minor: int
     cost_minor: int
     """What it costs a budget: the discount, what granted gifts are worth, and cashback."""
+    voucher_id: str = ""
+    """The voucher that it uses. Empty: none."""
 
 
-def grants(result: Result) -> list[Grant]:
+def grants(result: Result, uses: Uses) -> list[Grant]:
     """What a result grants, by promotion."""
     discounts: defaultdict[str, int] = defaultdict(int)
     extras: defaultdict[str, int] = defaultdict(int)
@@ -54,17 +71,25 @@ def grants(result: Result) -> list[Grant]:
     for reward in result.rewards:
         extras[reward.promotion_id] += reward.cashback_minor
     return [
-        Grant(promotion_id, discounts[promotion_id], discounts[promotion_id] + extras[promotion_id])
+        Grant(
+            promotion_id,
+            discounts[promotion_id],
+            discounts[promotion_id] + extras[promotion_id],
+            uses[promotion_id].voucher_id if promotion_id in uses else "",
+        )
         for promotion_id in sorted({*discounts, *extras})
     ]
 
 
 def accounts(
-    limits: RulesetLimits, cart: Cart, at: datetime, promotion_ids: Iterable[str]
+    limits: RulesetLimits, cart: Cart, at: datetime, promotion_ids: Iterable[str], uses: Uses
 ) -> dict[Account, int]:
     """The limits that bound promotions in a cart, each with its number."""
     bounding = {}
     for promotion_id in promotion_ids:
+        use = uses.get(promotion_id)
+        if use is not None:
+            bounding[use.account(promotion_id)] = use.limit
         limited = limits.promotions.get(promotion_id)
         if limited is not None:
             for kind, key, unit, limit in _bounds(limited, limits, cart, at):
@@ -107,12 +132,6 @@ def refused(result: Result) -> list[Verdict]:
     return [verdict for verdict in result.verdicts if verdict.reason in (REASON_LIMIT, REASON_BUDGET)]
 
 
-def folded(code: str) -> str:
-    """Names are compared after trimming, NFKC and case folding (S-9.1)."""
-    folded = unicodedata.normalize("NFKC", code.strip()).upper().lower()
-    return unicodedata.normalize("NFKC", folded)
-
-
 def _bounds(
     limited: Limited, limits: RulesetLimits, cart: Cart, at: datetime
 ) -> Iterator[tuple[str, str, str, int]]:
@@ -124,7 +143,7 @@ def _bounds(
     if definition.HasField("max_uses_per_day"):
         yield "day", limits.day(cart, at).isoformat(), USE, definition.max_uses_per_day
     if definition.HasField("max_uses_per_store"):
-        yield "store", folded(cart.store_id), USE, definition.max_uses_per_store
+        yield "store", fold(cart.store_id), USE, definition.max_uses_per_store
     # Uses of an individual voucher are counted with the voucher.
     if definition.HasField("max_uses_per_code") and limited.codes:
         yield "code", _code(limited, cart), USE, definition.max_uses_per_code
@@ -138,6 +157,6 @@ def _code(limited: Limited, cart: Cart) -> str:
 
     Where the engine sees a code that isn't found here, it is counted as the first, and never as a new one.
     """
-    by_fold = {folded(code): code for code in reversed(limited.codes)}
-    given = (by_fold.get(folded(code)) for code in cart.codes)
+    by_fold = {fold(code): code for code in reversed(limited.codes)}
+    given = (by_fold.get(fold(code)) for code in cart.codes)
     return next((code for code in given if code is not None), limited.codes[0])

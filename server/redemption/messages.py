@@ -39,6 +39,7 @@ def placed(redemption_id: str, order_id: str, priced: Priced, state: str) -> sch
                 promotion_id=grant.promotion_id,
                 discount_minor=grant.discount_minor,
                 cost_minor=grant.cost_minor,
+                voucher_id=grant.voucher_id,
             )
             for grant in priced.granted
         ],
@@ -72,6 +73,7 @@ def redemption(record: Record, granted: Sequence[Granted]) -> schema.Redemption:
                 discount_minor=each.discount_minor,
                 cost_minor=each.cost_minor,
                 returned_minor=each.returned_minor,
+                voucher_id=each.voucher_id,
             )
             for each in granted
         ],

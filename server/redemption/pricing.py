@@ -9,7 +9,7 @@ from dealwright.v1.evaluation_service_pb2 import EvaluateRequest, EvaluateRespon
 from dealwright.v1.result_pb2 import Result, Verdict
 
 from server.evaluation.service import Active
-from server.redemption.limits import Account, Grant, accounts, grants, limit_state, needs, refused
+from server.redemption.limits import Account, Grant, Uses, accounts, grants, limit_state, needs, refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Priced:
     needs: Mapping[Account, int]
     limits: Mapping[Account, int]
     """The limit of each account that it needs something of."""
+    uses: Uses
+    """The vouchers that its promotions use if they are granted."""
 
     @property
     def refused(self) -> list[Verdict]:
@@ -39,19 +41,26 @@ class Priced:
     def bounding(self, promotion_ids: Sequence[str] | None = None) -> dict[Account, int]:
         """The limits of some promotions in this cart, by default of all that could be granted to it."""
         named = promotion_ids or [verdict.promotion_id for verdict in self.result.verdicts]
-        return accounts(self.active.limits, self.request.cart, evaluated_at(self.request), named)
+        return accounts(self.active.limits, self.request.cart, evaluated_at(self.request), named, self.uses)
 
     def with_used(self, used: Mapping[Account, int], limits: Mapping[Account, int]) -> "Priced":
         """The same cart at the same instant, with what is left of some limits when so much is used."""
         left = {account: max(0, limit - used.get(account, 0)) for account, limit in limits.items()}
         return self.with_state(limit_state(left, self.request.cart.currency_code))
 
+    def with_cart(self, cart: Cart, uses: Uses) -> "Priced":
+        """Another cart at the same instant and with the same limit state."""
+        request = EvaluateRequest()
+        request.CopyFrom(self.request)
+        request.cart.CopyFrom(cart)
+        return price(self.active, request, uses)
+
     def with_state(self, state: LimitState) -> "Priced":
         """The same cart at the same instant with another limit state."""
         request = EvaluateRequest()
         request.CopyFrom(self.request)
         request.limit_state.CopyFrom(state)
-        return price(self.active, request)
+        return price(self.active, request, self.uses)
 
 
 def pinned_request(cart: Cart, language: str, state: LimitState) -> EvaluateRequest:
@@ -64,15 +73,16 @@ def pinned_request(cart: Cart, language: str, state: LimitState) -> EvaluateRequ
     return request
 
 
-def price(active: Active, request: EvaluateRequest) -> Priced:
+def price(active: Active, request: EvaluateRequest, uses: Uses) -> Priced:
     """Evaluates a request that says its instant."""
     response = active.ruleset.evaluate(request.SerializeToString(deterministic=True), 0)
     result = EvaluateResponse.FromString(response).result
-    granted = grants(result)
+    granted = grants(result, uses)
     named = [grant.promotion_id for grant in granted]
-    limits = accounts(active.limits, request.cart, evaluated_at(request), named)
+    limits = accounts(active.limits, request.cart, evaluated_at(request), named, uses)
     needed = needs(granted, limits)
-    return Priced(active, request, result, granted, needed, {account: limits[account] for account in needed})
+    bounds = {account: limits[account] for account in needed}
+    return Priced(active, request, result, granted, needed, bounds, uses)
 
 
 def evaluated_at(request: EvaluateRequest) -> datetime:

@@ -54,13 +54,16 @@ class Records:
         names = {value: name for name, value in messages.STATES.items()}
         if any(value not in names for value in request.states):
             raise Invalid("ENUM_UNKNOWN", "states has a value that isn't known", field="states")
-        fields = ("order_id", "customer_id", "store_id")
+
+        def given(*fields: str) -> dict[str, str]:
+            return {field: getattr(request, field) for field in fields if getattr(request, field)}
+
         with plain_errors(self._engine), self._engine.connect() as connection:
             records = store.page(
                 connection,
                 actor.company_id,
-                equal={field: getattr(request, field) for field in fields if getattr(request, field)},
-                promotion_id=request.promotion_id,
+                equal=given("order_id", "customer_id", "store_id"),
+                granted=given("promotion_id", "voucher_id"),
                 states=[names[value] for value in request.states],
                 store_ids=actor.store_ids,
                 before=_place_of(request.page_token) if request.page_token else None,

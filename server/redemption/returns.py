@@ -118,7 +118,7 @@ def _given_back(
     if whole:
         return {each.promotion_id: each.cost_minor for each in granted}
     if kept is not None:
-        costs = {grant.promotion_id: grant.cost_minor for grant in grants(kept)}
+        costs = {grant.promotion_id: grant.cost_minor for grant in grants(kept, {})}
         found = {each.promotion_id: each.cost_minor - costs.get(each.promotion_id, 0) for each in granted}
     else:
         found = dict(_of_units(result, together))
@@ -161,7 +161,7 @@ def _overlap(first: int, count: int, other_first: int, other_count: int) -> int:
 
 def _unused(promotion_id: str, kept: Result | None, *, whole: bool) -> bool:
     """Whether what is kept has no use of a promotion any more."""
-    return whole or (kept is not None and promotion_id not in {grant.promotion_id for grant in grants(kept)})
+    return whole or (kept is not None and all(each.promotion_id != promotion_id for each in grants(kept, {})))
 
 
 def _give_back(

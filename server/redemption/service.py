@@ -1,11 +1,11 @@
 """Use cases of redemption: reserve, commit, release, redeem and return, and look at what was done."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from dealwright.v1 import redemption_service_pb2 as schema
 from dealwright.v1.cart_pb2 import Cart
@@ -20,17 +20,17 @@ from server.db.engine import plain_errors
 from server.evaluation.revisions import Revisions
 from server.evaluation.service import Active, RulesetHolder
 from server.redemption import messages, settling, store
-from server.redemption.answering import ID_CHARS_MAX, Call, complete, require_id, require_text
-from server.redemption.batching import Batcher
+from server.redemption.answering import ID_CHARS_MAX, Call, require_id, require_text
 from server.redemption.exhaustion import Exhaustion
-from server.redemption.expiry import give_back_expired
+from server.redemption.granting import Granting, Order
 from server.redemption.limits import limit_state
-from server.redemption.placing import Outcome, Placed, Placement, place
-from server.redemption.pricing import Priced, pinned_request, price
+from server.redemption.pricing import Priced, price
 from server.redemption.records import Records, own, read, require
 from server.redemption.returns import book_return
+from server.redemption.vouching import Mask, for_commit, held_uses, masked, require_few
 from server.runtime.errors import Denied, Invalid, NotReady
 from server.runtime.metrics import Metrics
+from server.vouchers.service import Vouchers
 
 LIFETIME_SECONDS = 900
 """How long a reservation holds when the caller doesn't say."""
@@ -43,21 +43,6 @@ THREADS = 8
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An order for which promotions are wanted."""
-
-    call: Call
-    order_id: str
-    cart: Cart
-    language: str
-    decline: bool
-    """Whether it is off when a limit refuses a promotion."""
-    lifetime_seconds: int | None
-    """None: it is final at once."""
-    response_type: type[Message]
-
-
 class Redemptions:
     """The redemptions of the company that is served."""
 
@@ -67,6 +52,7 @@ class Redemptions:
         holder: RulesetHolder,
         revisions: Revisions,
         exhaustion: Exhaustion,
+        vouchers: Vouchers,
         metrics: Metrics,
     ) -> None:
         self._engine = engine
@@ -74,9 +60,9 @@ class Redemptions:
         self._holder = holder
         self._revisions = revisions
         self._exhaustion = exhaustion
-        self._metrics = metrics
+        self._vouchers = vouchers
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="redemption")
-        self._batcher = Batcher(self._place_batch, self._in_thread, metrics.redemption_batch_size.observe)
+        self._granting = Granting(engine, holder, exhaustion, vouchers, metrics, self._in_thread)
 
     async def reserve(self, actor: Actor, request: schema.ReserveRequest) -> bytes:
         lifetime = request.lifetime_seconds or LIFETIME_SECONDS
@@ -92,7 +78,8 @@ class Redemptions:
         return await self._grant(actor, "Redeem", request, None, schema.RedeemResponse)
 
     async def commit(self, actor: Actor, request: schema.CommitRequest) -> bytes:
-        call = Call.of(actor, "Commit", request)
+        require_few(request.cart)
+        call = Call.of(actor, "Commit", await self._masked(actor, request))
         redemption_id = require_id(request.redemption_id)
         active = await self._active_of(actor, redemption_id)
 
@@ -101,7 +88,8 @@ class Redemptions:
                 locked = require(settling.lock(connection, actor.company_id, redemption_id), actor)
                 priced = None
                 if request.HasField("cart"):
-                    priced = _priced_again(connection, active, locked, request.cart)
+                    mask = partial(self._vouchers.masked, actor.company_id)
+                    priced = _priced_again(connection, active, locked, request.cart, mask)
                 honor = request.late == LATE_COMMIT_HONOR
                 settling.commit(connection, actor, locked, priced, honor=honor)
                 redemption = read(connection, actor, redemption_id)
@@ -168,19 +156,13 @@ class Redemptions:
     async def _grant(
         self, actor: Actor, method: str, request: Any, lifetime: int | None, response_type: type[Message]
     ) -> bytes:
-        call = Call.of(actor, method, request)
         require_text(request.order_id, "order_id", ID_CHARS_MAX)
         if not request.HasField("cart"):
             raise Invalid("REQUIRED", "cart is required", field="cart")
-        if request.cart.vouchers:
-            raise Invalid(
-                "VOUCHERS_NOT_REDEEMED",
-                "vouchers aren't redeemed here yet; leave them out",
-                field="cart.vouchers",
-            )
+        require_few(request.cart)
         _require_store(actor, request.cart.store_id)
         order = Order(
-            call,
+            Call.of(actor, method, await self._masked(actor, request)),
             request.order_id,
             request.cart,
             request.language,
@@ -188,56 +170,18 @@ class Redemptions:
             lifetime,
             response_type,
         )
-        state = self._exhaustion.state(request.cart.store_id)
-        priced = price(self._active(actor), pinned_request(order.cart, order.language, state))
-        if priced.refused:
-            # Memory may be behind: something may have come back.
-            priced = await self._in_thread(self._price_with_used, priced)
-        if order.decline and priced.refused:
-            return await self._transaction(method, lambda connection: _decline(connection, order, priced))
-        placement = _placement(order, priced)
-        placed = await self._batcher.submit(placement)
-        if placed.outcome is Outcome.SHORT or placed.redemption_id is None:
-            return await self._in_thread(self._place_exactly, order, priced)
-        return self._answer(order, placement, placed)
+        return await self._granting.grant(self._active(actor), order)
 
-    def _answer(self, order: Order, placement: Placement, placed: Placed) -> bytes:
-        self._metrics.placements.labels(order.call.method, placed.outcome).inc()
-        if placed.outcome is Outcome.KNOWN:
-            return order.call.repeated(placed, order.response_type)
-        if placed.outcome is Outcome.ORDER:
-            raise settling.order_taken(order.order_id, placed.redemption_id)
-        return complete(order.response_type, placement.response, placed)
-
-    def _price_with_used(self, priced: Priced) -> Priced:
-        """Prices once more with what the database says of the limits that refused something."""
-        give_back_expired(self._engine)
-        limits = priced.bounding([verdict.promotion_id for verdict in priced.refused])
-        with plain_errors(self._engine), self._engine.connect() as connection:
-            used = store.used(connection, self._company_of(priced), list(limits))
-        return priced.with_used(used, limits)
-
-    def _place_exactly(self, order: Order, priced: Priced) -> bytes:
-        """Prices while nobody else can use the limits, so that nobody is refused while something is left."""
-        give_back_expired(self._engine)
-        limits = priced.bounding()
-        company_id = self._company_of(priced)
-        with plain_errors(self._engine), self._engine.begin() as connection:
-            exact = priced.with_used(store.lock_used(connection, company_id, limits), limits)
-            if order.decline and exact.refused:
-                return _decline(connection, order, exact)
-            placement = _placement(order, exact)
-            (placed,) = place(connection, company_id, [placement])
-        if placed.outcome is Outcome.SHORT:
-            raise RuntimeError("limits that were locked were used by somebody else")
-        return self._answer(order, placement, placed)
-
-    def _place_batch(self, batch: Sequence[Placement]) -> list[Placed]:
-        company_id = self._served()
-        with plain_errors(self._engine), self._engine.connect() as connection:
-            # The statement is its own transaction: it isn't worth two more round trips.
-            connection.execution_options(isolation_level="AUTOCOMMIT")
-            return place(connection, company_id, batch)
+    async def _masked(self, actor: Actor, request: Any) -> Any:
+        """A request without codes that somebody could find by trying which ones give its hash."""
+        if not (request.cart.codes or request.cart.vouchers):
+            return request
+        copy = type(request)()
+        copy.CopyFrom(request)
+        mask = partial(self._vouchers.masked, actor.company_id)
+        # In a thread: the pepper may have to be read.
+        copy.cart.CopyFrom(await self._in_thread(masked, request.cart, mask))
+        return copy
 
     async def _transaction(self, method: str, act: Callable[[Connection], bytes]) -> bytes:
         def run() -> bytes:
@@ -267,73 +211,27 @@ class Redemptions:
             raise Denied("OTHER_COMPANY", "the token is of another company than the one served here")
         return active
 
-    def _served(self) -> str:
-        if self._holder.active is None:
-            raise NotReady
-        return self._holder.active.company_id
 
-    @staticmethod
-    def _company_of(priced: Priced) -> str:
-        return priced.active.company_id
-
-
-def _placement(order: Order, priced: Priced) -> Placement:
-    redemption_id = uuid4()
-    state = "committed" if order.lifetime_seconds is None else "reserved"
-    response: Any = order.response_type(
-        redemption=messages.placed(str(redemption_id), order.order_id, priced, state),
-        result=priced.result,
-        refused=priced.refused,
-    )
-    request_bytes, result_bytes = priced.pinned
-    cart = priced.request.cart
-    return Placement(
-        redemption_id,
-        order.call.actor.name,
-        order.call.actor.token_id,
-        order.call.key,
-        order.call.method,
-        order.call.request_hash,
-        cart.store_id,
-        order.order_id,
-        cart.customer.id,
-        priced.active.revision,
-        cart.currency_code,
-        priced.result.totals.discount_minor,
-        priced.result.totals.payable_minor,
-        order.lifetime_seconds,
-        request_bytes,
-        result_bytes,
-        response.SerializeToString(deterministic=True),
-        priced.granted,
-        priced.needs,
-        priced.limits,
-    )
-
-
-def _decline(connection: Connection, order: Order, priced: Priced) -> bytes:
-    """Keeps the answer that an order is off, and nothing else."""
-    declined: Any = order.response_type(result=priced.result, refused=priced.refused)
-    return order.call.once(connection, order.response_type, None, lambda: declined)
-
-
-def _priced_again(connection: Connection, active: Active, locked: settling.Reservation, cart: Cart) -> Priced:
+def _priced_again(
+    connection: Connection, active: Active, locked: settling.Reservation, cart: Cart, mask: Mask
+) -> Priced:
     """Another cart at the revision and instant of a reservation, with no more of limits than it holds."""
     pinned = EvaluateRequest.FromString(store.sale(connection, locked.record.id)[0])
     for field, before, now in (
         ("cart.store_id", pinned.cart.store_id, cart.store_id),
         ("cart.customer.id", pinned.cart.customer.id, cart.customer.id),
         ("cart.currency_code", pinned.cart.currency_code, cart.currency_code),
-        ("cart.vouchers", len(pinned.cart.vouchers), len(cart.vouchers)),
     ):
         if before != now:
             raise Invalid("CART_DIFFERS", f"{field} isn't that of the reservation", field=field)
     request = EvaluateRequest()
     request.CopyFrom(pinned)
-    request.cart.CopyFrom(cart)
-    every = dict.fromkeys(price(active, request).bounding(list(active.limits.promotions)), 0)
+    request.cart.CopyFrom(for_commit(pinned.cart, cart, mask, active.limits))
+    uses = held_uses(request.cart, locked.holds)
+    bounded = [*active.limits.promotions, *uses]
+    every = dict.fromkeys(price(active, request, uses).bounding(bounded), 0)
     request.limit_state.CopyFrom(limit_state(every | settling.held(locked.holds), cart.currency_code))
-    return price(active, request)
+    return price(active, request, uses)
 
 
 def _require_store(actor: Actor, store_id: str) -> None:

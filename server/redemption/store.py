@@ -54,6 +54,8 @@ class Granted:
     discount_minor: int
     cost_minor: int
     returned_minor: int
+    voucher_id: str
+    """The voucher that it uses. Empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ def page(
     company_id: str,
     *,
     equal: Mapping[str, str],
-    promotion_id: str,
+    granted: Mapping[str, str],
     states: Collection[str],
     store_ids: Collection[str],
     before: tuple[datetime, UUID] | None,
@@ -185,12 +187,12 @@ def page(
         query = query.where(redemption.c.state.in_(states))
     if store_ids:
         query = query.where(redemption.c.store_id.in_(store_ids))
-    if promotion_id:
-        granted = select(redemption_promotion.c.redemption_id).where(
-            redemption_promotion.c.promotion_id == promotion_id,
+    if granted:
+        promotion = select(redemption_promotion.c.redemption_id).where(
             redemption_promotion.c.redemption_id == redemption.c.id,
+            *(redemption_promotion.c[column] == value for column, value in granted.items()),
         )
-        query = query.where(granted.exists())
+        query = query.where(promotion.exists())
     if before is not None:
         query = query.where(tuple_(redemption.c.create_time, redemption.c.id) < before)
     newest = query.order_by(redemption.c.create_time.desc(), redemption.c.id.desc()).limit(count)
@@ -283,6 +285,7 @@ def replace_sale(
             "promotion_id": grant.promotion_id,
             "discount_minor": grant.discount_minor,
             "cost_minor": grant.cost_minor,
+            "voucher_id": grant.voucher_id,
         }
         for grant in grants
     ]

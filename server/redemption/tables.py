@@ -30,7 +30,7 @@ from server.db.base import IDENTIFIER, metadata
 
 KEY = String(collation="C")
 
-ACCOUNT_KINDS = ("customer", "code", "day", "store", "total", "budget")
+ACCOUNT_KINDS = ("customer", "voucher", "code", "day", "store", "total", "budget")
 """The kinds of limits in the order in which they are locked: the most contended last."""
 
 
@@ -120,7 +120,14 @@ redemption_promotion = Table(
     Column("discount_minor", BigInteger, nullable=False),
     Column("cost_minor", BigInteger, nullable=False),
     _amount("returned_minor"),
+    Column("voucher_id", KEY, server_default="", nullable=False, comment="In hexadecimal; empty: none"),
     Index("ix_redemption_promotion_promotion_id", "promotion_id", "redemption_id"),
+    Index(
+        "ix_redemption_promotion_voucher_id",
+        "voucher_id",
+        "redemption_id",
+        postgresql_where=text("voucher_id <> ''"),
+    ),
 )
 
 redemption_return = Table(

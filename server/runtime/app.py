@@ -29,6 +29,7 @@ from server.evaluation.aftersale import AfterSale
 from server.evaluation.revisions import Revisions
 from server.evaluation.service import Evaluation, RulesetHolder
 from server.journals.replays import Replays
+from server.keys.service import Pepper
 from server.methods import methods
 from server.redemption import rpc as redemption_rpc
 from server.redemption.exhaustion import REFRESH_SECONDS, Exhaustion
@@ -43,6 +44,7 @@ from server.runtime.observation import ObservedServer
 from server.runtime.refreshing import end, keep_fresh
 from server.runtime.settings import Address, AddressTaken, Settings
 from server.runtime.tls import certificate_of
+from server.vouchers.service import Vouchers
 
 log = structlog.get_logger()
 
@@ -100,7 +102,10 @@ class Application:
         self.revisions = Revisions(self.holder, self._definitions)
         self.replays = Replays(engine, self._definitions, self.metrics)
         self.exhaustion = Exhaustion(engine, self.holder, self.metrics)
-        self.redemptions = Redemptions(engine, self.holder, self.revisions, self.exhaustion, self.metrics)
+        vouchers = Vouchers(engine, Pepper(settings, engine))
+        self.redemptions = Redemptions(
+            engine, self.holder, self.revisions, self.exhaustion, vouchers, self.metrics
+        )
         self._sweeper = Sweeper(engine, self.metrics)
         self._invariants = Monitor(engine, self.metrics)
         self.grpc_address = settings.grpc_address

@@ -94,6 +94,12 @@ class Metrics:
             ("method", "outcome"),
             registry=registry,
         )
+        self.redemption_vouchers = Counter(
+            "dealwright_redemption_vouchers",
+            "Vouchers that orders named: applying, or why they didn't.",
+            ("outcome",),
+            registry=registry,
+        )
         self.redemption_batch_size = Histogram(
             "dealwright_redemption_batch_size",
             "Orders that shared a transaction.",

@@ -1,1 +1,1 @@
-"""Voucher codes: made or imported in batches, recognised, claimed, and kept from being guessed."""
+"""Voucher codes: made or imported in batches, recognised, and kept from being guessed."""

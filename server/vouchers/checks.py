@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from server.db.engine import plain_errors
 from server.runtime.errors import Invalid
-from server.vouchers.claims import refusal
+from server.vouchers.applying import Given, Refusal, applying, refusal
 from server.vouchers.code import Codes, skeleton
 from server.vouchers.store import batches, guessers
 from server.vouchers.store import vouchers as store
+from server.vouchers.store.vouchers import Voucher
 from server.vouchers.throttling import CODES_MAX, LOCKOUTS, Kind, Subject, Subjects, missed, require_unlocked
 
 if TYPE_CHECKING:
@@ -93,11 +94,10 @@ def check(
     _require_few(typed)
     company_id = actor.company_id
     letters = [skeleton(code) for code in typed]
-    made = [codes.is_made(each) for each in letters]
     with plain_errors(engine), engine.connect() as connection:
         now = guessers.clock(connection)
         require_unlocked(guessers.counts(connection, company_id, subjects), now)
-        asked = made if all(made) else [batches.has_imported(connection, company_id) or each for each in made]
+        asked = _may_be_there(connection, codes, company_id, letters)
         ids = [codes.voucher_id(each) for each in letters]
         found = store.find(connection, company_id, [key for key, ask in zip(ids, asked, strict=True) if ask])
     answers = []
@@ -117,6 +117,36 @@ def check(
     return answers
 
 
+def apply(
+    engine: Engine,
+    throttle: Throttle,
+    codes: Codes,
+    actor: Actor,
+    given: Sequence[Given],
+    customer_id: str,
+) -> list[Voucher | Refusal]:
+    """For each voucher of an order that which applies now, or why there is none.
+
+    Who names vouchers in an order may be guessing too, so unknown codes count as wrong ones. Others don't:
+    who has such a code has guessed it already, and many want the last use of a code that is known to many.
+    """
+    company_id = actor.company_id
+    subjects = throttle.subjects(actor, customer_id)
+    with plain_errors(engine), engine.connect() as connection:
+        now = guessers.clock(connection)
+        require_unlocked(guessers.counts(connection, company_id, subjects), now)
+        answers = applying(connection, codes, company_id, given, customer_id, now)
+        unknown = [
+            skeleton(each.code)
+            for each, answer in zip(given, answers, strict=True)
+            if answer is Refusal.UNKNOWN
+        ]
+        misses = sum(_may_be_there(connection, codes, company_id, unknown))
+    if unknown:
+        throttle.failed(company_id, subjects, misses, malformed=len(unknown) - misses)
+    return answers
+
+
 def _require_few(typed: Sequence[str]) -> None:
     if not 1 <= len(typed) <= CODES_MAX:
         raise Invalid("OUT_OF_RANGE", f"1 to {CODES_MAX} codes are checked at once", field="codes")
@@ -125,3 +155,14 @@ def _require_few(typed: Sequence[str]) -> None:
             raise Invalid(
                 "TOO_LONG", f"a code has up to {TYPED_CHARS_MAX} characters", field=f"codes[{index}]"
             )
+
+
+def _may_be_there(
+    connection: Connection, codes: Codes, company_id: str, letters: Sequence[str]
+) -> list[bool]:
+    """Which skeletons could be those of vouchers: of a company that has imported none, those made here."""
+    made = [codes.is_made(each) for each in letters]
+    if all(made):
+        return made
+    imported = batches.has_imported(connection, company_id)
+    return [imported or each for each in made]

@@ -81,6 +81,10 @@ class Codes:
         """What is kept of a skeleton in its place."""
         return hmac.digest(self._id_key, letters.encode(), "sha256")[:ID_BYTES]
 
+    def masked(self, letters: str) -> str:
+        """What is shown and kept in place of a code: its voucher's id and its end, which nobody can use."""
+        return f"*{self.voucher_id(letters).hex()}-{last_four(letters)}"
+
     def _check(self, body: str) -> str:
         remainder = 0
         for letter in body:

@@ -1,10 +1,10 @@
-"""Use cases of vouchers: make, import, export, find, disable, check and claim codes."""
+"""Use cases of vouchers: make, import, export, find, disable and check codes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,10 +17,11 @@ from server.db.engine import plain_errors
 from server.definitions.promotions import Promotions
 from server.events import service as events
 from server.runtime.errors import Invalid, Refusal, Unknown
-from server.vouchers import batches, checks, claims
+from server.vouchers import batches, checks
+from server.vouchers.applying import Given, applying
+from server.vouchers.applying import Refusal as VoucherRefusal
 from server.vouchers.batches import BatchSpec, Code, Maker
 from server.vouchers.checks import Checked, Throttle
-from server.vouchers.claims import Claim, Given, Refused
 from server.vouchers.code import LAST_CHARS, Codes, skeleton
 from server.vouchers.importing import GivenRow, Report, import_rows
 from server.vouchers.store import batches as store
@@ -33,7 +34,16 @@ if TYPE_CHECKING:
     from server.keys.service import Pepper
     from server.vouchers.throttling import Subject
 
-__all__ = ["Batch", "BatchSpec", "Claim", "Code", "Given", "GivenRow", "Refused", "Voucher", "Vouchers"]
+__all__ = [
+    "Batch",
+    "BatchSpec",
+    "Code",
+    "Given",
+    "GivenRow",
+    "Voucher",
+    "VoucherRefusal",
+    "Vouchers",
+]
 
 log = structlog.get_logger()
 
@@ -192,15 +202,27 @@ class Vouchers:
         codes = self._codes(actor.company_id)
         return checks.check(self._engine, self.throttle, codes, actor, typed, customer_id, subjects)
 
-    def claim(
-        self, connection: Connection, company_id: str, given: Sequence[Given], customer_id: str, now: datetime
-    ) -> list[Claim | Refused]:
-        """Takes a use of each voucher that applies at `now`, in the caller's transaction."""
-        return claims.claim(connection, self._codes(company_id), company_id, given, customer_id, now)
+    def apply(self, actor: Actor, given: Sequence[Given], customer_id: str) -> list[Voucher | VoucherRefusal]:
+        """For each voucher of an order that which applies now, or why none does; unknown ones are counted."""
+        codes = self._codes(actor.company_id)
+        return checks.apply(self._engine, self.throttle, codes, actor, given, customer_id)
 
-    def unclaim(self, connection: Connection, company_id: str, voucher_ids: Collection[bytes]) -> None:
-        """Gives uses back, in the caller's transaction."""
-        claims.unclaim(connection, company_id, voucher_ids)
+    def applying(
+        self,
+        connection: Connection,
+        company_id: str,
+        given: Sequence[Given],
+        customer_id: str,
+        *,
+        lock: bool = False,
+    ) -> list[Voucher | VoucherRefusal]:
+        """The same in the caller's transaction, uncounted. Until its end nobody disables what is locked."""
+        now = guessers.clock(connection)
+        return applying(connection, self._codes(company_id), company_id, given, customer_id, now, lock=lock)
+
+    def masked(self, company_id: str, code: str) -> str:
+        """What stands for a code where it is kept: nobody can use it, and the same code has the same."""
+        return self._codes(company_id).masked(skeleton(code))
 
     def clean_up(self) -> int:
         """Seals batches that were handed out long ago, and deletes what ended unused. Returns how many

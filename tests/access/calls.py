@@ -23,11 +23,14 @@ from tests.evaluation.requests import BareMethod
 
 CALL_SECONDS = 20.0
 
+PEPPER = "5a" * 32
+
 SETTINGS = Settings(
     grpc_address=Address("127.0.0.1", 0),
     metrics_address=Address("127.0.0.1", 0),
     refresh_seconds=0.05,
     drain_seconds=5,
+    pepper=PEPPER,
 )
 
 

@@ -10,9 +10,9 @@ from admin.cli.main import app
 from server.events.service import Event, EventType, Webhooks, connected, record
 from server.keys.service import Pepper
 from server.runtime.settings import Settings
-from tests.access.calls import owner
+from tests.access.calls import PEPPER, owner
 from tests.events.receiver import receiving
-from tests.vouchers.conftest import PEPPER, make_promotions
+from tests.vouchers.conftest import make_promotions
 
 ALWAYS = ("--from", "2026-01-01T00:00:00+0000", "--to", "2100-01-01T00:00:00+0000")
 

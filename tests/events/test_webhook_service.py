@@ -16,9 +16,8 @@ from server.actors import Role
 from server.events.service import Event, EventType, Webhooks, connected, record
 from server.keys.service import Pepper
 from server.runtime.settings import Settings
-from tests.access.calls import CALL_SECONDS, bearer, reason, serving, token_for
+from tests.access.calls import CALL_SECONDS, PEPPER, bearer, reason, serving, token_for
 from tests.events.receiver import Receiver, receiving
-from tests.vouchers.conftest import PEPPER
 
 INSIDE: dict[str, Any] = {"pepper": PEPPER, "webhook_addresses": "any"}
 

@@ -23,11 +23,11 @@ from server.keys.service import Pepper
 from server.runtime.errors import Invalid, Refusal, Unknown
 from server.runtime.settings import Settings
 from server.vouchers.service import BatchSpec, Vouchers
-from tests.access.calls import owner
+from tests.access.calls import PEPPER, owner
 from tests.definitions.samples import percent_off
 from tests.events.receiver import Receiver, receiving
 from tests.operations.processes import running
-from tests.vouchers.conftest import PEPPER, SPRING, make_promotions
+from tests.vouchers.conftest import SPRING, make_promotions
 
 ANN = owner()
 WAIT_SECONDS = 60.0

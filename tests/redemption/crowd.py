@@ -13,7 +13,7 @@ from dealwright.v1.redemption_service_pb2 import RedeemRequest, RedeemResponse
 
 from tests.access.calls import bearer
 from tests.redemption.histories import Operation, Seen
-from tests.redemption.shop import redeem_request
+from tests.redemption.shop import name, redeem_request
 
 METHOD = "/dealwright.v1.RedemptionService/Redeem"
 ANSWER_SECONDS = 20.0
@@ -72,13 +72,15 @@ class Crowd:
         raise AssertionError
 
 
-def orders(count: int, code: str = "", **how: Any) -> list[RedeemRequest]:
-    """Orders of different customers, unless a customer is named, that are off when a limit refuses."""
+def orders(count: int, code: str = "", voucher: str = "", **how: Any) -> list[RedeemRequest]:
+    """Orders of different customers, unless a customer is named, that are off when something is refused."""
     made = []
     for number in range(count):
         request = redeem_request(**{"customer": f"customer-{number}", **how})
         request.on_refused = ON_REFUSED_DECLINE
         if code:
             request.cart.codes.append(code)
+        if voucher:
+            name(request, voucher)
         made.append(request)
     return made

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 from server.documents import parse_message, parse_yaml
 from tests.access.calls import bearer
+from tests.vouchers.conftest import SPRING
 
 CALL_SECONDS = 30.0
 
@@ -25,7 +26,9 @@ COMPANY = "kopi"
 _numbers = itertools.count(1)
 
 
-def limited(promotion_id: str = "offer", code: str = "", **limits: Any) -> Promotion:
+def limited(
+    promotion_id: str = "offer", code: str = "", *, voucher: bool = False, **limits: Any
+) -> Promotion:
     """A promotion that takes 5 000.00 rupiah off an order, as often as its limits allow."""
     trigger = f"trigger: {{code: {{codes: [{code}]}}}}" if code else ""
     promotion = parse_message(
@@ -43,6 +46,8 @@ def limited(promotion_id: str = "offer", code: str = "", **limits: Any) -> Promo
         ),
         Promotion,
     )
+    if voucher:
+        promotion.trigger.voucher.SetInParent()
     budget = limits.pop("budget", None)
     for name, value in limits.items():
         setattr(promotion.limits, name, value)
@@ -87,6 +92,14 @@ def reserve_request(order: str | None = None, **how: Any) -> ReserveRequest:
 
 def redeem_request(order: str | None = None, **how: Any) -> RedeemRequest:
     return fill(RedeemRequest(), order, **how)  # type: ignore[no-any-return]
+
+
+def name(request: Any, *codes: str, promotion_id: str = SPRING) -> Any:
+    """Adds vouchers to the cart of a request, as a checkout does that had them checked."""
+    request.cart.codes.extend(codes)
+    for code in codes:
+        request.cart.vouchers.add(code=code, promotion_id=promotion_id)
+    return request
 
 
 class Till:

@@ -12,12 +12,17 @@ from sqlalchemy import Engine, text
 
 from server.actors import Role
 from server.definitions.service import Definitions, Publication
+from server.keys.service import Pepper
 from server.redemption.invariants import check
-from tests.access.calls import token_for
+from server.runtime.settings import Settings
+from server.vouchers.service import Vouchers
+from tests.access.calls import PEPPER, token_for
 from tests.operations.processes import running
 from tests.redemption.crowd import Crowd, orders
 from tests.redemption.histories import Operation, Seen, is_legal
 from tests.redemption.shop import COMPANY, OFF_MINOR, limited, settings
+from tests.vouchers.conftest import SPRING
+from tests.vouchers.test_batches import one_code
 
 ORDERS, LIMIT = 40, 15
 
@@ -31,12 +36,19 @@ KINDS: list[tuple[str, dict[str, Any], dict[str, str]]] = [
 ]
 
 
+VOUCHERS = {"once": 1, "several times": LIMIT}
+"""How often a voucher is good."""
+
+
 @contextlib.contextmanager
 def servers(count: int, database_url: str) -> Iterator[list[str]]:
     """Server processes on one database: their addresses."""
     with contextlib.ExitStack() as stack:
         announced = [
-            stack.enter_context(running("serve", DEALWRIGHT_DATABASE_URL=database_url)) for _ in range(count)
+            stack.enter_context(
+                running("serve", DEALWRIGHT_DATABASE_URL=database_url, DEALWRIGHT_PEPPER=PEPPER)
+            )
+            for _ in range(count)
         ]
         yield [addresses["grpc"] for _, addresses in announced]
 
@@ -45,7 +57,9 @@ def servers(count: int, database_url: str) -> Iterator[list[str]]:
 async def test_exactly_the_limit_is_granted_whatever_it_counts(database: Engine, database_url: str) -> None:
     token = token_for(database, "till", Role.DEVICE)
     promotions = [limited(name, code=f"CODE-{name}", **limits) for name, limits, _ in KINDS]
+    promotions.append(limited(SPRING, voucher=True))
     Definitions(database).publish(COMPANY, Publication(promotions, settings=settings()))
+    vouchers = Vouchers(database, Pepper(Settings(pepper=PEPPER), database))
 
     with servers(2, database_url) as addresses:
         async with contextlib.AsyncExitStack() as stack:
@@ -63,6 +77,13 @@ async def test_exactly_the_limit_is_granted_whatever_it_counts(database: Engine,
 
                 assert granted == LIMIT, name
                 assert is_legal(crowd.history, LIMIT), name
+            for name, uses in VOUCHERS.items():
+                crowd = Crowd(channels, token)
+
+                granted = await crowd.rush(orders(ORDERS, voucher=one_code(vouchers, max_uses=uses)))
+
+                assert granted == uses, name
+                assert is_legal(crowd.history, uses), name
             # With room for all of them, all are granted.
             crowd = Crowd(channels, token)
             few = orders(LIMIT - 5, "CODE-customer", customer="budi")
@@ -104,7 +125,7 @@ def test_nothing_is_left_of_a_broken_promise_unseen(database: Engine) -> None:
             text(
                 "INSERT INTO limit_account"
                 " (company_id, promotion_id, kind, key, lock_rank, unit, lim, posted)"
-                " VALUES ('kopi', 'offer', 'total', '', 5, 'use', 10, 3)"
+                " VALUES ('kopi', 'offer', 'total', '', 6, 'use', 10, 3)"
             )
         )
     assert {violation.invariant.name for violation in check(database)} == {

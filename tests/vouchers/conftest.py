@@ -9,12 +9,11 @@ from server.definitions.service import Definitions
 from server.keys.service import Pepper
 from server.runtime.settings import Settings
 from server.vouchers.service import Vouchers
-from tests.access.calls import owner
+from tests.access.calls import PEPPER, owner
 from tests.definitions.samples import percent_off
 
 SPRING = "spring"
 ALWAYS = "always"
-PEPPER = "5a" * 32
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from server.vouchers.batches import BatchSpec
 from server.vouchers.code import Codes, skeleton
 from server.vouchers.service import Batch, Vouchers
 from server.vouchers.tables import voucher, voucher_batch
-from tests.access.calls import owner
-from tests.vouchers.conftest import ALWAYS, PEPPER, SPRING, make_promotions
+from tests.access.calls import PEPPER, owner
+from tests.vouchers.conftest import ALWAYS, SPRING, make_promotions
 
 BEN = owner()
 
@@ -34,6 +34,12 @@ def make(vouchers: Vouchers, **spec: Any) -> Batch:
 
 def texts(vouchers: Vouchers, batch_id: int) -> list[str]:
     return [code.text for code in vouchers.export(BEN, batch_id)[1]]
+
+
+def one_code(vouchers: Vouchers, **spec: Any) -> str:
+    """A code of a batch of its own."""
+    (code,) = texts(vouchers, make(vouchers, quantity=0 if "customer_ids" in spec else 1, **spec).id)
+    return code
 
 
 def test_a_batch_has_as_many_codes_as_were_wanted_all_different(vouchers: Vouchers, database: Engine) -> None:

@@ -25,8 +25,7 @@ from server.vouchers.throttling import (
 )
 from tests.vouchers.conftest import SPRING
 from tests.vouchers.guesses import simulate
-from tests.vouchers.test_batches import BEN, make, texts
-from tests.vouchers.test_claims import one_code
+from tests.vouchers.test_batches import BEN, make, one_code, texts
 
 START = datetime(2027, 5, 1, tzinfo=UTC)
 TILL = Actor("till", "kopi", frozenset(), "a test", "token-of-till")

@@ -18,9 +18,9 @@ from server.access.service import Access
 from server.actors import Role
 from server.definitions.service import Definitions, Publication
 from server.runtime.app import Application
-from tests.access.calls import CALL_SECONDS, bearer, owner, reason, serving, token_for
+from tests.access.calls import CALL_SECONDS, PEPPER, bearer, owner, reason, serving, token_for
 from tests.definitions.samples import percent_off
-from tests.vouchers.conftest import PEPPER, SPRING
+from tests.vouchers.conftest import SPRING
 
 YEAR_10000 = 253_402_300_800
 """Its first second, which is the first after all that a timestamp may say."""

@@ -1,6 +1,6 @@
 """The SQL of single vouchers."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ARRAY,
     Connection,
-    Integer,
     LargeBinary,
     Select,
     bindparam,
@@ -17,7 +16,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.sql.expression import column
 
 from server.vouchers.tables import voucher, voucher_batch
 
@@ -103,29 +101,6 @@ def of_customer(
         query = query.where(voucher.c.last_four == last_four)
     rows = connection.execute(query.order_by(voucher.c.batch_id.desc(), voucher.c.id).limit(count))
     return [Voucher(*row) for row in rows]
-
-
-def add_uses(connection: Connection, company_id: str, uses: Mapping[bytes, int]) -> int:
-    """Adds to the uses of vouchers, or takes from them; returns for how many it could."""
-    wanted = (
-        func.unnest(
-            bindparam("ids", list(uses), ARRAY(LargeBinary)),
-            bindparam("counts", list(uses.values()), ARRAY(Integer)),
-        )
-        .table_valued(column("id", LargeBinary), column("uses", Integer), name="wanted")
-        .render_derived()
-    )
-    after = voucher.c.used + wanted.c.uses
-    statement = (
-        update(voucher)
-        .where(
-            voucher.c.company_id == company_id,
-            voucher.c.id == wanted.c.id,
-            after.between(0, voucher.c.max_uses),
-        )
-        .values(used=after)
-    )
-    return connection.execute(statement).rowcount
 
 
 def disable(connection: Connection, company_id: str, voucher_id: bytes) -> bool:
