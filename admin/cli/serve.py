@@ -3,9 +3,11 @@
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import structlog
@@ -17,6 +19,7 @@ from admin.cli.process import plain_failures, read_settings
 from server.db.database import database
 from server.db.engine import DatabaseUnavailable
 from server.db.migrate import versions
+from server.evaluation.snapshots import SnapshotRefused, read
 from server.runtime import logs
 from server.runtime.app import Application, run
 from server.runtime.settings import Address, Settings
@@ -55,7 +58,7 @@ def serve(workers: WorkersOption = None, as_json: JsonOption = False) -> None:
 def _serve(settings: Settings, *, as_json: bool) -> None:
     with ExitStack() as resources:
         engine = _database(settings, resources)
-        application = Application(settings, engine)
+        application = Application(settings, engine, snapshot_file=_snapshot_file(settings))
         asyncio.run(run([application], announcement(application, as_json=as_json), resources.close))
 
 
@@ -86,7 +89,9 @@ def serve_supervised(settings: Settings, number: int, supervisor: Connection) ->
     try:
         with plain_failures(), ExitStack() as resources:
             engine = _database(settings, resources)
-            application = Application(settings, engine, supervised=True)
+            application = Application(
+                settings, engine, snapshot_file=_snapshot_file(settings), supervised=True
+            )
 
             def started() -> None:
                 supervisor.send(Started(application.ready, application.holder.last_error or ""))
@@ -98,10 +103,24 @@ def serve_supervised(settings: Settings, number: int, supervisor: Connection) ->
 
 
 def _database(settings: Settings, resources: ExitStack) -> Engine:
+    """The database, which may be away if there is a snapshot to start with."""
     settings.refuse_plaintext()
     engine = resources.enter_context(database(settings))
-    require_schema(engine)
+    try:
+        require_schema(engine)
+    except WrongSchema:
+        raise
+    except DatabaseUnavailable as away:
+        file = _snapshot_file(settings)
+        try:
+            read(file, settings.company, time.time())
+        except SnapshotRefused as refused:
+            raise DatabaseUnavailable(f"{away}; the snapshot {file} is of no help: {refused}") from away
     return engine
+
+
+def _snapshot_file(settings: Settings) -> Path:
+    return settings.snapshot_file or settings.data_dir / "snapshot"
 
 
 def addresses(application: Application) -> dict[str, str]:
@@ -113,11 +132,15 @@ def _where(grpc: Address, metrics: Address) -> dict[str, str]:
     return {"grpc": str(grpc), "metrics": f"http://{metrics}/metrics"}
 
 
+class WrongSchema(DatabaseUnavailable):
+    """A database that another version has set up, or none."""
+
+
 def require_schema(engine: Engine) -> None:
-    """Refuses a database that another version has set up, or none."""
+    """Raises WrongSchema, or DatabaseUnavailable."""
     has, needs = versions(engine)
     if has != needs:
-        raise DatabaseUnavailable(
+        raise WrongSchema(
             f"the database has schema version {has or 'none'} instead of {needs}; run `dealwright migrate`"
         )
 

@@ -44,6 +44,8 @@ class Grants:
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self.usable: dict[bytes, Token] = {}
+        """The tokens by the hash of their secret."""
         self._by_digest: dict[bytes, Grant] = {}
         self._by_id: dict[str, Grant] = {}
         self._used: set[str] = set()
@@ -79,6 +81,11 @@ class Grants:
         if self._failing:
             log.info("tokens_refresh_recovered")
             self._failing = False
+        self.restore(usable)
+
+    def restore(self, usable: dict[bytes, Token]) -> None:
+        """Takes tokens for those that there are."""
+        self.usable = usable
         self._by_digest = {secret_hash: _grant(token) for secret_hash, token in usable.items()}
         self._by_id = {grant.token_id: grant for grant in self._by_digest.values()}
 

@@ -1,6 +1,5 @@
 """Use cases after a sale: price it again, compare revisions, and compute refunds."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,6 +8,7 @@ from dealwright.v1.evaluation_service_pb2 import CompareRequest, RefundRequest, 
 from google.protobuf.message import DecodeError, Message
 
 from server.evaluation.revisions import Revisions
+from server.evaluation.threads import in_engine_thread
 from server.runtime.metering import Timer
 from server.runtime.metrics import Metrics
 
@@ -49,6 +49,6 @@ def _read(message_type: type[M], request: bytes) -> M:
 
 async def _timed(answer: Callable[[], bytes], timer: Timer) -> bytes:
     begin = time.perf_counter()
-    response = await asyncio.to_thread(answer)
+    response = await in_engine_thread(answer)
     timer.observe(time.perf_counter() - begin)
     return response

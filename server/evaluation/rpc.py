@@ -12,33 +12,33 @@ from server.evaluation.aftersale import AfterSale
 from server.evaluation.service import Evaluation
 
 if TYPE_CHECKING:
-    from server.runtime.intake import Intake
+    from server.runtime.intake import Room
     from server.runtime.observation import ObservedServer
 
 SERVICE = evaluation_service_pb2.DESCRIPTOR.services_by_name["EvaluationService"].full_name
 
 
-def register(server: ObservedServer, evaluation: Evaluation, after_sale: AfterSale, intake: Intake) -> None:
+def register(server: ObservedServer, evaluation: Evaluation, after_sale: AfterSale, room: Room) -> None:
     """Adds the service to a server."""
 
     async def evaluate(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
-        intake.take(context)
+        room.take(context)
         return await evaluation.evaluate(request)
 
     async def explain(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
-        intake.take(context)
+        room.take(context)
         return await evaluation.explain(request)
 
     async def replay(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
-        intake.take(context)
+        room.take(context)
         return await after_sale.replay(request)
 
     async def compare(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
-        intake.take(context)
+        room.take(context)
         return await after_sale.compare(request)
 
     async def refund(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
-        intake.take(context)
+        room.take(context)
         return await after_sale.refund(request)
 
     handlers: dict[str, Any] = {

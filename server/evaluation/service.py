@@ -15,6 +15,7 @@ from dealwright.v1.ruleset_pb2 import Ruleset
 from server.db.engine import DatabaseUnavailable
 from server.definitions.service import Definitions, Follower
 from server.evaluation.limits import RulesetLimits
+from server.evaluation.threads import in_engine_thread
 from server.kills import NOTHING_KILLED, Killed
 from server.runtime.errors import NotReady
 from server.runtime.metrics import Metrics
@@ -73,6 +74,7 @@ class RulesetHolder:
         self.active: Active | None = None
         self.loaded = asyncio.Event()
         self.last_error: str | None = None
+        self.database_away = False
         self._definitions = definitions
         self._metrics = metrics
         self._company = company
@@ -80,7 +82,10 @@ class RulesetHolder:
         self._prepare = prepare
         self._refreshing = asyncio.Lock()
         self._follower = Follower()
-        self._newest: Ruleset | None = None
+        self.newest: Ruleset | None = None
+        """The revision that is active, as it was published."""
+        self.known_at = 0.0
+        """Unix time until which what is active is known to be the newest."""
         self._publish: Callable[[], None] | None = None
         """Hands a revision that was prepared to who follows, when it becomes active."""
 
@@ -101,14 +106,27 @@ class RulesetHolder:
                     "ruleset_refresh_failed", error=text, active=self.active.revision if self.active else None
                 )
             self.last_error = text
+            self.database_away = isinstance(error, DatabaseUnavailable)
             return
+        self.database_away = False
         if self.last_error is not None:
             log.info("ruleset_refresh_recovered")
             self.last_error = None
         if newer is not None:
             self._activate(newer)
         if self.active is not None:
-            self._metrics.refresh_time.set(time.time())
+            self._know(time.time())
+
+    def restore(self, ruleset: Ruleset, killed: Killed, known_at: float) -> None:
+        """Takes a revision that was kept elsewhere, until the database has a newer one."""
+        self._publish = self._prepare(ruleset)
+        self.newest = ruleset
+        self._activate(Active.of(ruleset, killed))
+        self._know(known_at)
+
+    def _know(self, at: float) -> None:
+        self.known_at = at
+        self._metrics.refresh_time.set(at)
 
     def _load_if_newer(self) -> Active | None:
         company_id = self._chosen_company()
@@ -118,11 +136,11 @@ class RulesetHolder:
         killed = self._killed(company_id)
         newer = self._definitions.newer(self._follower, company_id, than)
         if newer is not None:
-            self._newest, self._publish = newer, self._prepare(newer)
-        if self._newest is None or (newer is None and self.active and self.active.killed == killed):
+            self.newest, self._publish = newer, self._prepare(newer)
+        if self.newest is None or (newer is None and self.active and self.active.killed == killed):
             return None
         begin = time.perf_counter()
-        active = Active.of(self._newest, killed)
+        active = Active.of(self.newest, killed)
         self._metrics.ruleset_compile_seconds.set(time.perf_counter() - begin)
         return active
 
@@ -210,7 +228,7 @@ class Evaluation:
         if len(request) <= INLINE_BYTES_MAX:
             response = ruleset.evaluate(request, time.time_ns())
         else:
-            response = await asyncio.to_thread(ruleset.evaluate, request, time.time_ns())
+            response = await in_engine_thread(ruleset.evaluate, request, time.time_ns())
         self._evaluate_seconds.observe(time.perf_counter() - begin)
         return response + added.evaluated
 
@@ -218,7 +236,7 @@ class Evaluation:
         ruleset = self._ruleset()
         added = self._added()
         begin = time.perf_counter()
-        response = await asyncio.to_thread(ruleset.explain, request + added.request, time.time_ns())
+        response = await in_engine_thread(ruleset.explain, request + added.request, time.time_ns())
         self._explain_seconds.observe(time.perf_counter() - begin)
         return response + added.explained
 

@@ -15,7 +15,7 @@ from server.redemption.service import Redemptions
 
 if TYPE_CHECKING:
     from server.access.rpc import GuardedServer
-    from server.runtime.intake import Intake
+    from server.runtime.intake import Room
 
 _SERVICE = schema.DESCRIPTOR.services_by_name["RedemptionService"]
 SERVICE = _SERVICE.full_name
@@ -23,7 +23,7 @@ SERVICE = _SERVICE.full_name
 UseCase = Callable[[Actor, Any], Awaitable[bytes]]
 
 
-def register(server: GuardedServer, redemptions: Redemptions, intake: Intake) -> None:
+def register(server: GuardedServer, redemptions: Redemptions, room: Room) -> None:
     """Adds the service to a server."""
     use_cases: dict[str, UseCase] = {
         "Reserve": redemptions.reserve,
@@ -36,13 +36,13 @@ def register(server: GuardedServer, redemptions: Redemptions, intake: Intake) ->
         "GetLimitState": redemptions.limit_state,
     }
     server.add_registered_method_handlers(
-        SERVICE, {name: _handler(name, use_case, intake) for name, use_case in use_cases.items()}
+        SERVICE, {name: _handler(name, use_case, room) for name, use_case in use_cases.items()}
     )
 
 
-def _handler(name: str, use_case: UseCase, intake: Intake) -> Any:
+def _handler(name: str, use_case: UseCase, room: Room) -> Any:
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
-        intake.take(context)
+        room.take(context)
         return await use_case(actor_of(context), request)
 
     request = getattr(schema, _SERVICE.methods_by_name[name].input_type.name)

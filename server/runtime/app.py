@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import grpc
@@ -28,6 +29,7 @@ from server.evaluation import rpc as evaluation_rpc
 from server.evaluation.aftersale import AfterSale
 from server.evaluation.revisions import Revisions
 from server.evaluation.service import Evaluation, RulesetHolder
+from server.evaluation.snapshots import Snapshots
 from server.journals.replays import Replays
 from server.keys.service import Pepper
 from server.methods import methods
@@ -36,7 +38,7 @@ from server.redemption.exhaustion import REFRESH_SECONDS, Exhaustion
 from server.redemption.expiry import SWEEP_SECONDS, Sweeper
 from server.redemption.invariants import LOOK_SECONDS, Monitor
 from server.redemption.service import Redemptions
-from server.runtime.intake import Intake
+from server.runtime.intake import PRICING_MAX, REDEMPTIONS_MAX, Intake, Room
 from server.runtime.listening import connections, stop_listening
 from server.runtime.metrics import Metrics
 from server.runtime.monitoring import Monitoring
@@ -76,8 +78,16 @@ class Part(Protocol):
 class Application:
     """One server process: gRPC, the monitoring endpoint, and the task that keeps the ruleset fresh."""
 
-    def __init__(self, settings: Settings, engine: Engine, *, supervised: bool = False) -> None:
-        """`supervised`: others share the gRPC port, and whoever started all of them serves the metrics."""
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        *,
+        snapshot_file: Path | None = None,
+        supervised: bool = False,
+    ) -> None:
+        """`snapshot_file` is kept for a start without the database. `supervised`: others share the gRPC port,
+        and whoever started all of them serves the metrics."""
         settings.refuse_plaintext()
         settings.refuse_open_access()
         self.settings = settings
@@ -98,6 +108,9 @@ class Application:
             settings.company,
             killed=Operations(engine, self._definitions).killed,
             prepare=self.distribution.prepare,
+        )
+        self._snapshots = (
+            Snapshots(snapshot_file, self.holder, self.grants, self.metrics) if snapshot_file else None
         )
         self.revisions = Revisions(self.holder, self._definitions)
         self.replays = Replays(engine, self._definitions, self.metrics)
@@ -150,6 +163,7 @@ class Application:
                 keep_fresh(self.clients.write, WRITE_SECONDS),
                 self.sessions.look_after(),
                 self._follow_health(),
+                *([keep_fresh(self._snapshots.keep, seconds)] if self._snapshots else []),
             )
         ]
         log.info("serving", grpc=str(self.grpc_address), metrics=str(self.metrics_address), ready=self.ready)
@@ -209,9 +223,11 @@ class Application:
         )
         evaluation = Evaluation(self.holder, self.metrics, lambda: self.exhaustion.added)
         after_sale = AfterSale(self.revisions, self.metrics)
-        evaluation_rpc.register(guarded, evaluation, after_sale, self._intake)
+        pricing = Room(self._intake, "pricing", PRICING_MAX, self.metrics)
+        evaluation_rpc.register(guarded, evaluation, after_sale, pricing)
         registered = register(guarded, self.methods, self._intake)
-        redemption_rpc.register(guarded, self.redemptions, self._intake)
+        redeeming = Room(self._intake, "redemption", REDEMPTIONS_MAX, self.metrics)
+        redemption_rpc.register(guarded, self.redemptions, redeeming)
         distribution_rpc.register(guarded, self.distribution, self.sessions, self._intake)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, guarded)
         services = (
@@ -250,6 +266,8 @@ class Application:
         await self._report_health()
         await self.grants.refresh()
         await self.holder.refresh()
+        if self._snapshots is not None and self.holder.database_away:
+            self._snapshots.restore(self.settings.company)
         await self.exhaustion.refresh()
         await self.distribution.refresh()
 

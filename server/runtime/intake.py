@@ -1,4 +1,6 @@
-"""Which calls are taken: all while the server runs, those on their way when it begins to stop, then none."""
+"""Which calls are taken: while the server runs all that there is room for, when it begins to stop those on
+their way, then none.
+"""
 
 import asyncio
 import time
@@ -6,7 +8,8 @@ from typing import Any
 
 import grpc.aio
 
-from server.runtime.errors import Stopping
+from server.runtime.errors import RETRY_SECONDS, Stopping, TooMany
+from server.runtime.metrics import Metrics
 
 QUIET_SECONDS = 0.05
 """Without a call for so long, none is on its way any more."""
@@ -15,6 +18,12 @@ LEAD_SECONDS = 1.0
 """How long calls are still taken at most; by then callers that watch health have turned elsewhere."""
 
 POLL_SECONDS = 0.01
+
+PRICING_MAX = 512
+"""How many carts are priced at a time. More would be answered after their callers had given up."""
+
+REDEMPTIONS_MAX = 1024
+"""How many redemptions are on their way. More pile up only when the database is slow or away."""
 
 
 class Intake:
@@ -46,3 +55,36 @@ class Intake:
 
     def _answered(self, _: grpc.aio.ServicerContext[Any, Any]) -> None:
         self.unanswered -= 1
+
+
+class Room:
+    """Room for so many calls of one kind at a time; a call that finds none is refused at once.
+
+    Without it a database that hangs would fill the memory with calls that wait for it. Health, streams and
+    what people do have no such bound: who mends things mustn't find the door shut.
+    """
+
+    def __init__(self, intake: Intake, kind: str, calls_max: int, metrics: Metrics) -> None:
+        self._intake = intake
+        self._calls_max = calls_max
+        self._kind = kind
+        self._unanswered = 0
+        self._shed = metrics.shed.labels(kind)
+        metrics.unanswered.labels(kind).set_function(lambda: self._unanswered)
+
+    def take(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        """Lets a call in, or refuses it."""
+        if self._unanswered >= self._calls_max:
+            self._shed.inc()
+            raise TooMany(
+                "OVERLOADED",
+                f"this server has {self._calls_max} {self._kind} calls on their way; try again or elsewhere",
+                retry_seconds=RETRY_SECONDS,
+                kind=self._kind,
+            )
+        self._intake.take(context)
+        self._unanswered += 1
+        context.add_done_callback(self._answered)  # type: ignore[arg-type] # the stub wants a class
+
+    def _answered(self, _: grpc.aio.ServicerContext[Any, Any]) -> None:
+        self._unanswered -= 1

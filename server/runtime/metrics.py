@@ -68,6 +68,23 @@ class Metrics:
             "Unix time at which the active ruleset was last known to be the newest.",
             registry=registry,
         )
+        self.shed = Counter(
+            "dealwright_calls_shed",
+            "Calls that were refused for want of room, by kind: pricing or redemption.",
+            ("kind",),
+            registry=registry,
+        )
+        self.unanswered = Gauge(
+            "dealwright_calls_unanswered",
+            "Calls that were taken and aren't answered yet, by kind.",
+            ("kind",),
+            registry=registry,
+        )
+        self.snapshot_failures = Counter(
+            "dealwright_snapshot_failures",
+            "Attempts to write the snapshot that failed.",
+            registry=registry,
+        )
         self.certificate_expiry = Gauge(
             "dealwright_certificate_expiry_timestamp_seconds",
             "Unix time at which the certificate for TLS expires; 0 without TLS.",

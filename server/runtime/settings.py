@@ -79,6 +79,9 @@ class Settings:
     """DEALWRIGHT_DATABASE_URL: a PostgreSQL 15 or newer. Unset: the embedded one."""
     data_dir: Path = Path(".dealwright")
     """DEALWRIGHT_DATA_DIR: where the embedded PostgreSQL keeps its data."""
+    snapshot_file: Path | None = None
+    """DEALWRIGHT_SNAPSHOT_FILE: where `dealwright serve` keeps what it needs to start while the database
+    is away. Unset: snapshot in the data folder."""
     company: str | None = None
     """DEALWRIGHT_COMPANY: whose promotions are served. Unset: the only company in the database."""
     grpc_address: Address = Address("127.0.0.1", 50051)
@@ -143,6 +146,7 @@ class Settings:
         settings = cls(
             database_url=reader.secret("DEALWRIGHT_DATABASE_URL"),
             data_dir=Path(environment.get("DEALWRIGHT_DATA_DIR") or default.data_dir),
+            snapshot_file=reader.path("DEALWRIGHT_SNAPSHOT_FILE"),
             company=reader.company("DEALWRIGHT_COMPANY"),
             grpc_address=reader.address("DEALWRIGHT_GRPC_ADDRESS", default.grpc_address),
             metrics_address=reader.address("DEALWRIGHT_METRICS_ADDRESS", default.metrics_address),

@@ -26,7 +26,7 @@ from server.evaluation.aftersale import AfterSale
 from server.evaluation.limits import RulesetLimits
 from server.evaluation.revisions import Revisions
 from server.evaluation.service import Active, Evaluation, RulesetHolder
-from server.runtime.intake import Intake
+from server.runtime.intake import PRICING_MAX, Intake, Room
 from server.runtime.metrics import Metrics
 from server.runtime.observation import ObservedServer
 from tests.client.bundles import Signatory
@@ -75,7 +75,8 @@ async def server() -> AsyncIterator[Server]:
     holder = RulesetHolder(definitions, metrics, None)
     listening = grpc.aio.server()
     after_sale = AfterSale(Revisions(holder, definitions), metrics)
-    rpc.register(ObservedServer(listening, metrics), Evaluation(holder, metrics), after_sale, Intake())
+    room = Room(Intake(), "pricing", PRICING_MAX, metrics)
+    rpc.register(ObservedServer(listening, metrics), Evaluation(holder, metrics), after_sale, room)
     port = listening.add_insecure_port("127.0.0.1:0")
     await listening.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
