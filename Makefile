@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup release-engine wheels demo up serve test test-fast explore soak soak-streams lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
+.PHONY: help setup release-engine wheels demo up serve test test-fast explore soak soak-streams faults lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 BIN := .venv/bin
@@ -52,6 +52,9 @@ guesses: setup ## Simulate guessing voucher codes: make guesses N=10000000
 
 soak-streams: setup ## Drive tills and servers through random trouble: make soak-streams SEEDS=1000000 FIRST=0
 	$(BIN)/python -m tests.distribution.simulation.run --seeds $(or $(SEEDS),100000) --first $(or $(FIRST),0)
+
+faults: setup ## Cause every fault that the operating guide names, and print what was seen
+	$(BIN)/python -m pytest -q -p no:xdist -p tests.faults -m fault tests
 
 lint: setup ## Check formatting, types, contracts, the schema and the extension's stub
 	cargo fmt --all --check

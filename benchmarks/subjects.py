@@ -27,6 +27,7 @@ MODULES = {
     "checks": "checks",
     "definitions": "definitions",
     "transport": "transport",
+    "load": "load",
     "vouchers": "vouchers",
     "redemption": "redemption",
     "streams": "streams",

@@ -61,8 +61,14 @@ def plain_errors(engine: Engine) -> Iterator[None]:
             "a value can't be stored: a number is too large, or a text has the character U+0000"
         ) from error
     except DBAPIError as error:
-        if not (isinstance(error, sqlalchemy.exc.OperationalError) or error.connection_invalidated):
+        if not (_away(error) or error.connection_invalidated):
             raise
         place = engine.url.render_as_string(hide_password=True).replace("+psycopg", "")
         first_line = str(error.orig).strip().splitlines()[0]
         raise DatabaseUnavailable(f"{place}: {first_line}") from error
+
+
+def _away(error: DBAPIError) -> bool:
+    """Whether the database can't do now what it can do at other times, also since it is a replica."""
+    read_only = isinstance(error.orig, psycopg.errors.ReadOnlySqlTransaction)
+    return read_only or isinstance(error, sqlalchemy.exc.OperationalError)

@@ -27,6 +27,7 @@ def test_before_any_contact_the_time_is_suspect() -> None:
     assert (state.trusted, state.server_time, state.suspect) == (NOON + 1, 0.0, True)
 
 
+@pytest.mark.fault("clock of a till set", "its time goes on as it was")
 @pytest.mark.parametrize("wall", [0.0, NOON - YEAR, NOON + YEAR])
 def test_nobody_changes_the_time_by_setting_the_clock(wall: float) -> None:
     clock = TrustedClock(after_contact(), 0.0, Reading("boot-1", 200.0, wall))

@@ -157,6 +157,7 @@ def test_uploading_twice_counts_once(
 
 
 @pytest.mark.process
+@pytest.mark.fault("till killed while it sells and uploads", "no sale is lost or counts twice")
 def test_kills_while_selling_and_uploading_lose_and_double_nothing(
     server: Application, database: Engine, token: str, keys_dir: Path, tmp_path: Path
 ) -> None:

@@ -57,6 +57,9 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.fault(
+    "PostgreSQL gone at a start", "carts are priced for known tokens, redemptions UNAVAILABLE at once"
+)
 async def test_a_server_prices_for_known_tokens_and_grants_nothing(
     database: Engine, definitions: Definitions, tmp_path: Path
 ) -> None:
@@ -112,6 +115,7 @@ def test_what_is_written_is_read_by_its_owner_alone(tmp_path: Path) -> None:
     assert [each.name for each in file.parent.iterdir()] == ["snapshot"]
 
 
+@pytest.mark.fault("snapshot damaged", "refused with its reason")
 @pytest.mark.parametrize("at", [0, 30, 60, -1])
 def test_a_damaged_one_is_refused_wherever_it_is(tmp_path: Path, at: int) -> None:
     file = tmp_path / "snapshot"
@@ -148,6 +152,7 @@ def test_another_company_an_old_one_and_a_shared_file_are_refused(tmp_path: Path
         read(file, "kopi", KNOWN.timestamp())
 
 
+@pytest.mark.fault("disk full on snapshot", "logged and counted; the server goes on")
 async def test_a_full_disk_is_told_once_and_changes_nothing_else(
     database: Engine, definitions: Definitions
 ) -> None:

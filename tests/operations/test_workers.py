@@ -40,6 +40,9 @@ def workers_of(process: subprocess.Popen[str]) -> list[int]:
     return [int(child) for child in children if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()]
 
 
+@pytest.mark.fault(
+    "serving worker killed; all replaced", "calls on their way fail, no other; none fails of a replacement"
+)
 async def test_workers_are_replaced_and_killed_under_load(
     database_url: str, definitions: Definitions
 ) -> None:

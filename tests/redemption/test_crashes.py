@@ -140,6 +140,7 @@ FAULTS: list[Callable[[Machine], Any]] = [
 ]
 
 
+@pytest.mark.fault("server killed while it grants", "nothing is lost or granted twice")
 @pytest.mark.process
 @pytest.mark.database
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.__name__ for fault in FAULTS])

@@ -1,0 +1,73 @@
+"""A network that can be cut and held, between a program and what it calls."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+
+
+class Proxy:
+    """Carries bytes between its port and what lies behind, unless it is told otherwise."""
+
+    def __init__(self, connect: Connect) -> None:
+        self.port = 0
+        self._connect = connect
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._connected = True
+        self._open: set[asyncio.StreamWriter] = set()
+
+    def hold(self) -> None:
+        """Connections stay open, and nothing comes through."""
+        self._flowing.clear()
+
+    def cut(self) -> None:
+        """Every connection ends, and no other is made."""
+        self._connected = False
+        self._end()
+
+    def mend(self) -> None:
+        """As at first; connections that were held end."""
+        self._connected = True
+        self._end()
+        self._flowing.set()
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        if not self._connected:
+            writer.close()
+            return
+        await self._flowing.wait()
+        there, answers = await self._connect()
+        self._open |= {writer, answers}
+        try:
+            await asyncio.gather(self._carry(reader, answers), self._carry(there, writer))
+        finally:
+            self._open -= {writer, answers}
+
+    async def _carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65_536):
+                await self._flowing.wait()
+                target.write(data)
+                await target.drain()
+        target.close()
+
+    def _end(self) -> None:
+        for writer in self._open:
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def proxy_to(connect: Connect) -> AsyncIterator[Proxy]:
+    """A proxy to wherever `connect` leads, for as long as it is needed."""
+    proxy = Proxy(connect)
+    server = await asyncio.start_server(proxy.take, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        server.close()
+        proxy.mend()
