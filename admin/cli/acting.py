@@ -18,11 +18,14 @@ from server.runtime.settings import Settings
 def acting(
     *methods: str, company: str | None, service: str = DEFINITION_SERVICE
 ) -> Iterator[tuple[Engine, Actor]]:
-    """The database and who acts, if they may call methods of a service: its rules hold here too."""
+    """The database and who acts, if they may call methods of a service: its rules hold here too.
+
+    A method of another service is named with it, as CHECK_SERVICE/GetTestCart.
+    """
     with plain_failures(), local_database() as engine:
         actor = _actor(engine, company)
         for method in methods:
-            require_role(f"/{service}/{method}", actor.roles)
+            require_role(f"/{method}" if "/" in method else f"/{service}/{method}", actor.roles)
         yield engine, actor
 
 

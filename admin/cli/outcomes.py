@@ -1,16 +1,19 @@
 """What came out of test carts, in words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
+from dealwright.v1.diagnostic_pb2 import Diagnostic
 
+from admin.cli.findings import Finding, of_definitions, of_diagnostic
 from admin.cli.output import ExitCode, emit, say
 from server.definitions import messages
 from server.definitions.checks.gate import DeviationsRefused
-from server.definitions.checks.test_carts import Outcome
-from server.documents import to_value
+from server.definitions.checks.saving import SavedCarts
+from server.definitions.checks.test_carts import Outcome, cart_of
+from server.documents import Definitions, to_value
 from server.documents.money import amount
 
 AcceptOption = Annotated[
@@ -43,6 +46,22 @@ def tell_outcomes(outcomes: Sequence[Outcome]) -> None:
             emit(f"  changes: {change}")
         for deviation in outcome.deviations:
             emit(f"  deviates: {deviation.text}")
+
+
+def saved_carts(saved: SavedCarts) -> Iterator[str]:
+    """What saving test carts did, a line for each that isn't what it was."""
+    for word, keys in (("created", saved.created), ("updated", saved.updated), ("deleted", saved.deleted)):
+        yield from (f"test cart {key} is {word}" for key in keys)
+
+
+def of_everything(diagnostics: Iterable[Diagnostic], found: Definitions) -> list[Finding]:
+    """Findings about promotions and test carts, each at the place where what it is about was written."""
+    places = {item.cart.id: item.problem for item in found.test_carts}
+    told: list[Finding] = []
+    for diagnostic in diagnostics:
+        cart = cart_of(diagnostic)
+        told += [of_diagnostic(diagnostic, places.get(cart))] if cart else of_definitions([diagnostic], found)
+    return told
 
 
 def outcome_values(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Promotions between files and the database: create, import, apply, diff, export."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -8,13 +8,19 @@ from typing import Annotated
 
 import typer
 from dealwright.v1.promotion_pb2 import Promotion
+from dealwright.v1.test_cart_pb2 import TestCart
 
 from admin.cli import promotions_pos
 from admin.cli.acting import acting
 from admin.cli.findings import of_definitions, plain_findings, report
 from admin.cli.local import CompanyOption
+from admin.cli.outcomes import of_everything, saved_carts
 from admin.cli.output import EXIT_CODES, ExitCode, emit, say
+from server.access.rules import CHECK_SERVICE
 from server.definitions import messages
+from server.definitions.checking import Checks
+from server.definitions.checks.gate import read_cart
+from server.definitions.checks.saving import CartDraft
 from server.definitions.differences import sentences
 from server.definitions.drafts import Draft
 from server.definitions.lifecycle import State
@@ -22,6 +28,10 @@ from server.definitions.promotions import Applied, Filter, Promotions
 from server.definitions.service import Definitions, DefinitionsRefused
 from server.documents import Definitions as Documents
 from server.documents import read_definitions, to_yaml
+
+LIST_TEST_CARTS = f"{CHECK_SERVICE}/ListTestCarts"
+CHANGE_TEST_CARTS = tuple(f"{CHECK_SERVICE}/{verb}TestCart" for verb in ("Create", "Update", "Delete"))
+"""What callers have to be allowed where there are test carts among the files; the last for pruning."""
 
 FilesArgument = Annotated[
     list[Path], typer.Argument(metavar="FILE...", help="Files or folders; - is standard input.")
@@ -58,7 +68,7 @@ def create(
     dry_run: DryRunOption = False,
     company: CompanyOption = None,
 ) -> None:
-    """Save new promotions as drafts. Each id has to be new; all are saved or none."""
+    """Save new promotions as drafts, and new test carts. Each id has to be new; all are saved or none."""
     _save(files, comment, company, new=True, dry_run=dry_run)
 
 
@@ -92,7 +102,12 @@ def import_files(
 def apply(
     files: FilesArgument,
     prune: Annotated[
-        bool, typer.Option("--prune", help="The files are all that there is: archive every other promotion.")
+        bool,
+        typer.Option(
+            "--prune",
+            help="The files are all that there is: archive every other promotion and, where there are"
+            " test carts among them, delete every other test cart.",
+        ),
     ] = False,
     comment: CommentOption = "",
     dry_run: DryRunOption = False,
@@ -100,14 +115,18 @@ def apply(
 ) -> None:
     """Make drafts of what the files say: new promotions, and new versions of those that differ.
 
-    What says the same stays as it is, in every state. Nothing is published.
+    Test carts are saved with them, all or nothing. What says the same stays as it is, in every state. Nothing
+    is published.
     """
     with plain_findings():
         found = _read(files)
-    methods = ["CreatePromotion", "UpdatePromotion", *(["ArchivePromotions"] if prune else [])]
-    with acting(*methods, company=company) as (engine, actor), _placed(found):
+    carts = found.carts
+    with (
+        acting(*_methods(found, prune=prune), company=company) as (engine, actor),
+        _placed(found),
+    ):
         applied = Promotions(engine).apply(
-            actor, found.promotions, prune=prune, comment=comment, dry_run=dry_run
+            actor, found.promotions, carts, prune=prune, comment=comment, dry_run=dry_run
         )
     _tell(applied, found, dry_run=dry_run)
 
@@ -135,8 +154,8 @@ def diff(
         with plain_findings():
             documents = _read(files or [])
         with acting("Diff", company=company) as (engine, actor), _placed(documents):
-            applied = Promotions(engine).apply(actor, documents.promotions, dry_run=True)
-        lines = sentences(applied.saved.differences)
+            applied = Promotions(engine).apply(actor, documents.promotions, documents.carts, dry_run=True)
+        lines = [*sentences(applied.saved.differences), *saved_carts(applied.test_carts)]
     for line in lines:
         emit(line)
     if not lines:
@@ -159,7 +178,10 @@ def export(
     ] = None,
     company: CompanyOption = None,
 ) -> None:
-    """Write promotions as YAML that apply and publish read back to the same.
+    """Write promotions, and test carts, as YAML that apply and publish read back to the same.
+
+    Test carts are written where neither promotions nor a revision are named; with --to, into a folder
+    test-carts.
 
     `--format pos` writes what is in force in a store as POS documents (docs/pos.md). Standard error says
     which promotions no document can say, and why.
@@ -169,7 +191,8 @@ def export(
             raise typer.BadParameter("--format pos needs --store, and has neither --to nor --revision")
         promotions_pos.export_documents(store, ids, company)
         return
-    with acting("ListPromotions", company=company) as (engine, actor):
+    carts: list[TestCart] = []
+    with acting("ListPromotions", LIST_TEST_CARTS, company=company) as (engine, actor):
         if revision is not None:
             published = Definitions(engine).ruleset(actor.company_id, revision).promotions
             found = [promotion for promotion in published if not ids or promotion.id in ids]
@@ -178,35 +201,50 @@ def export(
         else:
             kept = Filter([state for state in State if state is not State.ARCHIVED])
             found = [messages.record(record).promotion for record in Promotions(engine).all(actor, kept)]
-    _write(found, to)
+            carts = [read_cart(stored) for stored in Checks(engine).page(actor)]
+    _write(found, carts, to)
 
 
-def _write(promotions: list[Promotion], to: Path | None) -> None:
+def _write(promotions: list[Promotion], carts: list[TestCart], to: Path | None) -> None:
     if to is None:
-        emit(to_yaml(list(promotions)).rstrip("\n"))
+        emit(to_yaml([*promotions, *carts]).rstrip("\n"))
         return
+    write_files(promotions, to)
+    if carts:
+        write_files(carts, to / "test-carts")
+    say(f"{len(promotions)} promotions{f' and {len(carts)} test carts' if carts else ''} in {to}")
+
+
+def write_files(found: Sequence[Promotion] | Sequence[TestCart], to: Path) -> None:
+    """A file for each, named after its id."""
     to.mkdir(parents=True, exist_ok=True)
-    for promotion in promotions:
-        (to / f"{promotion.id}.yaml").write_text(to_yaml(promotion))
-    say(f"{len(promotions)} promotions in {to}")
+    for each in found:
+        (to / f"{each.id}.yaml").write_text(to_yaml(each))
 
 
 def _save(files: list[Path], comment: str, company: str | None, *, new: bool | None, dry_run: bool) -> None:
     with plain_findings():
         found = _read(files)
     drafts = [Draft(promotion, new=new) for promotion in found.promotions]
-    with acting("CreatePromotion", "UpdatePromotion", company=company) as (engine, actor), _placed(found):
-        saved = Promotions(engine).save(actor, drafts, comment=comment, dry_run=dry_run)
-    _tell(Applied(saved, ()), found, dry_run=dry_run)
+    carts = [CartDraft(cart, new=new) for cart in found.carts]
+    with acting(*_methods(found), company=company) as (engine, actor), _placed(found):
+        applied = Promotions(engine).take_in(actor, drafts, carts, comment=comment, dry_run=dry_run)
+    _tell(applied, found, dry_run=dry_run)
 
 
 def _read(files: list[Path]) -> Documents:
     found = read_definitions(files)
     if found.settings is not None:
         say("The settings in the files are left alone; `dealwright publish` publishes them.")
-    if found.test_carts:
-        say("The test carts in the files are left alone; `dealwright test-carts apply` takes them.")
     return found
+
+
+def _methods(found: Documents, *, prune: bool = False) -> list[str]:
+    """What a caller has to be allowed to take all of it in."""
+    methods = ["CreatePromotion", "UpdatePromotion", *(["ArchivePromotions"] if prune else [])]
+    if found.test_carts:
+        methods += CHANGE_TEST_CARTS[: 3 if prune else 2]
+    return methods
 
 
 @contextmanager
@@ -215,7 +253,7 @@ def _placed(found: Documents) -> Iterator[None]:
     try:
         yield
     except DefinitionsRefused as error:
-        report(of_definitions(error.diagnostics, found))
+        report(of_everything(error.diagnostics, found))
         raise typer.Exit(ExitCode.FINDINGS) from error
 
 
@@ -226,6 +264,8 @@ def _tell(applied: Applied, found: Documents, *, dry_run: bool) -> None:
         emit(line)
     for key in applied.archived:
         emit(f"promotion {key} is archived")
+    for line in saved_carts(applied.test_carts):
+        emit(line)
     counts = [
         f"{len(saved.created)} created",
         f"{len(saved.updated)} updated",

@@ -7,17 +7,17 @@ import typer
 from dealwright.v1.test_cart_pb2 import TestCart
 
 from admin.cli.acting import acting
-from admin.cli.findings import of_diagnostic, plain_findings, report
+from admin.cli.findings import plain_findings, report
 from admin.cli.groups import command_group
 from admin.cli.local import CompanyOption
-from admin.cli.outcomes import outcome_values, tell_outcomes
+from admin.cli.outcomes import of_everything, outcome_values, saved_carts, tell_outcomes
 from admin.cli.output import EXIT_CODES, ExitCode, JsonOption, emit, emit_json, say
-from admin.cli.promotions_files import CommentOption, DryRunOption, FilesArgument
+from admin.cli.promotions_files import CommentOption, DryRunOption, FilesArgument, write_files
 from server.access.rules import CHECK_SERVICE
 from server.definitions import messages
-from server.definitions.checking import CartDraft, Checks
+from server.definitions.checking import Checks
 from server.definitions.checks.gate import read_cart
-from server.definitions.checks.test_carts import cart_of
+from server.definitions.checks.saving import CartDraft
 from server.definitions.service import DefinitionsRefused
 from server.documents import read_definitions, to_value, to_yaml
 
@@ -67,21 +67,19 @@ def apply(
 ) -> None:
     """Save the test carts that the files have: new ones, and new versions of those that differ."""
     with plain_findings():
-        items = read_definitions(files).test_carts
-    if not items:
+        found = read_definitions(files)
+    if not found.test_carts:
         raise typer.BadParameter("the files hold no test cart; one has an id, a cart and what is expected")
     methods = ["CreateTestCart", "UpdateTestCart", *(["DeleteTestCart"] if prune else [])]
     with acting(*methods, company=company, service=CHECK_SERVICE) as (engine, actor):
-        drafts = [CartDraft(item.cart) for item in items]
+        drafts = [CartDraft(cart) for cart in found.carts]
         try:
             saved = Checks(engine).save(actor, drafts, prune=prune, comment=comment, dry_run=dry_run)
         except DefinitionsRefused as error:
-            places = {item.cart.id: item.problem for item in items}
-            report([of_diagnostic(found, places.get(cart_of(found))) for found in error.diagnostics])
+            report(of_everything(error.diagnostics, found))
             raise typer.Exit(ExitCode.FINDINGS) from error
-    for word, keys in (("created", saved.created), ("updated", saved.updated), ("deleted", saved.deleted)):
-        for key in keys:
-            emit(f"test cart {key} is {word}")
+    for line in saved_carts(saved):
+        emit(line)
     counts = f"{len(saved.created)} created, {len(saved.updated)} updated, {len(saved.unchanged)} unchanged"
     say(f"{'Would be: ' if dry_run else ''}{counts}, {len(saved.deleted)} deleted")
 
@@ -102,9 +100,7 @@ def export(
     if to is None:
         emit(to_yaml(list(carts)).rstrip("\n"))
         return
-    to.mkdir(parents=True, exist_ok=True)
-    for cart in carts:
-        (to / f"{cart.id}.yaml").write_text(to_yaml(cart))
+    write_files(carts, to)
     say(f"{len(carts)} test carts in {to}")
 
 

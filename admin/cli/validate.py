@@ -19,13 +19,15 @@ FilesArgument = Annotated[
 
 
 def _diagnose(definitions: "Definitions") -> "list[Diagnostic]":
-    """What is to be said about each promotion, and then about all of them together."""
-    from dealwright.v1.diagnostic_pb2 import Diagnostics
+    """What is to be said about each promotion and test cart, and then about all of them together."""
+    from dealwright.v1.diagnostic_pb2 import Diagnostics, Severity
     from dealwright_engine import InvalidRuleset, Ruleset, validate_ruleset
 
+    from server.definitions.checks.test_carts import deviating, faults_of
     from server.definitions.validation import validate as diagnose
 
     alone = [found for promotion in definitions.promotions for found in diagnose(promotion)]
+    alone += faults_of(definitions.carts)
     ruleset = definitions.ruleset().SerializeToString(deterministic=True)
     if definitions.settings is not None:
         together = validate_ruleset(ruleset)
@@ -36,36 +38,48 @@ def _diagnose(definitions: "Definitions") -> "list[Diagnostic]":
             together = error.diagnostics
         else:
             together = b""
-    return [*alone, *(found for found in Diagnostics.FromString(together).diagnostics if found not in alone)]
+    found = [*alone, *(found for found in Diagnostics.FromString(together).diagnostics if found not in alone)]
+    wrong = any(each.severity == Severity.SEVERITY_ERROR for each in found)
+    if definitions.settings is not None and not wrong:
+        found += deviating(definitions.carts, definitions.ruleset())
+    return found
 
 
 def validate(files: FilesArgument, as_json: JsonOption = False) -> None:
-    """Check promotions and rulesets, and say everything that is wrong: file, line, field path and code.
+    """Check promotions, rulesets and test carts: all that is wrong, with file, line, field path and code.
 
     With the company's settings among the files, promotions are also checked beside each other and beside
-    stores, categories and calendars. Ends with 1 when there is an error; warnings alone are fine.
+    stores, categories and calendars, and test carts are priced: what comes out otherwise than expected is
+    an error. Ends with 1 when there is an error; warnings alone are fine.
     """
-    from admin.cli.findings import Finding, of_definitions, of_document
+    from admin.cli.findings import Finding, of_document
+    from admin.cli.outcomes import of_everything
     from server.documents import DocumentError, read_definitions
 
     with plain_findings():
         findings: list[Finding]
-        count = 0
+        count = carts = 0
         try:
             definitions = read_definitions(files)
         except DocumentError as error:
             findings = [of_document(problem) for problem in error.problems]
         else:
-            count = len(definitions.items)
-            findings = of_definitions(_diagnose(definitions), definitions)
+            count, carts = len(definitions.items), len(definitions.test_carts)
+            findings = of_everything(_diagnose(definitions), definitions)
         errors = sum(not finding.warning for finding in findings)
         if as_json:
             emit_json(
-                {"promotions": count, "errors": errors, "findings": [finding.value() for finding in findings]}
+                {
+                    "promotions": count,
+                    "test_carts": carts,
+                    "errors": errors,
+                    "findings": [finding.value() for finding in findings],
+                }
             )
         else:
             for finding in findings:
                 emit(str(finding))
-        say(f"{count} promotions, {errors} errors, {len(findings) - errors} warnings")
+        counted = f"{count} promotions, " + (f"{carts} test carts, " if carts else "")
+        say(f"{counted}{errors} errors, {len(findings) - errors} warnings")
         if errors:
             raise typer.Exit(ExitCode.FINDINGS)

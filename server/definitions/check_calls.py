@@ -6,7 +6,8 @@ from google.protobuf.message import Message
 from server.actors import Actor
 from server.definitions import messages
 from server.definitions.calls import etag_number
-from server.definitions.checking import CartDraft, Checks
+from server.definitions.checking import Checks
+from server.definitions.checks.saving import CartDraft
 from server.runtime import paging
 from server.runtime.calls import UseCase
 from server.runtime.errors import Invalid

@@ -1,12 +1,10 @@
 """Use cases of what is checked before something comes into force: test carts, analysis, guardrails."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dealwright.v1.guardrails_pb2 import Guardrails
 from dealwright.v1.promotion_pb2 import Promotion
-from dealwright.v1.test_cart_pb2 import TestCart
 from sqlalchemy import Connection, Engine
 
 from server.actors import Actor
@@ -17,6 +15,7 @@ from server.definitions.analysis.report import Report
 from server.definitions.checks import gate
 from server.definitions.checks.expectations import expectation_of
 from server.definitions.checks.guardrails import guardrails_of, require_settable
+from server.definitions.checks.saving import CartDraft, SavedCarts, save_carts, unknown_test_cart, write_carts
 from server.definitions.checks.test_carts import Outcome, require_saveable, run
 from server.definitions.conflicts import require_fresh
 from server.definitions.preview import ruleset as tried_ruleset
@@ -27,33 +26,9 @@ from server.definitions.store import test_carts as store
 from server.definitions.store.test_carts import StoredCart
 from server.definitions.validation import require_company_id, require_valid
 from server.documents import to_value
-from server.runtime.errors import AlreadyThere, Invalid, Unknown
+from server.runtime.errors import Invalid
 
 Json = dict[str, Any]
-
-TEST_CARTS_MAX = 500
-"""How many test carts a company has at most: each publication waits for all of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class CartDraft:
-    """A test cart to be saved, and what it was based on."""
-
-    cart: TestCart
-    new: bool | None = None
-    """True: it has to be new. False: it has to exist. None: either, as when files are applied."""
-    etag: int | None = None
-    """The etag of what was read before it was edited. None: whatever is there is replaced."""
-
-
-@dataclass(frozen=True, slots=True)
-class SavedCarts:
-    """What saving did, by test cart id."""
-
-    created: tuple[str, ...]
-    updated: tuple[str, ...]
-    unchanged: tuple[str, ...]
-    deleted: tuple[str, ...] = ()
 
 
 class Checks:
@@ -85,14 +60,14 @@ class Checks:
         require_saveable([draft.cart for draft in drafts])
         require_company_id(actor.company_id)
         with writing(self._engine, actor.company_id, dry_run=dry_run) as connection:
-            return _save(connection, actor, drafts, comment, prune=prune)
+            return save_carts(connection, actor, drafts, comment, prune=prune)
 
     def delete(self, actor: Actor, test_cart_id: str, etag: int | None = None, comment: str = "") -> None:
         """Takes a test cart away."""
         with writing(self._engine, actor.company_id) as connection:
             stored = _require(connection, actor, test_cart_id)
             require_fresh(connection, actor.company_id, "test_cart", test_cart_id, stored, etag)
-            _write(connection, actor, {test_cart_id: stored}, {test_cart_id: None}, comment)
+            write_carts(connection, actor, {test_cart_id: stored}, {test_cart_id: None}, comment)
 
     def run(
         self,
@@ -119,7 +94,7 @@ class Checks:
                 cart = gate.read_cart(_require(connection, actor, outcome.test_cart_id))
                 cart.expected.CopyFrom(expectation_of(outcome.result, cart.expected))
                 drafts.append(CartDraft(cart))
-            saved = _save(connection, actor, drafts, comment)
+            saved = save_carts(connection, actor, drafts, comment)
             return list(store.newest(connection, actor.company_id, saved.updated).values())
 
     def analyse(
@@ -151,55 +126,6 @@ class Checks:
             revision_store.set_guardrails(connection, actor.company_id, after)
 
 
-def _save(
-    connection: Connection, actor: Actor, drafts: Sequence[CartDraft], comment: str, *, prune: bool = False
-) -> SavedCarts:
-    known = store.newest(connection, actor.company_id, [draft.cart.id for draft in drafts])
-    for draft in drafts:
-        _require_possible(connection, actor, draft, known.get(draft.cart.id))
-    wanted = {draft.cart.id: to_value(draft.cart) for draft in drafts}
-    there = {key for key, stored in known.items() if stored.definition is not None}
-    written: dict[str, Json | None] = {
-        key: value for key, value in wanted.items() if key not in there or known[key].definition != value
-    }
-    others = {
-        key: stored for key, stored in store.newest(connection, actor.company_id).items() if key not in wanted
-    }
-    _require_room(len(wanted) + (0 if prune else len(others)))
-    gone: dict[str, Json | None] = dict.fromkeys(others if prune else ())
-    _write(connection, actor, known | others, written | gone, comment)
-    return SavedCarts(
-        tuple(key for key in written if key not in there),
-        tuple(key for key in written if key in there),
-        tuple(key for key in wanted if key not in written),
-        tuple(gone),
-    )
-
-
-def _write(
-    connection: Connection,
-    actor: Actor,
-    known: dict[str, StoredCart],
-    definitions: dict[str, Json | None],
-    comment: str,
-) -> None:
-    """Writes the next version of each, with its audit entry. None deletes."""
-    versions = {key: known[key].version + 1 if key in known else 1 for key in definitions}
-    events = []
-    for key, definition in definitions.items():
-        before = known[key].definition if key in known else None
-        action = "delete" if definition is None else "create" if before is None else "update"
-        events.append(
-            Event(action, "test_cart", key, versions[key], None, comment, before=before, after=definition)
-        )
-    entries = audit.append(connection, actor, events)
-    rows = [
-        (key, versions[key], definition, entry)
-        for (key, definition), entry in zip(definitions.items(), entries, strict=True)
-    ]
-    store.insert_versions(connection, actor.company_id, rows, actor.name, comment)
-
-
 def _run(
     connection: Connection,
     actor: Actor,
@@ -210,46 +136,14 @@ def _run(
     found = store.newest(connection, actor.company_id)
     for key in ids:
         if key not in found:
-            raise _unknown(key)
+            raise unknown_test_cart(key)
     carts = [gate.read_cart(stored) for key, stored in found.items() if not ids or key in ids]
     drafts = newest_versions(connection, actor, promotion_ids)
     return run(carts, tried_ruleset(connection, actor.company_id, drafts, promotions, alone=False))
 
 
-def _require_possible(
-    connection: Connection, actor: Actor, draft: CartDraft, stored: StoredCart | None
-) -> None:
-    key = draft.cart.id
-    if stored is None or stored.definition is None:
-        if draft.new is False:
-            raise _unknown(key)
-        return
-    if draft.new:
-        raise AlreadyThere(
-            "TEST_CART_EXISTS",
-            f"there is a test cart {key} already",
-            field="test_cart.id",
-            test_cart_id=key,
-        )
-    require_fresh(connection, actor.company_id, "test_cart", key, stored, draft.etag)
-
-
-def _require_room(count: int) -> None:
-    if count > TEST_CARTS_MAX:
-        raise Invalid(
-            "TOO_MANY",
-            f"a company has at most {TEST_CARTS_MAX} test carts, not {count}",
-            field="test_cart",
-            limit=str(TEST_CARTS_MAX),
-        )
-
-
 def _require(connection: Connection, actor: Actor, key: str) -> StoredCart:
     stored = store.newest(connection, actor.company_id, [key]).get(key)
     if stored is None or stored.definition is None:
-        raise _unknown(key)
+        raise unknown_test_cart(key)
     return stored
-
-
-def _unknown(test_cart_id: str) -> Unknown:
-    return Unknown("TEST_CART_UNKNOWN", f"there is no test cart {test_cart_id}", test_cart_id=test_cart_id)

@@ -8,6 +8,7 @@ import structlog
 from dealwright.v1.diagnostic_pb2 import Diagnostic
 from dealwright.v1.evaluation_service_pb2 import ExplainRequest, ExplainResponse
 from dealwright.v1.promotion_pb2 import Promotion
+from dealwright.v1.test_cart_pb2 import TestCart
 from sqlalchemy import Connection, Engine
 
 from server.actors import Actor
@@ -16,6 +17,8 @@ from server.audit.service import Entry
 from server.db.engine import plain_errors
 from server.definitions import preview, validation
 from server.definitions.checks.gate import Consent, analyse_change
+from server.definitions.checks.saving import CartDraft, SavedCarts, save_carts
+from server.definitions.checks.test_carts import require_saveable
 from server.definitions.differences import Difference, of_one
 from server.definitions.drafts import Draft, Saved, save, unknown_promotion
 from server.definitions.lifecycle import Action, Standing
@@ -47,6 +50,7 @@ class Applied:
 
     saved: Saved
     archived: tuple[str, ...]
+    test_carts: SavedCarts
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,26 +107,43 @@ class Promotions:
         self, actor: Actor, drafts: Sequence[Draft], *, comment: str = "", dry_run: bool = False
     ) -> Saved:
         """Saves drafts in one transaction, or refuses all of them."""
+        return self.take_in(actor, drafts, (), comment=comment, dry_run=dry_run).saved
+
+    def take_in(
+        self,
+        actor: Actor,
+        drafts: Sequence[Draft],
+        carts: Sequence[CartDraft],
+        *,
+        comment: str = "",
+        dry_run: bool = False,
+    ) -> Applied:
+        """Saves drafts and test carts in one transaction, or refuses all of them."""
         warnings = validation.require_valid(draft.promotion for draft in drafts)
+        require_saveable([draft.cart for draft in carts])
         validation.require_company_id(actor.company_id)
         with writing(self._engine, actor.company_id, dry_run=dry_run) as connection:
             heads = self._heads(connection, actor, [draft.promotion.id for draft in drafts])
-            return save(connection, actor, heads, drafts, comment, warnings)
+            saved = save(connection, actor, heads, drafts, comment, warnings)
+            return Applied(saved, (), save_carts(connection, actor, carts, comment))
 
     def apply(
         self,
         actor: Actor,
         promotions: Sequence[Promotion],
+        carts: Sequence[TestCart] = (),
         *,
         prune: bool = False,
         comment: str = "",
         dry_run: bool = False,
     ) -> Applied:
-        """Makes drafts of what files say, new ones or new versions, in one transaction.
+        """Makes drafts of what files say, new ones or new versions, and saves test carts, in one transaction.
 
-        Pruning archives what the files don't have, as far as its state allows that.
+        Pruning archives promotions that the files don't have, as far as their state allows that. It deletes
+        test carts only where there are some in the files.
         """
         warnings = validation.require_valid(promotions)
+        require_saveable(carts)
         validation.require_company_id(actor.company_id)
         with writing(self._engine, actor.company_id, dry_run=dry_run) as connection:
             heads = self._heads(connection, actor, None)
@@ -136,7 +157,9 @@ class Promotions:
             ]
             if gone:
                 act(connection, actor, Action.ARCHIVE, [*map(Target, gone)], heads, comment, Consent())
-        return Applied(saved, tuple(gone))
+            kept = [CartDraft(cart) for cart in carts]
+            saved_carts = save_carts(connection, actor, kept, comment, prune=prune and bool(carts))
+        return Applied(saved, tuple(gone), saved_carts)
 
     def act(
         self,

@@ -60,8 +60,12 @@ class Definitions:
     def promotions(self) -> list[Promotion]:
         return [item.promotion for item in self.items]
 
+    @property
+    def carts(self) -> list[TestCart]:
+        return [item.cart for item in self.test_carts]
+
     def ruleset(self) -> Ruleset:
-        """All of it as one ruleset that was never published."""
+        """Promotions and settings as one ruleset that was never published."""
         ruleset = Ruleset()
         if self.settings is not None:
             ruleset.CopyFrom(self.settings)

@@ -62,15 +62,66 @@ def test_a_fault_is_told_with_its_file_and_line(tmp_path: Path) -> None:
     run("test-carts", "apply", str(tmp_path), code=2)
 
 
-def test_promotions_and_test_carts_may_stand_in_one_folder(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text(to_yaml(percent_off("b", 5)))
-    (tmp_path / "lunch.yaml").write_text(to_yaml(lunch()))
+def test_promotions_and_test_carts_travel_together(tmp_path: Path) -> None:
+    files, out = tmp_path / "files", tmp_path / "out"
+    files.mkdir()
+    (files / "b.yaml").write_text(to_yaml(percent_off("b", 5)))
+    (files / "lunch.yaml").write_text(to_yaml(lunch()))
 
-    told = run("promotions", "apply", str(tmp_path)).stderr
-    run("test-carts", "apply", str(tmp_path))
+    missing = run("promotions", "diff", str(files)).stdout
+    first = run("promotions", "import", str(files))
+    again = run("promotions", "import", str(files), code=1)
+    run("promotions", "export", "--to", str(out))
+    same = run("promotions", "apply", str(out), "--prune")
+    listed = run("promotions", "export").stdout
+    (out / "test-carts" / "lunch.yaml").write_text(to_yaml(lunch(test_cart_id="dinner")))
+    pruned = run("promotions", "apply", str(out), "--prune").stdout
+    (out / "test-carts" / "lunch.yaml").unlink()
+    kept = run("promotions", "apply", str(out), "--prune").stdout
 
-    assert "The test carts in the files are left alone" in told
-    assert "1 created" in told
+    assert "test cart lunch is created" in missing
+    assert "test cart lunch is created" in first.stdout
+    assert "already" in again.stderr
+    assert same.stdout == ""
+    assert to_yaml([lunch()]).strip() in listed
+    assert pruned == "test cart dinner is created\ntest cart lunch is deleted\n"
+    assert kept == ""
+    assert "lunch" not in run("promotions", "export", "a").stdout
+
+
+def test_nothing_is_saved_where_a_test_cart_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text(to_yaml(percent_off("b", 5)))
+    (tmp_path / "lunch.yaml").write_text(to_yaml(lunch("{lines: [{line_id: tea}]}")))
+
+    told = run("promotions", "apply", str(tmp_path), code=1).stderr
+
+    assert "lunch.yaml:" in told
+    assert "The cart has no line tea." in told
+    run("promotions", "show", "b", code=1)
+
+
+def test_a_folder_is_validated_with_its_test_carts(tmp_path: Path) -> None:
+    settings = jakarta_settings()
+    settings.company_id = "kopi"
+    (tmp_path / "company.yaml").write_text(to_yaml(settings))
+    (tmp_path / "a.yaml").write_text(to_yaml(percent_off("a", 10)))
+    (tmp_path / "lunch.yaml").write_text(to_yaml(lunch("{payable_minor: 4500000}")))
+    fine = run("validate", str(tmp_path))
+    slip = lunch("{payable_minor: 4000000}")
+    slip.cart.channel = "dinein"
+    (tmp_path / "lunch.yaml").write_text(to_yaml(slip))
+    told = run("validate", str(tmp_path), "--json", code=1)
+    slip.expected.lines.add(line_id="tea")
+    (tmp_path / "lunch.yaml").write_text(to_yaml(slip))
+    broken = run("validate", str(tmp_path), code=1).stdout
+
+    assert "1 promotions, 1 test carts, 0 errors" in fine.stderr
+    found = {each["code"]: each for each in json.loads(told.stdout)["findings"]}
+    assert found["test_cart_deviates"]["severity"] == "error"
+    assert "payable" in found["test_cart_deviates"]["message"]
+    assert found["channel_unknown"]["severity"] == "warning"
+    assert to_yaml(slip).splitlines()[found["channel_unknown"]["line"] - 1].strip() == "channel: dinein"
+    assert "The cart has no line tea." in broken
 
 
 def test_a_publication_shows_what_deviates_and_goes_on_with_a_reason(tmp_path: Path) -> None:
@@ -133,8 +184,9 @@ def test_the_analysis_tells_its_findings_with_their_carts(tmp_path: Path) -> Non
     assert "b: Of a cart of" in told
     assert "[warning discount_high]" in told
     assert "unit_price_minor:" in told
-    (line,) = run("promotions", "analyse", "b", "--json").stdout.splitlines()
-    assert json.loads(line)["diagnostic"]["code"] == "discount_high"
+    lines = run("promotions", "analyse", "b", "--json").stdout.splitlines()
+    codes = [json.loads(line)["diagnostic"]["code"] for line in lines]
+    assert codes == ["never_alone", "discount_high"]
 
     (tmp_path / "guardrails.yaml").write_text("order_discount_max_ppm: 500000\n")
     run("company", "guardrails", str(tmp_path / "guardrails.yaml"))

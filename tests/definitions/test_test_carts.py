@@ -9,8 +9,9 @@ from sqlalchemy import Engine, text
 
 from server.actors import Role
 from server.audit.service import Audit
-from server.definitions.checking import TEST_CARTS_MAX, CartDraft, Checks
+from server.definitions.checking import Checks
 from server.definitions.checks.gate import DeviationsRefused, read_cart
+from server.definitions.checks.saving import TEST_CARTS_MAX, CartDraft
 from server.definitions.lifecycle import Action
 from server.definitions.promotions import Promotions
 from server.definitions.references import import_references

@@ -122,6 +122,7 @@ catalogue! {
     Dominated Warning "{other} gives at least as much wherever it holds, and excludes it."
     ShutOut Warning "{other} holds wherever it does, comes first, and excludes it."
     GivenTwice Warning "{other} gives the same, and both are applied to one cart."
+    NeverAlone Warning "{other} holds wherever it does and takes off more: of {list} minor units {discount} together, instead of {alone}."
     OrderById Warning "It has the priority of {other}, so that their ids decide; the other way round {other_payable} is paid instead of {payable}."
     DiscountHigh Warning "Of a cart of {list} minor units {share} parts per million are taken off, more than {limit}, by {promotions}."
     BelowCost Warning "A unit of {product} that costs {cost} minor units is sold for {price}."

@@ -8,15 +8,13 @@ from zoneinfo import ZoneInfo
 from dealwright.v1.attribute_pb2 import Attribute, AttributeTest
 from dealwright.v1.cart_pb2 import Cart, Line
 from dealwright.v1.evaluation_service_pb2 import EvaluateRequest
-from dealwright.v1.money_pb2 import Money
 from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.ruleset_pb2 import Ruleset
 from dealwright.v1.schedule_pb2 import HolidayMode, Schedule
 from dealwright.v1.selector_pb2 import LineFilter, LineKind, Selector
 from dealwright.v1.targeting_pb2 import CustomerType
-from google.protobuf.message import Message
 
-from server.definitions.analysis.demands import Ways, amount_in
+from server.definitions.analysis.demands import Ways, amount_in, amounts_of, currencies_of
 from server.definitions.analysis.wishes import DAYS_SINCE, Goods, Wish, units_key
 
 Json = dict[str, Any]
@@ -57,7 +55,7 @@ class Shop:
 
     def currency_of(self, promotion: Promotion) -> str:
         """A currency in which the promotion gives something, that of the company if that is one."""
-        lists = list(_money_lists(promotion))
+        lists = list(currencies_of(promotion))
         if not lists:
             return self.currency_code
         common = set.intersection(*lists)
@@ -307,42 +305,21 @@ def _currencies(ruleset: Ruleset, products: Mapping[str, Json]) -> Iterator[str]
     yield from (store.currency_code for store in ruleset.stores if store.currency_code)
     yield from (product["currency_code"] for product in products.values() if "currency_code" in product)
     for promotion in ruleset.promotions:
-        for codes in _money_lists(promotion):
+        for codes in currencies_of(promotion):
             yield min(codes)
-
-
-def _money_lists(promotion: Promotion) -> Iterator[set[str]]:
-    """The currencies of each list of amounts that the rule has."""
-    for _, amounts in _lists(promotion):
-        yield {money.currency_code for money in amounts}
 
 
 def _amounts(promotion: Promotion, currency_code: str) -> Iterator[int]:
     """What the rule takes off or charges, caps and minimums left out."""
-    for name, amounts in _lists(promotion):
+    for name, amounts in amounts_of(promotion):
         found = amount_in(amounts, currency_code)
         if found is not None and not name.startswith(("max_", "min")):
             yield found
 
 
-def _lists(promotion: Promotion) -> Iterator[tuple[str, list[Money]]]:
-    """The lists of amounts that stand anywhere in the rule, by the name of their field."""
-    kind = promotion.WhichOneof("rule")
-    messages: list[tuple[str, Message]] = [(kind, getattr(promotion, kind))] if kind else []
-    while messages:
-        around, message = messages.pop()
-        for field, value in message.ListFields():
-            name = around if field.name == "per_currency" else field.name
-            values = value if field.is_repeated else [value]
-            if field.message_type is Money.DESCRIPTOR:
-                yield name, list(values)
-            elif field.message_type is not None:
-                messages += [(name, each) for each in values]
-
-
 def sets_prices(promotion: Promotion) -> bool:
     """Whether a promotion says what something costs instead of what is taken off."""
-    return any(name in PRICES for name, _ in _lists(promotion))
+    return any(name in PRICES for name, _ in amounts_of(promotion))
 
 
 def ways_of(promotion: Promotion, shop: Shop) -> Ways:

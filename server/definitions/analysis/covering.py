@@ -5,13 +5,17 @@ Each says yes only where it follows from the definitions. What can't be decided 
 
 from collections.abc import Iterable, Sequence
 
+from dealwright.v1.condition_pb2 import Basis
 from dealwright.v1.money_pb2 import Money
+from dealwright.v1.primitives_pb2 import Phase
 from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.schedule_pb2 import Schedule
 from dealwright.v1.selector_pb2 import LineFilter, Selector
 from dealwright.v1.stacking_pb2 import Exclusivity, GroupScope
 from dealwright.v1.targeting_pb2 import NameFilter
 from google.protobuf.message import Message
+
+from server.definitions.analysis.demands import currencies_of
 
 LOWERING = ("percent_discount", "amount_discount", "happy_hour")
 """The types of which it can be said that one gives at least as much as another."""
@@ -32,6 +36,41 @@ def excludes(one: Promotion, other: Promotion) -> bool:
         return True
     phases = {_phase(one), _phase(other)}
     return Exclusivity.EXCLUSIVITY_PHASE in alone and len(phases) == 1 and 0 not in phases
+
+
+def accompanies(other: Promotion, promotion: Promotion) -> bool:
+    """Whether `other` holds on each cart on which `promotion` does, and nothing keeps the two apart.
+
+    What it asks of prices is asked at list, since the promotion may lower all others.
+    """
+    kind, own = other.WhichOneof("rule"), promotion.WhichOneof("rule")
+    if kind not in LOWERING or own not in LOWERING or _kept_apart(other, promotion):
+        return False
+    one, narrow = getattr(other, kind), getattr(promotion, own)
+    minimum = one.min_purchase if one.HasField("min_purchase") else None
+    return (
+        not (other.HasField("condition") or other.HasField("cross_brand"))
+        and (_phase(other) == Phase.PHASE_DELIVERY) == (_phase(promotion) == Phase.PHASE_DELIVERY)
+        and (minimum is None or (minimum.basis == Basis.BASIS_LIST and _minimum(one, narrow)))
+        and all(
+            any(own_codes <= codes for own_codes in currencies_of(promotion))
+            for codes in currencies_of(other)
+        )
+        and _scope(one, narrow)
+        and holds_wherever(other, promotion)
+    )
+
+
+def _kept_apart(one: Promotion, other: Promotion) -> bool:
+    """Whether stacking may keep one of two off an order, or off units that the other has lowered."""
+    groups = {group.name for group in one.stacking.groups} & {group.name for group in other.stacking.groups}
+    apart = (Exclusivity.EXCLUSIVITY_PHASE, Exclusivity.EXCLUSIVITY_ORDER)
+    return bool(groups) or any(
+        each.exclusive in apart
+        or each.closes_units
+        or (each.HasField("on_discounted") and not each.on_discounted)
+        for each in (one.stacking, other.stacking)
+    )
 
 
 def holds_wherever(wide: Promotion, narrow: Promotion) -> bool:

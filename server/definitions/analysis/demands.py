@@ -21,6 +21,7 @@ from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.rules_pb2 import BuyXGetY, Combo, Custom, FreeItem, MixMatch, Package, Upsell
 from dealwright.v1.selector_pb2 import LineFilter, LineKind, Selector
 from dealwright.v1.targeting_pb2 import CustomerType
+from google.protobuf.message import Message
 
 from server.definitions.analysis.wishes import DAYS_SINCE, Goods, Wish, units_key
 
@@ -285,3 +286,23 @@ def _of_attribute(wish: Wish, owner: str, test: AttributeTest) -> Wish:
         return wish.with_range(fact, *ends(test.number_range))
     value: object = test.text_in.values[0] if kind == "text_in" else test.flag_is
     return replace(wish, attributes={**wish.attributes, (owner, test.name): value})
+
+
+def currencies_of(promotion: Promotion) -> list[set[str]]:
+    """The currencies of each list of amounts that the rule has."""
+    return [{money.currency_code for money in amounts} for _, amounts in amounts_of(promotion)]
+
+
+def amounts_of(promotion: Promotion) -> Iterator[tuple[str, list[Money]]]:
+    """The lists of amounts that stand anywhere in the rule, by the name of their field."""
+    kind = promotion.WhichOneof("rule")
+    messages: list[tuple[str, Message]] = [(kind, getattr(promotion, kind))] if kind else []
+    while messages:
+        around, message = messages.pop()
+        for field, value in message.ListFields():
+            name = around if field.name == "per_currency" else field.name
+            values = value if field.is_repeated else [value]
+            if field.message_type is Money.DESCRIPTOR:
+                yield name, list(values)
+            elif field.message_type is not None:
+                messages += [(name, each) for each in values]

@@ -1,4 +1,4 @@
-"""Promotions beside each other: given twice, ordered by their ids alone, and too much together."""
+"""Promotions beside each other: given twice, never alone, ordered by their ids, too much together."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.result_pb2 import Application
 
+from server.definitions.analysis.covering import accompanies
 from server.definitions.analysis.demands import Ways, scope_of
-from server.definitions.analysis.findings import Finding, finding
+from server.definitions.analysis.findings import Finding, Value, finding
 from server.definitions.analysis.oracle import Oracle, Priced
 
 NEIGHBOURS_MAX = 6
@@ -59,6 +60,30 @@ def given_twice(
             if {promotion.id, other_id} <= both.applied:
                 yield finding("given_twice", promotion.id, both, {"other": other_id}, other_id)
                 return
+
+
+def never_alone(oracle: Oracle, promotion: Promotion, witness: Priced) -> Iterator[Finding]:
+    """A promotion that is given together with another one wherever it is given."""
+    if promotion.id not in witness.applied:
+        return
+    for other_id in sorted(witness.applied - {promotion.id}):
+        other = oracle.promotions[other_id]
+        if not accompanies(other, promotion) or what_it_gives(other) == what_it_gives(promotion):
+            continue
+        alone = oracle.price_with([promotion], witness.request)
+        both = oracle.price_with([promotion, other], witness.request)
+        if alone is None or both is None or not {promotion.id, other_id} <= both.applied:
+            continue
+        totals, less = both.result.totals, alone.result.totals.discount_minor
+        if totals.discount_minor > less:
+            shown: dict[str, Value] = {
+                "other": other_id,
+                "list": totals.list_minor,
+                "discount": totals.discount_minor,
+                "alone": less,
+            }
+            yield finding("never_alone", promotion.id, both, shown, other_id)
+            return
 
 
 def ordered_by_id(oracle: Oracle, promotion: Promotion, witness: Priced) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from server.definitions.analysis.findings import Finding
 from server.definitions.analysis.neighbours import (
     Neighbourhood,
     given_twice,
+    never_alone,
     ordered_by_id,
     twins_among,
     worst_cart,
@@ -76,6 +77,7 @@ class _Analysis:
         witness = oracle.confirmed(witness)
         yield from beaten(oracle, self._policy, promotion, witness)
         yield from given_twice(oracle, self._twins, promotion, self._ways)
+        yield from never_alone(oracle, promotion, witness)
         yield from ordered_by_id(oracle, promotion, witness)
         worst = oracle.confirmed(worst_cart(oracle, promotion, witness, self._neighbours, self._ways))
         yield from excess(self._shop, self._guardrails, promotion_id, worst, self._made_up(worst))

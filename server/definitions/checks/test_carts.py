@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import dealwright_engine
-from dealwright.v1.diagnostic_pb2 import Diagnostic, Diagnostics
+from dealwright.v1.diagnostic_pb2 import Diagnostic, Diagnostics, Severity
 from dealwright.v1.evaluation_service_pb2 import (
     CompareRequest,
     CompareResponse,
@@ -23,6 +23,9 @@ from server.runtime.settings import COMPANY_ID, COMPANY_ID_NEEDS
 
 TEST_CART = "test_cart"
 """The parameter of a diagnostic that names the test cart."""
+
+DEVIATES = "test_cart_deviates"
+"""The code of what comes out otherwise than expected, where it is told as a finding."""
 
 LANGUAGE = "en"
 """What changes on a test cart is told in it."""
@@ -107,17 +110,40 @@ def request_of(cart: TestCart) -> EvaluateRequest:
 
 def require_saveable(carts: Sequence[TestCart]) -> None:
     """Refuses carts that can't be priced, and expectations that nothing could meet."""
+    faults = faults_of(carts)
+    if faults:
+        raise DefinitionsRefused(faults)
+
+
+def faults_of(carts: Sequence[TestCart]) -> list[Diagnostic]:
+    """What is wrong with test carts by themselves."""
     faults: list[Diagnostic] = []
     ids = [cart.id for cart in carts]
     for cart in carts:
         found = list(_faults(cart))
         if ids.count(cart.id) > 1:
             found.append(fault("duplicate", "id", f"{cart.id} occurs twice."))
-        for diagnostic in found:
-            diagnostic.parameters.add(name=TEST_CART, text=cart.id)
-        faults += found
-    if faults:
-        raise DefinitionsRefused(faults)
+        faults += _about(cart, found)
+    return faults
+
+
+def deviating(carts: Sequence[TestCart], ruleset: Ruleset) -> list[Diagnostic]:
+    """What comes out of test carts otherwise than expected, and what the engine remarks about them."""
+    found: list[Diagnostic] = []
+    for cart, outcome in zip(carts, run(carts, ruleset), strict=True):
+        told = [fault(DEVIATES, "expected", f"{each.text}.") for each in outcome.deviations]
+        for remark in outcome.result.remarks:
+            warning = Diagnostic(code=remark.code, field=remark.field, message=remark.text)
+            warning.severity = Severity.SEVERITY_WARNING
+            told.append(warning)
+        found += _about(cart, told)
+    return found
+
+
+def _about(cart: TestCart, found: Sequence[Diagnostic]) -> Sequence[Diagnostic]:
+    for diagnostic in found:
+        diagnostic.parameters.add(name=TEST_CART, text=cart.id)
+    return found
 
 
 def cart_of(diagnostic: Diagnostic) -> str:

@@ -140,7 +140,7 @@ impl<'sent> Intake<'_, 'sent> {
         let currency = currency(cart.currency_code, &at.field("currency_code"), self.findings);
         let price_mode = known(cart.price_mode, &at.field("price_mode"), self.findings);
         let channel = self.folded(cart.channel, &at.field("channel"));
-        self.remark_place(cart, store, channel.symbol, at);
+        self.remark_place(cart, store, channel.symbol, &zone, at);
         let mut lines = self.lines(cart, brand_id, at);
         self.link_parents(cart, &mut lines, at);
         let codes = self.codes(cart, at);
@@ -166,7 +166,14 @@ impl<'sent> Intake<'_, 'sent> {
     }
 
     /// A place that the company hasn't, or that it knows otherwise.
-    fn remark_place(&mut self, cart: &view::Cart<'_>, store: Option<&Store>, channel: Symbol, at: &At<'_>) {
+    fn remark_place(
+        &mut self,
+        cart: &view::Cart<'_>,
+        store: Option<&Store>,
+        channel: Symbol,
+        zone: &TimeZone,
+        at: &At<'_>,
+    ) {
         let remarks = &mut self.remarks;
         if channel != Symbol::ABSENT && !self.reference.channels.contains(&channel) {
             remarks.unknown(Code::ChannelUnknown, cart.channel, &at.field("channel"));
@@ -183,8 +190,7 @@ impl<'sent> Intake<'_, 'sent> {
         remarks.differing(cart.region, &store.region, cart.store_id, &at.field("region"));
         // Names of zones are many; what counts is the time on the wall.
         let offset = |zone: &TimeZone| zone.to_offset(self.instant);
-        let given = TimeZone::get(cart.time_zone).ok().filter(|_| !cart.time_zone.is_empty());
-        if given.is_some_and(|given| offset(&given) != offset(&store.zone)) {
+        if !cart.time_zone.is_empty() && offset(zone) != offset(&store.zone) {
             let known = store.zone.iana_name().unwrap_or_default();
             remarks.differing(cart.time_zone, known, cart.store_id, &at.field("time_zone"));
         }
