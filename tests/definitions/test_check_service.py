@@ -178,7 +178,8 @@ async def test_findings_come_with_their_cart_and_result(people: People) -> None:
     request = schema.AnalyseRequest(promotions=[percent_off("b", 70)])
     found = await people["ben"]("Analyse", request)
 
-    (finding,) = found.findings
+    never_alone, finding = found.findings
+    assert never_alone.diagnostic.code == "never_alone"
     assert (finding.diagnostic.code, finding.promotion_ids, found.promotion_count) == (
         "discount_high",
         ["a", "b"],
