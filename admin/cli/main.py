@@ -48,6 +48,7 @@ COMMANDS = {
     "bundle": "bundle",
     "audit": "audit",
     "journal": "journal",
+    "top": "top",
     "doctor": "doctor",
     "version": "version",
 }
