@@ -1,6 +1,7 @@
 """Every method of the schema that asks the database, by its path: one use case each, behind every door."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 
 from dealwright.v1 import (
     access_service_pb2,
@@ -30,7 +31,10 @@ from server.definitions.promotions import Promotions
 from server.definitions.service import Definitions
 from server.definitions.tills import Tills
 from server.distribution import calls as distribution_calls
+from server.distribution.files import Files
+from server.distribution.key_folder import KeyFolder
 from server.distribution.operations import Operations
+from server.distribution.service import StreamsOff
 from server.events import calls as event_calls
 from server.events.service import Webhooks
 from server.journals import calls as journal_calls
@@ -64,6 +68,7 @@ def methods(engine: Engine, settings: Settings, metrics: Metrics) -> dict[str, U
             rule_stream_service_pb2.DESCRIPTOR,
             distribution_calls.use_cases(Operations(engine, Definitions(engine))),
         ),
+        **distribution_calls.file_use_cases(_files(engine, settings)),
         **usage_calls.use_cases(Tills(engine), Usage(engine)),
         **_of(journal_service_pb2.DESCRIPTOR, journal_calls.use_cases(Journals(engine))),
         **_of(webhook_service_pb2.DESCRIPTOR, event_calls.use_cases(webhooks)),
@@ -79,6 +84,18 @@ def methods(engine: Engine, settings: Settings, metrics: Metrics) -> dict[str, U
         **session_calls.use_cases(Sessions(engine), lambda: _companies(engine, settings)),
         **_of(audit_service_pb2.DESCRIPTOR, audit_calls.use_cases(Audit(engine))),
     }
+
+
+def _files(engine: Engine, settings: Settings) -> Callable[[], Files]:
+    """Made when they are first asked for: most processes never do, and some have no keys."""
+
+    @cache
+    def files() -> Files:
+        if settings.keys_dir is None:
+            raise StreamsOff
+        return Files(engine, Definitions(engine), KeyFolder(settings.keys_dir))
+
+    return files
 
 
 def _of(file: FileDescriptor, use_cases: Mapping[str, UseCase]) -> dict[str, UseCase]:

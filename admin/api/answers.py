@@ -20,6 +20,8 @@ class Asked:
     body: Value = None
     etag: str | None = None
     """What If-Match says, without its quotes. None: it wasn't sent."""
+    known_etag: str = ""
+    """What If-None-Match says, without its quotes. Empty: it wasn't sent."""
     session: str | None = None
     """The secret of the session that was shown. None: none was, or a token that counts instead."""
 

@@ -182,7 +182,7 @@ def _of_shape(route: Shaped) -> Json:
     }
     if route.request is not None:
         operation["requestBody"] = _body(route.request)
-    operation["responses"] = {"200": _response(HTTPStatus.OK, route.response)}
+    operation["responses"] = {"200": _response(HTTPStatus.OK, route.response, route.media_type)}
     return operation
 
 
@@ -226,5 +226,5 @@ def _body(schema: Json) -> Json:
     return {"required": True, "content": {JSON: {"schema": schema}}}
 
 
-def _response(status: HTTPStatus, schema: Json) -> Json:
-    return {"description": status.phrase, "content": {JSON: {"schema": schema}}}
+def _response(status: HTTPStatus, schema: Json, media_type: str = JSON) -> Json:
+    return {"description": status.phrase, "content": {media_type: {"schema": schema}}}

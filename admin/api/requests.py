@@ -52,7 +52,8 @@ def asked(request: Request, body: bytes | None) -> Asked:
         query.setdefault(name, []).append(text)
     value: Value = None if body is None else parse_json(body, "the body").value
     path = {name: str(text) for name, text in request.path_params.items()}
-    return Asked(path, query, value, _etag(request), session_of(request))
+    known = request.headers.get("if-none-match", "").removeprefix("W/").strip('"')
+    return Asked(path, query, value, _etag(request), known, session_of(request))
 
 
 def _etag(request: Request) -> str | None:

@@ -11,7 +11,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from jsonschema import Draft202012Validator
 
-from admin.api.answers import Answer, Asked, of_message
+from admin.api.answers import JSON, Answer, Asked, of_message
 from admin.api.problems import FieldProblem, HttpRefusal, Problem
 from server.actors import Actor
 from server.documents import Source, parse_json, parse_message
@@ -140,6 +140,8 @@ class Shaped:
     """Whether a body that isn't as the schema says is refused as a whole, before anything is looked at."""
     parameters: tuple[Json, ...] = ()
     """The parameters of the query, as OpenAPI has them; those of the path are known."""
+    media_type: str = JSON
+    """Of what is answered."""
     refusal: Json | None = None
     """The JSON Schema of its own refusals. None: they are problems, as those of the door always are."""
     writes: bool = False

@@ -8,11 +8,13 @@ from dealwright.v1 import (
     check_service_pb2,
     definition_service_pb2,
     reference_service_pb2,
+    rule_stream_service_pb2,
     webhook_service_pb2,
 )
 from google.protobuf.descriptor import FileDescriptor
 
 from admin.api import preview
+from admin.api.bundles import BUNDLES
 from admin.api.routes import Call, Route
 from admin.api.sessions import SESSIONS
 from admin.api.sync import SYNC
@@ -128,6 +130,12 @@ WEBHOOKS = (
     _webhooks("GET", "/deliveries", "ListDeliveries"),
 )
 
+TILLS = (
+    _call(rule_stream_service_pb2.DESCRIPTOR, "GET", "/clients", "ListClients"),
+    _call(rule_stream_service_pb2.DESCRIPTOR, "POST", "/promotions:kill", "KillPromotions"),
+    _call(rule_stream_service_pb2.DESCRIPTOR, "POST", "/promotions:release", "ReleasePromotions"),
+)
+
 ROUTES: tuple[Route, ...] = (
     *DEFINITIONS,
     *CHECKS,
@@ -136,6 +144,8 @@ ROUTES: tuple[Route, ...] = (
     *ACCESS,
     *AUDIT,
     *WEBHOOKS,
+    *TILLS,
+    *BUNDLES,
     *preview.ROUTES,
     *SYNC,
 )

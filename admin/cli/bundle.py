@@ -11,12 +11,14 @@ import typer
 from admin.cli.groups import command_group
 from admin.cli.keys import ensured, trusted_here
 from admin.cli.local import CompanyOption, local_database, only_company
-from admin.cli.output import EXIT_CODES, ExitCode, JsonOption, emit, emit_json, say
+from admin.cli.output import EXIT_CODES, ExitCode, JsonOption, emit, emit_json, say, visible
 from admin.cli.process import plain_failures, read_settings
 from server.definitions.service import Definitions
 from server.distribution import keys
+from server.distribution.files import Files
+from server.distribution.key_folder import KeyFolder
 from server.distribution.log import Scope
-from server.distribution.service import Distribution
+from server.runtime.errors import NotReady
 
 group = command_group("bundle", "Write and check the signed files that tills price with.")
 
@@ -34,15 +36,17 @@ def export(
 ) -> None:
     """Write what is in force now as one signed file."""
     with plain_failures(), local_database() as engine:
-        signer = keys.load(ensured(read_settings()))
-        distribution = Distribution(engine, Definitions(engine), signer)
-        data = distribution.export(company or only_company(engine), Scope.of(store or ()))
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+        files = Files(engine, Definitions(engine), KeyFolder(ensured(read_settings())))
+        company_id = company or only_company(engine)
+        try:
+            data = files.get(company_id, Scope.of(store or ())).data or b""
+        except NotReady as error:
+            say(visible(f"nothing is published for {company_id}"))
+            raise typer.Exit(ExitCode.FINDINGS) from error
+    try:
+        _write(path, data)
+    except OSError as error:
+        raise _failed(f"{path} can't be written: {error.strerror}") from error
     say(f"{path}: {len(data)} bytes")
 
 
@@ -64,7 +68,7 @@ def verify(
         trusted = keys.parse_key(root_key, "--root-key") if root_key else trusted_here()
         scope = scope_id(store) if store else None
         try:
-            manifest, _ = open_bundle(path.read_bytes(), trusted, time.time(), scope_id=scope)
+            manifest, _ = open_bundle(_read(path), trusted, time.time(), scope_id=scope)
         except Refused as refused:
             reason = NackReason.Name(refused.reason).removeprefix("NACK_REASON_")
             say(f"{path} is refused: {reason}: {refused.detail}")
@@ -84,6 +88,28 @@ def verify(
         return
     for name, value in told.items():
         emit(f"{name:12}{value}")
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Whole or not at all: a stick may be pulled out."""
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _failed(f"{path} can't be read: {error.strerror}") from error
+
+
+def _failed(sentence: str) -> typer.Exit:
+    say(visible(sentence))
+    return typer.Exit(ExitCode.FAILED)
 
 
 def _time(seconds: int) -> str:

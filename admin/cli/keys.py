@@ -38,7 +38,7 @@ def rotate(
     root: RootOption = None,
     stolen: Annotated[bool, typer.Option("--stolen", help="Trust no earlier key any more.")] = False,
 ) -> None:
-    """Make a new online key. Servers sign with it once they are started again; tills hear of it from them."""
+    """Make a new online key. Servers sign with it within seconds; tills hear of it from them."""
     with plain_failures():
         folder = _folder(read_settings())
         keys.rotate(folder, root or folder, datetime.now(UTC), keep=0 if stolen else 1)

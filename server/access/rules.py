@@ -158,6 +158,7 @@ HTTP_ALONE: dict[str, Rule] = {
     "sessions/GetSession": Rule(EVERYBODY),
     "sessions/ChangePassword": Rule(EVERYBODY),
     "sessions/LogOut": Rule(EVERYBODY),
+    "bundles/GetBundle": Rule(TILLS),
     "sync/GetChanges": Rule(TILLS),
     "sync/GetDocument": Rule(TILLS),
     "sync/GetDocuments": Rule(TILLS),

@@ -1,9 +1,13 @@
 """The methods of RuleStreamService that ask the database: messages to use cases, and back."""
 
+from collections.abc import Callable
+
 from dealwright.v1 import rule_stream_service_pb2 as schema
 from google.protobuf.message import Message
 
 from server.actors import Actor
+from server.distribution.files import File, Files
+from server.distribution.log import Scope
 from server.distribution.messages import client_message, client_token, parse_token
 from server.distribution.operations import Operations
 from server.runtime.calls import UseCase
@@ -20,6 +24,15 @@ def use_cases(operations: Operations) -> dict[str, UseCase]:
         "KillPromotions": calls.kill,
         "ReleasePromotions": calls.release,
     }
+
+
+def file_use_cases(files: Callable[[], Files]) -> dict[str, UseCase]:
+    """What is offered over HTTP alone: the bundle of the actor's stores, unless the etag is known."""
+
+    def get_bundle(actor: Actor, known_etag: str) -> File:
+        return files().get(actor.company_id, Scope.of(actor.store_ids), known_etag)
+
+    return {"bundles/GetBundle": get_bundle}
 
 
 class OperatorCalls:

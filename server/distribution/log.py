@@ -29,6 +29,7 @@ from server.distribution.catalogue import (
     root,
 )
 from server.distribution.signer import Signer
+from server.kills import Killed
 
 REVISIONS_MAX = 64
 """How many past revisions a till may lag behind and still get a delta; else it gets a snapshot."""
@@ -147,11 +148,42 @@ class Log:
         if head is not None:
             self.publish(head.catalogue)
 
+    def take(self, epoch: int, killed: Killed, now: float) -> bool:
+        """Takes an epoch and what is killed, where they are newer; whether one is. `now` is Unix time."""
+        begins = epoch > self.epoch
+        if begins:
+            self.begin_epoch(epoch)
+        newer = (epoch, killed.sequence) > (self.control.epoch, self.control.sequence)
+        # Before there is a revision nobody knows whose tills they are.
+        if newer and self.company_id:
+            self.kill(
+                Control(
+                    company_id=self.company_id,
+                    epoch=epoch,
+                    sequence=killed.sequence,
+                    killed_ids=killed.promotion_ids,
+                    issue_time=frames.instant(now),
+                )
+            )
+        return begins or newer
+
     def kill(self, control: Control) -> None:
         """Takes a newer control."""
         self.control = control
         self.signed_control = self.signer.sign(control)
         self.control_frame = frames.control(self.signed_control)
+
+    def renew(self, signer: Signer) -> bool:
+        """Signs with another key from now on, also what was signed before; whether it is another."""
+        if signer is self.signer:
+            return False
+        self.signer = signer
+        self.keys_frame = frames.keys(signer.keys.signed)
+        if self.signed_control is not None:
+            self.kill(self.control)
+        if self._head is not None:
+            self.publish(self._head.catalogue)
+        return True
 
     def edition(self, scope: Scope, now: float) -> Edition:
         """The newest revision as a scope has it. `now` is Unix time in seconds.

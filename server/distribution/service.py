@@ -7,18 +7,17 @@ import time
 from collections.abc import Callable
 
 import structlog
-from dealwright.v1.bundle_pb2 import Control
 from dealwright.v1.ruleset_pb2 import Ruleset
 from sqlalchemy import Engine
 
 from server.actors import Actor
 from server.db.engine import DatabaseUnavailable, plain_errors
 from server.definitions.service import Definitions
-from server.distribution import frames, store
+from server.distribution import store
 from server.distribution.bursts import Bursts
 from server.distribution.catalogue import Catalogue
+from server.distribution.key_folder import KeyFolder
 from server.distribution.log import Log, Scope
-from server.distribution.signer import Signer
 from server.kills import Killed
 from server.runtime.errors import Denied, NotReady, Refusal
 
@@ -39,10 +38,12 @@ class StreamsOff(Refusal):
 class Distribution:
     """What the tills of one company receive."""
 
-    def __init__(self, engine: Engine, definitions: Definitions, signer: Signer | None) -> None:
+    def __init__(self, engine: Engine, definitions: Definitions, keys: KeyFolder | None) -> None:
+        """Without keys there are no tills."""
         self._engine = engine
         self._definitions = definitions
-        self._log = Log(signer) if signer else None
+        self._keys = keys
+        self._log = Log(keys.signer()) if keys else None
         self._changed: list[Callable[[], None]] = []
         self._failing = False
         self._bursts = Bursts(self._publish_newest)
@@ -99,9 +100,11 @@ class Distribution:
             self._tell()
 
     async def refresh(self) -> None:
-        """Reads the epoch and what is killed. When the database is away, what is known goes on."""
-        if self._log is None:
+        """Reads the keys, the epoch and what is killed. When the database is away, what is known goes on."""
+        if self._log is None or self._keys is None:
             return
+        if self._log.renew(await asyncio.to_thread(self._keys.signer)):
+            self._tell()
         try:
             epoch, killed = await asyncio.to_thread(self._read, self._log.company_id)
         except DatabaseUnavailable as error:
@@ -110,31 +113,15 @@ class Distribution:
             self._failing = True
             return
         self._failing = False
-        self._take(epoch, killed)
-
-    def _take(self, epoch: int, killed: Killed | None) -> None:
-        known = self.log
-        changed = epoch > known.epoch
-        if changed:
-            if known.epoch:
-                log.warning("epoch_began", epoch=epoch, before=known.epoch)
-            known.begin_epoch(epoch)
-        if killed is not None and (epoch, killed.sequence) > (known.control.epoch, known.control.sequence):
-            control = Control(
-                company_id=known.company_id,
-                epoch=epoch,
-                sequence=killed.sequence,
-                killed_ids=killed.promotion_ids,
-                issue_time=frames.instant(time.time()),
-            )
-            known.kill(control)
-            changed = True
-        if changed:
+        before = self._log.epoch
+        if self._log.take(epoch, killed, time.time()):
+            if 0 < before < epoch:
+                log.warning("epoch_began", epoch=epoch, before=before)
             self._tell()
 
-    def _read(self, company_id: str) -> tuple[int, Killed | None]:
+    def _read(self, company_id: str) -> tuple[int, Killed]:
         with plain_errors(self._engine), self._engine.begin() as connection:
-            return store.epoch(connection), store.killed(connection, company_id) if company_id else None
+            return store.epoch(connection), store.killed(connection, company_id)
 
     def _tell(self) -> None:
         for changed in self._changed:
@@ -170,15 +157,6 @@ class Distribution:
     def file(self, actor: Actor) -> bytes:
         """The bundle of the actor's stores."""
         return self.log.bundle(self._own_scope(actor), time.time()).SerializeToString()
-
-    def export(self, company_id: str, scope: Scope) -> bytes:
-        """The newest revision of a company as a bundle, straight from the database."""
-        ruleset = self._definitions.ruleset(company_id)
-        if ruleset.revision == 0:
-            raise NotReady
-        self.log.publish(self.log.prepare(ruleset))
-        self._take(*self._read(company_id))
-        return self.log.bundle(scope, time.time()).SerializeToString()
 
     def _own_scope(self, actor: Actor) -> Scope:
         self.require_ready(actor)

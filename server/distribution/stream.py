@@ -24,7 +24,7 @@ from dealwright.v1.rule_stream_service_pb2 import (
 from google.protobuf.message import DecodeError
 
 from server.distribution import frames
-from server.distribution.log import Log, Scope
+from server.distribution.log import Edition, Log, Scope
 from server.distribution.turns import Turn
 
 BOOKMARK_SECONDS = 15.0
@@ -64,10 +64,8 @@ class _Set:
     """Frames that lead to a revision, as they are written one after another."""
 
     frames: tuple[bytes, ...]
-    epoch: int
-    revision: int
-    root: bytes
-    expires: float
+    edition: Edition
+    """Where they lead."""
     written: int = 0
 
     @property
@@ -75,9 +73,13 @@ class _Set:
         return self.written == len(self.frames)
 
     @property
+    def number(self) -> tuple[int, int]:
+        """Epoch and revision."""
+        return self.edition.epoch, self.edition.revision
+
+    @property
     def place(self) -> _Place:
-        """Where it leads."""
-        return _Place(self.epoch, self.revision, self.root)
+        return _Place(self.edition.epoch, self.edition.revision, self.edition.root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,9 @@ class _Place:
     revision: int = 0
     root: bytes = b""
 
+
+_NEVER = (-1, -1)
+"""Before every epoch and sequence."""
 
 _UNREADABLE = (0, 0)
 """What a nack names when the till couldn't read what it was sent."""
@@ -124,6 +129,7 @@ class Stream:
         self._place = _Place(cursor.epoch, cursor.revision, cursor.root)
         self._proof = hello.manifest
         self._expires = _expiry(hello.manifest)
+        self._key_id = hello.manifest.key_id
         self._set: _Set | None = None
         self._refused: tuple[int, int] | None = None
         self._snapshot_due = False
@@ -198,14 +204,14 @@ class Stream:
         elif (has.epoch, has.revision) > (self._place.epoch, self._place.revision):
             # It came another way, as a file.
             self._place = has
-            if sent is not None and (has.epoch, has.revision) > (sent.epoch, sent.revision):
+            if sent is not None and (has.epoch, has.revision) > sent.number:
                 self._drop_set()
 
     def refused(self, nack: Nack) -> None:
         """The till goes on with what it had."""
         self.nack = nack
         sent = self._set
-        if sent is not None and (nack.epoch, nack.revision) not in ((sent.epoch, sent.revision), _UNREADABLE):
+        if sent is not None and (nack.epoch, nack.revision) not in (sent.number, _UNREADABLE):
             # It is about the bookmark before.
             return
         self._drop_set()
@@ -221,7 +227,7 @@ class Stream:
                 self._log.sign_from(self.scope, float(proof.issue_time.seconds))
         elif sent is not None:
             # The same again would be refused again; the next revision is another matter.
-            self._refused = (sent.epoch, sent.revision)
+            self._refused = sent.number
 
     def end(self, reason: GoodbyeReason.ValueType, retry_after: float = 0.0) -> None:
         """Says goodbye before anything else."""
@@ -258,6 +264,9 @@ class Stream:
             return frames.welcome(log.company_id, self.scope.id, log.epoch, now.unix, BOOKMARK_SECONDS)
         if self._sent_keys < log.signer.key_list_version:
             self._sent_keys = log.signer.key_list_version
+            # What a key has signed that isn't listed any more is worth nothing once the till restarts.
+            self._bookmark_due = True
+            self._sent_control = _NEVER
             return log.keys_frame
         control = log.control.epoch, log.control.sequence
         if log.signed_control is not None and self._sent_control < control:
@@ -287,7 +296,7 @@ class Stream:
         if len(found) > 1 and self._turn and not self._turn.take(now.monotonic):
             return
         self._snapshot_due = False
-        self._set = _Set(found, *head, edition.root, edition.expires)
+        self._set = _Set(found, edition)
 
     def _next_of_set(self) -> bytes | None:
         sent = self._set
@@ -307,7 +316,7 @@ class Stream:
 
     def _arrived(self, sent: _Set) -> None:
         self._place = sent.place
-        self._expires = sent.expires
+        self._expires, self._key_id = sent.edition.expires, sent.edition.manifest.key_id
 
     def _bookmark(self, now: Now) -> bytes | None:
         """Says which revision there is; a till that has it knows that it has everything."""
@@ -319,8 +328,10 @@ class Stream:
         manifest = None
         if self.current and self._set is None:
             edition = log.edition(self.scope, now.unix)
-            if edition.expires - self._expires >= RENEWAL * log.life_seconds:
-                self._expires, manifest = edition.expires, edition.manifest
+            worth_more = edition.expires - self._expires >= RENEWAL * log.life_seconds
+            if worth_more or not log.signer.keys.knows(self._key_id):
+                self._expires, self._key_id = edition.expires, edition.manifest.key_id
+                manifest = edition.manifest
         return frames.bookmark(log.epoch, log.revision, now.unix, manifest)
 
     def _wait_for_the_log(self, now: Now) -> bytes | None:

@@ -19,9 +19,9 @@ from server.access.grants import Grants
 from server.access.rpc import GuardedServer, register
 from server.access.service import Access
 from server.definitions.service import Definitions
-from server.distribution import keys
 from server.distribution import rpc as distribution_rpc
 from server.distribution.clients import WRITE_SECONDS, Clients
+from server.distribution.key_folder import KeyFolder
 from server.distribution.operations import Operations
 from server.distribution.service import Distribution
 from server.distribution.sessions import Sessions
@@ -98,8 +98,8 @@ class Application:
         self._definitions = Definitions(engine)
         self._published = asyncio.Event()
         self._controlled = asyncio.Event()
-        signer = None if settings.keys_dir is None else keys.load(settings.keys_dir)
-        self.distribution = Distribution(engine, self._definitions, signer)
+        keys = None if settings.keys_dir is None else KeyFolder(settings.keys_dir)
+        self.distribution = Distribution(engine, self._definitions, keys)
         self.clients = Clients(engine)
         self.sessions = Sessions(self.distribution, self.clients, self.metrics, self.grants.holds)
         self.holder = RulesetHolder(

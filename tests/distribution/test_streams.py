@@ -1,12 +1,14 @@
 """Real tills on a real server: what they get, what they price, and what operators see of them."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
 import grpc.aio
 import pytest
-from dealwright.rule_stream import Refused, open_bundle
+from dealwright.rule_stream import Device, Follower, Kept, Refused, open_bundle
+from dealwright.v1.bundle_pb2 import Bundle, Signed
 from dealwright.v1.evaluation_service_pb2 import EvaluateResponse
 from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.rule_stream_service_pb2 import (
@@ -36,10 +38,11 @@ from sqlalchemy import Engine, text
 from server.access.service import Access
 from server.actors import Role
 from server.definitions.service import Definitions, Publication
-from server.distribution.keys import read_root_key
+from server.distribution.key_folder import KeyFolder
+from server.distribution.keys import ONLINE, create, read_root_key, rotate
 from tests.access.calls import CALL_SECONDS, ask, bearer, owner, reason, serving, token_for
 from tests.definitions.samples import jakarta_settings, percent_off
-from tests.distribution.tills import SYNC, BareStream, following
+from tests.distribution.tills import SYNC, BareStream, following, now
 from tests.evaluation.requests import EVALUATE, latte_request
 
 SERVICE = "/dealwright.v1.RuleStreamService"
@@ -200,6 +203,45 @@ async def test_a_revoked_token_and_a_second_till_of_the_name_end_a_stream(
             await till.until(lambda till: grpc.StatusCode.UNAUTHENTICATED in till.errors)
             # It goes on with what it has.
             assert till.active is not None
+
+
+@pytest.mark.parametrize("keep", [1, 0], ids=["rotated", "stolen"])
+async def test_another_key_signs_without_a_restart(
+    keep: int, database: Engine, definitions: Definitions, keys_dir: Path
+) -> None:
+    publish(definitions, percent_off("ten", 10))
+    token, root_key = token_for(database, "till", Role.DEVICE), read_root_key(keys_dir)
+    disk: dict[str, bytes] = {}
+    async with serving(database, keys_dir=keys_dir) as (application, _):
+        address = str(application.grpc_address)
+        async with following(address, token, root_key, disk=disk) as till:
+            await till.at(1)
+            before = Bundle.FromString(disk["bundle"]).manifest.key_id
+            rotate(keys_dir, keys_dir, datetime.now(UTC), keep=keep)
+            await till.until(lambda till: "keys" in till.frames[2:])
+            if not keep:
+                # What a stolen key has signed isn't believed after a restart, so it is signed again at once.
+                await till.until(lambda _: Bundle.FromString(disk["bundle"]).manifest.key_id != before)
+                await till.until(lambda _: Signed.FromString(disk["control"]).key_id != before)
+            await till.at(publish(definitions, percent_off("twenty", 20)))
+            assert Bundle.FromString(disk["bundle"]).manifest.key_id != before
+    again = Follower(Device("till-1", (), "0.1.0", 1), root_key, Kept(**disk))
+    again.start(now())
+    assert (again.refused, again.revision) == (None, 2)
+
+
+async def test_keys_that_are_half_there_change_nothing(tmp_path: Path) -> None:
+    create(tmp_path, tmp_path, datetime.now(UTC))
+    folder = KeyFolder(tmp_path)
+    first = folder.signer()
+    online = (tmp_path / ONLINE).read_bytes()
+    rotate(tmp_path, tmp_path, datetime.now(UTC), keep=0)
+    renewed = (tmp_path / ONLINE).read_bytes()
+    (tmp_path / ONLINE).write_bytes(online)
+    assert folder.signer() is first
+    (tmp_path / ONLINE).write_bytes(renewed)
+    assert folder.signer().key_list_version == 2
+    assert folder.signer() is folder.signer()
 
 
 async def test_a_stopping_server_says_goodbye(

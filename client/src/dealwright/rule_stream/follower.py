@@ -7,7 +7,7 @@ Whatever fails on the way leaves what was in force before. A kill waits for none
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import dealwright_engine
@@ -198,9 +198,7 @@ class Follower:
             for signed in (_signed(self._files.keys), bundle.keys):
                 if signed.payload:
                     self._keys = self._keys.renewed(signed)
-            for signed in (_signed(self._files.control), bundle.control):
-                if signed.payload:
-                    self._take_signed_control(signed, now)
+            self._take_up_controls((_signed(self._files.control), bundle.control), now)
             if self._files.bundle:
                 effects = self._take_up(bundle, now)
         except (Refused, Untrusted) as error:
@@ -402,6 +400,15 @@ class Follower:
 
     # From the gate to being in force.
 
+    def _take_up_controls(self, kept: Iterable[Signed], now: Now) -> None:
+        """Takes the controls that the disk has. One whose key isn't listed any more stops nothing else."""
+        for signed in kept:
+            try:
+                if signed.payload:
+                    self._take_signed_control(signed, now)
+            except (Refused, Untrusted) as error:
+                self.refused = _refusal(error)
+
     def _take_up(self, bundle: Bundle, now: Now) -> list[Effect]:
         """Tries what the disk has. When it has expired it is only the base of the next delta."""
         expired: Refused | None = None
@@ -500,7 +507,9 @@ class Follower:
         control = self._keys.opened(signed, Control, now.trusted)
         if self._company_id not in ("", control.company_id):
             raise Untrusted(f"the control is of {control.company_id}")
-        if (control.epoch, control.sequence) <= (self._control.epoch, self._control.sequence):
+        # What a key has said that isn't listed any more counts for nothing beside one that is.
+        void = bool(self._signed_control.payload) and not self._keys.knows(self._signed_control.key_id)
+        if not void and (control.epoch, control.sequence) <= (self._control.epoch, self._control.sequence):
             return False
         self._control, self._signed_control = control, signed
         return True
