@@ -31,6 +31,20 @@ def till(
         str,
         typer.Option("--server", metavar="HOST:PORT", help="The service. Default: stay offline."),
     ] = "",
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The authorities to believe, as PEM. Default: those that the machine trusts."
+        ),
+    ] = None,
+    tls_certificate: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The till's own certificate, for servers that ask for one."),
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="The key of that certificate.")] = None,
+    plaintext: Annotated[
+        bool, typer.Option("--plaintext", help="Call other machines without TLS, as behind a proxy.")
+    ] = False,
     store: Annotated[str, typer.Option("--store", metavar="ID", help="The store that sells.")] = "",
     every_store: Annotated[
         bool, typer.Option("--every-store", help="The token is for every store, not for --store alone.")
@@ -49,6 +63,7 @@ def till(
     With --script it ends with 1 at the first command that fails.
     """
     from dealwright import DealwrightError, Till
+    from dealwright.connection import tls
     from dealwright.v1.cart_pb2 import Cart
 
     from admin.cli.till_desk import Desk, products
@@ -61,6 +76,7 @@ def till(
     currency = shown[0].currency_code
     begin = Cart(id=device, currency_code=currency, store_id=store, channel="take_away")
     stores = (store,) if store and not every_store else ()
+    own_tls = any(path is not None for path in (tls_ca, tls_certificate, tls_key))
     try:
         with Till(
             folder,
@@ -69,6 +85,8 @@ def till(
             server,
             token=os.environ.get("DEALWRIGHT_TOKEN", ""),
             store_ids=stores,
+            plaintext=plaintext or None,
+            credentials=tls(tls_ca, tls_certificate, tls_key) if own_tls else None,
         ) as opened:
             desk = Desk(opened, products(shown), begin, language)
             if script is not None:

@@ -1,8 +1,11 @@
 """Where TLS is used, and what no call can be made with."""
 
+from pathlib import Path
+
 import grpc
 import pytest
-from dealwright.connection import Connection, Unusable
+import trustme
+from dealwright.connection import Connection, Unusable, tls
 
 
 @pytest.mark.parametrize(
@@ -40,6 +43,19 @@ def test_a_token_with_other_characters_is_told_at_once(token: str) -> None:
 def test_plaintext_and_credentials_exclude_each_other() -> None:
     with pytest.raises(Unusable, match="not both"):
         Connection("a:1", plaintext=True, credentials=grpc.ssl_channel_credentials())
+
+
+def test_files_of_tls_are_read_or_refused_by_name(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
+    (tmp_path / "text").write_text("no certificate")
+    assert Connection("localhost:7070", credentials=tls(tmp_path / "ca.pem")).secure
+    with pytest.raises(Unusable, match=r"text is no PEM file"):
+        tls(tmp_path / "text")
+    with pytest.raises(Unusable, match=r"nothing can't be read: No such file"):
+        tls(tmp_path / "nothing")
+    with pytest.raises(Unusable, match="need each other"):
+        tls(tmp_path / "ca.pem", certificate=tmp_path / "ca.pem")
 
 
 def test_a_token_is_not_shown() -> None:

@@ -24,14 +24,19 @@ ADDRESS = "localhost:7070"
 
 def test_the_examples_of_the_client_run(database: Engine, definitions: Definitions) -> None:
     definitions.publish("kopi", Publication([percent_off("ten", 10)], settings=jakarta_settings()))
-    token = token_for(database, "vi", Role.VIEWER)
+    token = token_for(database, "vi", Role.VIEWER, Role.DEVICE)
 
     with served(database) as application:
         found, printed = run(ROOT / "docs" / "sdk.md", str(application.grpc_address), token=token)
 
     assert [revision.revision for revision in found["revisions"]] == [1]
     assert printed[0].startswith("4500000 ['")
-    assert printed[1:] == ["2250000", "[4500000, 4500000]", "CURRENCY_UNKNOWN cart.currency_code"]
+    assert printed[1:] == [
+        "2250000",
+        "[4500000, 4500000]",
+        "2250000",
+        "CURRENCY_UNKNOWN cart.currency_code",
+    ]
 
 
 def test_the_examples_of_the_till_run(

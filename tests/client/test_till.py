@@ -9,10 +9,11 @@ from dealwright.errors import Invalid
 from dealwright.rule_stream import Refused
 from dealwright.till.clock import Reading
 from dealwright.till.freshness import FRESH_SECONDS, Freshness, Terms, judge
-from dealwright.till.journal import FILE
+from dealwright.till.journal import FILE, SENT_FILE, write_sent
 from dealwright.till.machine import Clocks
+from dealwright.till.salvage import DAMAGED_FILE, Salvage
 from dealwright.till.storage import DiskFailed, InUse, Storage
-from dealwright.till.till import DAMAGED_FILE, NothingInForce, Till
+from dealwright.till.till import NothingInForce, Till
 from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.ruleset_pb2 import Ruleset
 from dealwright_engine import Ruleset as Compiled
@@ -224,6 +225,43 @@ def test_an_edited_journal_is_set_aside_and_told(disk: Disk, signatory: Signator
         assert "damaged at entry 1" in till.state.journal_problem
         assert till.sell("bill-9", LATTES).sequence == 1
     assert disk.read(DAMAGED_FILE) == bytes(data)
+
+
+def test_what_is_good_of_a_damaged_journal_waits_for_a_server(
+    disk: Disk, signatory: Signatory, clocks: Machine
+) -> None:
+    with opened(disk, signatory, clocks) as till:
+        for number in range(5):
+            till.sell(f"bill-{number}", LATTES)
+    write_sent(disk, SENT_FILE, 1)
+    data = bytearray(disk.read(FILE))
+    # In the last entry but one, of which an entry has about a fifth of the file.
+    data[len(data) * 7 // 10] ^= 1
+    disk.names[FILE].seen = disk.names[FILE].certain = bytes(data)
+
+    with opened(disk, signatory, clocks) as till:
+        assert "damaged at entry 4" in till.state.journal_problem
+        salvage = Salvage(disk)
+        place, entries = salvage.pending(100, 1_000_000)
+        assert (place.sequence, len(entries), till.state.unsent) == (1, 2, 2)
+        till.sell("bill-9", LATTES)
+    # That the first journal was uploaded up to its first entry says nothing of the second one.
+    with opened(disk, signatory, clocks) as till:
+        assert till.state.unsent == 3
+        salvage.note_sent(3)
+    with opened(disk, signatory, clocks) as till:
+        assert till.state.unsent == 1
+
+
+def test_a_damaged_journal_without_a_head_holds_nothing(
+    disk: Disk, signatory: Signatory, clocks: Machine
+) -> None:
+    with opened(disk, signatory, clocks) as till:
+        till.sell("bill-1", LATTES)
+    disk.names[FILE].seen = disk.names[FILE].certain = b"?" + disk.read(FILE)[1:]
+    with opened(disk, signatory, clocks) as till:
+        assert till.state.journal_problem
+        assert till.state.unsent == 0
 
 
 def test_a_request_is_refused_as_a_server_would(disk: Disk, signatory: Signatory, clocks: Machine) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from dealwright import Till
+from dealwright.connection import tls
 from dealwright.errors import Unavailable
 from dealwright.till.freshness import Freshness
-from dealwright.till.journal import SENT_FILE
+from dealwright.till.journal import FILE, SENT_FILE
 from sqlalchemy import Engine, text
 
 from server.actors import Role
@@ -25,7 +26,8 @@ from tests.access.calls import token_for
 from tests.client.sales import LATTES, served
 from tests.definitions.samples import jakarta_settings, percent_off
 from tests.distribution.conftest import keys_dir
-from tests.operations.processes import DEALWRIGHT, environment
+from tests.operations.processes import DEALWRIGHT, environment, finished
+from tests.operations.test_tls import Files
 
 __all__ = ["keys_dir"]
 
@@ -217,3 +219,64 @@ def test_kills_while_selling_and_uploading_lose_and_double_nothing(
 def _sold(line: str) -> set[str]:
     """The sale of a receipt that was printed whole."""
     return {line.split()[1]} if line.startswith("Sold ") and line.endswith(".\n") else set()
+
+
+def test_a_damaged_journal_is_uploaded_as_far_as_it_is_good(
+    server: Application, database: Engine, token: str, keys_dir: Path, tmp_path: Path
+) -> None:
+    folder, root_key, address = tmp_path / "till", keys.read_root_key(keys_dir), str(server.grpc_address)
+    with Till(folder, "till-1", root_key, address, token=token, store_ids=["menteng"]) as till:
+        until(lambda: till.state.revision == 1)
+        till.offline()
+        for number in range(4):
+            till.sell(f"bill-{number}", CART)
+    data = bytearray((folder / FILE).read_bytes())
+    data[-10] ^= 1
+    (folder / FILE).write_bytes(bytes(data))
+    with Till(folder, "till-1", root_key, address, token=token, store_ids=["menteng"]) as till:
+        assert "damaged at entry 4" in till.state.journal_problem
+        till.sell("bill-9", CART)
+        till.upload()
+        assert till.state.unsent == 0
+    with database.connect() as connection:
+        sold = connection.scalars(
+            text("SELECT sale_id FROM journal_entry WHERE sale_id IS NOT NULL ORDER BY sale_id")
+        ).all()
+    assert sold == ["bill-0", "bill-1", "bill-2", "bill-9"]
+
+
+def test_a_till_follows_and_uploads_over_tls_with_a_certificate_of_its_own(
+    database: Engine, published: Definitions, token: str, keys_dir: Path, tmp_path: Path
+) -> None:
+    files = Files(tmp_path)
+    files.write()
+    authorities, certificate, key = (tmp_path / name for name in ("ca.pem", "till.crt", "till.key"))
+    authorities.write_bytes(files.authority.cert_pem.bytes())
+    own = files.authority.issue_cert("till-1")
+    certificate.write_bytes(own.cert_chain_pems[0].bytes())
+    key.write_bytes(own.private_key_pem.bytes())
+    secured = {
+        "tls_certificate": files.certificate,
+        "tls_key": files.key,
+        "tls_client_ca": authorities,
+    }
+    root_key, folder = keys.read_root_key(keys_dir), tmp_path / "till"
+    (tmp_path / "root.pub").write_text(root_key.hex())
+    script = tmp_path / "script"
+    script.write_text("es-jeruk\npay bill-1\nupload\n")
+    with served(database, keys_dir=keys_dir, **secured) as application:
+        address = str(application.grpc_address).replace("127.0.0.1", "localhost")
+        known = tls(authorities, certificate, key)
+        with Till(
+            folder, "till-1", root_key, address, token=token, store_ids=["menteng"], credentials=known
+        ) as till:
+            until(lambda: till.state.revision == 1)
+        arguments = (
+            *("till", "--folder", str(folder), "--root-key", str(tmp_path / "root.pub")),
+            *("--server", address, "--store", "menteng", "--script", str(script)),
+        )
+        own_tls = ("--tls-ca", str(authorities), "--tls-certificate", str(certificate), "--tls-key", str(key))
+        done = finished(*arguments, *own_tls, DEALWRIGHT_TOKEN=token)
+        assert done.returncode == 0, done.stderr
+        half = finished(*arguments, *own_tls[:4], DEALWRIGHT_TOKEN=token)
+        assert "need each other" in half.stderr

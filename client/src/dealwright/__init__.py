@@ -13,15 +13,17 @@ if TYPE_CHECKING:
     from dealwright.aio import AsyncClient
     from dealwright.client import Client
     from dealwright.errors import CallFailed, DealwrightError
+    from dealwright.granting import OutcomeUnknown
     from dealwright.till.till import Till
 
-__all__ = ["AsyncClient", "CallFailed", "Client", "DealwrightError", "Till"]
+__all__ = ["AsyncClient", "CallFailed", "Client", "DealwrightError", "OutcomeUnknown", "Till"]
 
 _HOMES = {
     "AsyncClient": "dealwright.aio",
     "CallFailed": "dealwright.errors",
     "Client": "dealwright.client",
     "DealwrightError": "dealwright.errors",
+    "OutcomeUnknown": "dealwright.granting",
     "Till": "dealwright.till.till",
 }
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from dealwright.aio_redemptions import AsyncRedemptions
 from dealwright.calling import AsyncCalls
 from dealwright.client import AT_ONCE_MAX, EVALUATE
 from dealwright.connection import DEFAULT_SECONDS, Connection
@@ -56,6 +57,8 @@ class AsyncClient:
         """The methods of EvaluationService with their own messages."""
         self.definitions = DefinitionServiceStub(channel)
         """The methods of DefinitionService: drafts, reviews, publication, history. They need a token."""
+        self.redemptions = AsyncRedemptions(channel)
+        """Granting promotions to orders. It needs a token."""
 
     async def evaluate(
         self,

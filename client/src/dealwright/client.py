@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from dealwright.calling import Calls
 from dealwright.connection import DEFAULT_SECONDS, Connection
 from dealwright.errors import CallFailed
+from dealwright.redemptions import Redemptions
 from dealwright.requests import CartLike, Instant, evaluate_request, explain_request
 from dealwright.v1.definition_service_pb2_grpc import DefinitionServiceStub
 from dealwright.v1.evaluation_service_pb2 import (
@@ -61,6 +62,8 @@ class Client:
         """The methods of EvaluationService with their own messages."""
         self.definitions = DefinitionServiceStub(channel)
         """The methods of DefinitionService: drafts, reviews, publication, history. They need a token."""
+        self.redemptions = Redemptions(channel)
+        """Granting promotions to orders. It needs a token."""
 
     def evaluate(
         self,

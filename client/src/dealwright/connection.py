@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import grpc
 import grpc.aio
@@ -43,7 +44,7 @@ class Connection:
     plaintext: bool | None = None
     """True: without TLS. False: with it. None: with it, except on this machine."""
     credentials: grpc.ChannelCredentials | None = None
-    """Of TLS, for authorities or client certificates of one's own. None: those that the machine trusts."""
+    """Of TLS, as `tls` makes them from files. None: the authorities that the machine trusts."""
 
     def __post_init__(self) -> None:
         host, _, port = self.address.rpartition(":")
@@ -77,6 +78,32 @@ class Connection:
 
     def _credentials(self) -> grpc.ChannelCredentials:
         return self.credentials or grpc.ssl_channel_credentials()
+
+
+def tls(
+    authorities: Path | str | None = None,
+    certificate: Path | str | None = None,
+    key: Path | str | None = None,
+) -> grpc.ChannelCredentials:
+    """Credentials of TLS from PEM files: whom to believe, and who calls where a server asks for that.
+
+    Without authorities those that the machine trusts are believed. Raises Unusable.
+    """
+    if (certificate is None) != (key is None):
+        raise Unusable("a certificate and its key need each other")
+    return grpc.ssl_channel_credentials(_pem(authorities), _pem(key), _pem(certificate))
+
+
+def _pem(path: Path | str | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise Unusable(f"{path} can't be read: {error.strerror}") from error
+    if b"-----BEGIN " not in data:
+        raise Unusable(f"{path} is no PEM file")
+    return data
 
 
 def _on_this_machine(address: str) -> bool:

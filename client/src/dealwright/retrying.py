@@ -16,7 +16,7 @@ LONGEST_SECONDS = 2.0
 
 KEY_FIELD = "idempotency_key"
 
-_NOT_STARTED = frozenset({"NO_RULESET", "STOPPING"})
+NOT_STARTED = frozenset({"NO_RULESET", "STOPPING"})
 """With these reasons the service says that it hasn't begun. With others nobody knows: a database that is lost
 had perhaps committed."""
 
@@ -60,7 +60,7 @@ def wait_seconds(failed: CallFailed, attempt: int, draw: float, left: float, *, 
     if failed.code is grpc.StatusCode.RESOURCE_EXHAUSTED and failed.retry_after is None:
         # Without a hint it is the size of the message, which stays as it is.
         return None
-    if not safe and failed.reason not in _NOT_STARTED:
+    if not safe and failed.reason not in NOT_STARTED:
         return None
     backoff = min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** (attempt - 1))
     wait = (failed.retry_after or 0.0) + backoff * draw

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
@@ -117,7 +118,7 @@ class Contents:
     """What a journal's file holds."""
 
     head: Head
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     length: int
     """Bytes of the file up to the end of the last entry. What comes behind was torn off."""
 
@@ -129,12 +130,49 @@ class Contents:
 def read(data: bytes) -> Contents:
     """Reads a journal's file; raises Damaged. An end that was torn off by a crash is left out."""
     head = Head.read(data)
-    entries, place, position = [], head.place, HEAD_BYTES
+    return _contents(head, _entries(data, head.place))
+
+
+def sound(data: bytes) -> Contents:
+    """What a damaged file holds before the damage; raises Damaged where not even its head can be read."""
+    head = Head.read(data)
+    return _contents(head, _until_damaged(_entries(data, head.place)))
+
+
+def _contents(head: Head, found: Iterable[tuple[Entry, int]]) -> Contents:
+    entries, length = [], HEAD_BYTES
+    for entry, length in found:  # noqa: B007 - the last one counts
+        entries.append(entry)
+    return Contents(head, tuple(entries), length)
+
+
+def _entries(data: bytes, place: Place) -> Iterator[tuple[Entry, int]]:
+    """Each entry, and where it ends in the file; raises Damaged at the first that isn't as it was written."""
     for body, digest, end in _frames(data, place.sequence):
         entry = _checked(place, body, digest)
-        entries.append(entry)
-        place, position = entry.place, end
-    return Contents(head, tuple(entries), position)
+        place = entry.place
+        yield entry, end
+
+
+def _until_damaged(found: Iterator[tuple[Entry, int]]) -> Iterator[tuple[Entry, int]]:
+    with suppress(Damaged):
+        yield from found
+
+
+def piece(
+    contents: Contents, sent: int, entries_max: int, bytes_max: int
+) -> tuple[Place, Sequence[JournalEntry]]:
+    """The first entries behind `sent`, and the place before them. At least one, however large."""
+    first = max(sent - contents.head.place.sequence, 0)
+    before = contents.entries[first - 1].place if first > 0 else contents.head.place
+    chosen: list[JournalEntry] = []
+    size = 0
+    for entry in contents.entries[first : first + entries_max]:
+        size += len(entry.body)
+        if chosen and size > bytes_max:
+            break
+        chosen.append(entry.message())
+    return before, chosen
 
 
 def verify(place: Place, messages: Iterable[JournalEntry]) -> Iterator[Entry]:

@@ -104,21 +104,13 @@ class Journal:
 
     def pending(self, entries_max: int, bytes_max: int) -> tuple[Place, Sequence[JournalEntry]]:
         """The first entries that no server has, and the place before them. At least one, however large."""
-        first = self._sent - self._head.place.sequence
-        before = self._entries[first - 1].place if first > 0 else self._head.place
-        chosen: list[JournalEntry] = []
-        size = 0
-        for entry in self._entries[max(first, 0) : max(first, 0) + entries_max]:
-            size += len(entry.body)
-            if chosen and size > bytes_max:
-                break
-            chosen.append(entry.message())
-        return before, chosen
+        contents = chain.Contents(self._head, self._entries, self._length)
+        return chain.piece(contents, self._sent, entries_max, bytes_max)
 
     def note_sent(self, sequence: int) -> None:
         """Remembers that a server has all up to an entry, and begins a new file when this one is long."""
         self._sent = min(max(sequence, self._sent), self.place.sequence)
-        replace(self._storage, SENT_FILE, self._sent.to_bytes(_SENT_BYTES, "big"))
+        write_sent(self._storage, SENT_FILE, self._sent)
         if self.unsent == 0 and self._length > FILE_BYTES_MAX:
             self._begin_file()
 
@@ -147,5 +139,14 @@ class Journal:
             raise DiskFailed(f"the journal can't be mended: {error.strerror or error}") from error
 
     def _read_sent(self) -> int:
-        data = self._storage.read(SENT_FILE)
-        return int.from_bytes(data, "big") if len(data) == _SENT_BYTES else self._head.place.sequence
+        return read_sent(self._storage, SENT_FILE, self._head.place.sequence)
+
+
+def read_sent(storage: Storage, name: str, otherwise: int) -> int:
+    """How far a journal has been uploaded, as a file says; `otherwise` where there is none."""
+    data = storage.read(name)
+    return int.from_bytes(data, "big") if len(data) == _SENT_BYTES else otherwise
+
+
+def write_sent(storage: Storage, name: str, sequence: int) -> None:
+    replace(storage, name, sequence.to_bytes(_SENT_BYTES, "big"))

@@ -19,9 +19,10 @@ from dealwright.rule_stream import Device, Refused
 from dealwright.till.chain import Damaged, Entry
 from dealwright.till.following import Following
 from dealwright.till.freshness import Freshness
-from dealwright.till.journal import FILE, Journal
+from dealwright.till.journal import Journal
 from dealwright.till.machine import Clocks
 from dealwright.till.rules import Force, Rules
+from dealwright.till.salvage import DAMAGED_FILE, Salvage, set_aside
 from dealwright.till.storage import DiskFailed, Storage
 from dealwright.till.uploading import Uploaded, Uploader, Uploading
 from dealwright.v1.cart_pb2 import LimitState
@@ -32,9 +33,6 @@ from dealwright.v1.result_pb2 import Result
 
 if TYPE_CHECKING:
     import grpc
-
-DAMAGED_FILE = "journal.damaged"
-"""A journal that isn't as it was written, set aside for a person; the till begins another one."""
 
 SALE_ID_LENGTH_MAX = 128
 
@@ -121,6 +119,7 @@ class Till:
         with ExitStack() as opening:
             opening.callback(self._resources.close)
             self._journal = self._open_journal(disk)
+            self._salvage = Salvage(disk)
             device = Device(device_id, self._store_ids, VERSION, RULE_LANGUAGE)
             last = self._journal.last_record
             floor = last.record_time.ToNanoseconds() / 1e9 if last else 0.0
@@ -199,8 +198,7 @@ class Till:
         if self._connection is None or self._following is not None:
             return
         self._following = Following(self._rules, self._connection)
-        uploader = Uploader(self._journal, self._device_id, self._connection, self._journal_lock)
-        self._uploading = Uploading(uploader, self._note_upload)
+        self._uploading = Uploading(self._uploader(self._connection), self._note_upload)
 
     def offline(self) -> None:
         """Lets go of the network, as if the cable were pulled."""
@@ -215,7 +213,7 @@ class Till:
         """Uploads what no server has, and waits for it; raises CallFailed."""
         if self._connection is None:
             raise Unavailable("the till has no address")
-        uploader = Uploader(self._journal, self._device_id, self._connection, self._journal_lock)
+        uploader = self._uploader(self._connection)
         try:
             return uploader.upload()
         finally:
@@ -240,7 +238,7 @@ class Till:
             manifest.expire_time.ToNanoseconds() / 1e9 if manifest else 0.0,
             force.left_out,
             clock.suspect,
-            self._journal.unsent,
+            self._journal.unsent + self._salvage.unsent,
             refused.detail if refused else "",
             self._problem,
             self._journal_problem,
@@ -269,8 +267,7 @@ class Till:
             return Journal(disk)
         except Damaged as error:
             self._journal_problem = f"{error}; it is kept as {DAMAGED_FILE}"
-            disk.rename(FILE, DAMAGED_FILE)
-            disk.sync_folder()
+            set_aside(disk)
             return Journal(disk)
 
     def _append(self, record: JournalRecord) -> Entry:
@@ -296,6 +293,10 @@ class Till:
             result=result,
             left_out_ids=sorted(force.left_out),
         )
+
+    def _uploader(self, connection: Connection) -> Uploader:
+        journals = (self._salvage, self._journal)
+        return Uploader(journals, self._device_id, connection, self._journal_lock)
 
     def _note_upload(self, failed: CallFailed | DiskFailed | None) -> None:
         self._problem = str(failed) if failed else ""

@@ -1,0 +1,146 @@
+"""Granting promotions to orders: reserve, commit, release, redeem, return; each takes effect once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from google.protobuf.message import Message
+
+from dealwright.errors import CallFailed
+from dealwright.granting import (
+    OutcomeUnknown,
+    Units,
+    commit_request,
+    judged,
+    redeem_request,
+    release_request,
+    reserve_request,
+    return_request,
+    with_key,
+)
+from dealwright.requests import CartLike
+from dealwright.v1.redemption_service_pb2 import (
+    CommitResponse,
+    GetLimitStateRequest,
+    GetRedemptionRequest,
+    GetRedemptionResponse,
+    RedeemResponse,
+    ReleaseResponse,
+    ReserveResponse,
+    ReturnResponse,
+)
+from dealwright.v1.redemption_service_pb2_grpc import RedemptionServiceStub
+from dealwright.v1.refund_pb2 import RETURN_POLICY_UNSPECIFIED, ReturnPolicy
+
+if TYPE_CHECKING:
+    import grpc
+
+    from dealwright.v1.cart_pb2 import LimitState
+
+
+class Redemptions:
+    """The methods of RedemptionService.
+
+    Each call has an idempotency key, made up here or given as `key`, and is sent again with it while there is
+    time. One that wasn't answered by then raises `OutcomeUnknown`, which `resolve` takes.
+    """
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.service = RedemptionServiceStub(channel)
+        """The methods with their own messages, for what has no shorter way here."""
+
+    def reserve(
+        self,
+        order_id: str,
+        cart: CartLike,
+        *,
+        decline: bool = False,
+        language: str = "",
+        lifetime: int = 0,
+        key: str = "",
+        timeout: float | None = None,
+    ) -> ReserveResponse:
+        """Prices a cart and holds what its promotions need, for `lifetime` seconds; 0: 900.
+
+        A promotion that a limit refuses is left out; with `decline` the whole order is off instead.
+        """
+        request = reserve_request(
+            order_id, cart, decline=decline, language=language, lifetime=lifetime, key=key
+        )
+        return cast("ReserveResponse", self._call("Reserve", request, timeout))
+
+    def commit(
+        self,
+        redemption_id: str,
+        cart: CartLike | None = None,
+        *,
+        honor_late: bool = False,
+        key: str = "",
+        timeout: float | None = None,
+    ) -> CommitResponse:
+        """Makes a reservation final, for the same cart or for one that needs less.
+
+        `honor_late` takes one that has expired too, for a customer who has paid.
+        """
+        request = commit_request(redemption_id, cart, honor_late=honor_late, key=key)
+        return cast("CommitResponse", self._call("Commit", request, timeout))
+
+    def release(self, redemption_id: str, *, key: str = "", timeout: float | None = None) -> ReleaseResponse:
+        """Gives back what a reservation holds."""
+        request = release_request(redemption_id, key=key)
+        return cast("ReleaseResponse", self._call("Release", request, timeout))
+
+    def redeem(
+        self,
+        order_id: str,
+        cart: CartLike,
+        *,
+        decline: bool = False,
+        language: str = "",
+        key: str = "",
+        timeout: float | None = None,
+    ) -> RedeemResponse:
+        """Reserves and commits in one."""
+        request = redeem_request(order_id, cart, decline=decline, language=language, key=key)
+        return cast("RedeemResponse", self._call("Redeem", request, timeout))
+
+    def return_units(
+        self,
+        redemption_id: str,
+        returned: Units,
+        *,
+        policy: ReturnPolicy.ValueType = RETURN_POLICY_UNSPECIFIED,
+        key: str = "",
+        timeout: float | None = None,
+    ) -> ReturnResponse:
+        """Books what comes back, as units by line, and says what is due for it."""
+        request = return_request(redemption_id, returned, policy=policy, key=key)
+        return cast("ReturnResponse", self._call("Return", request, timeout))
+
+    def resolve(self, unknown: OutcomeUnknown, *, timeout: float | None = None) -> Message:
+        """Sends a call again whose outcome nobody knows; the first answer, if there was one.
+
+        Raises OutcomeUnknown as long as there is no answer.
+        """
+        return self._call(unknown.method, unknown.request, timeout)
+
+    def get(self, redemption_id: str, *, timeout: float | None = None) -> GetRedemptionResponse:
+        """A redemption with everything that its price was made from."""
+        asked = GetRedemptionRequest(redemption_id=redemption_id)
+        return self.service.GetRedemption(asked, timeout=timeout)
+
+    def limit_state(
+        self, customer_id: str = "", store_id: str = "", *, timeout: float | None = None
+    ) -> LimitState:
+        """What is left of the limits for a customer in a store, to evaluate with."""
+        asked = GetLimitStateRequest(customer_id=customer_id, store_id=store_id)
+        return self.service.GetLimitState(asked, timeout=timeout).limit_state
+
+    def _call(self, method: str, request: Message, timeout: float | None) -> Message:
+        sent = with_key(request)
+        call: Any = getattr(self.service, method)
+        try:
+            answer: Message = call(sent, timeout=timeout)
+        except CallFailed as failed:
+            raise judged(method, sent, failed) from failed
+        return answer
