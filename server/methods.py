@@ -9,6 +9,7 @@ from dealwright.v1 import (
     check_service_pb2,
     definition_service_pb2,
     journal_service_pb2,
+    redemption_service_pb2,
     reference_service_pb2,
     rule_stream_service_pb2,
     voucher_service_pb2,
@@ -40,6 +41,9 @@ from server.events.service import Webhooks
 from server.journals import calls as journal_calls
 from server.journals.service import Journals
 from server.keys.service import Pepper
+from server.redemption import calls as redemption_calls
+from server.redemption.records import Records
+from server.redemption.totals import Totals
 from server.runtime.calls import UseCase
 from server.runtime.metrics import Metrics
 from server.runtime.settings import Settings
@@ -71,6 +75,10 @@ def methods(engine: Engine, settings: Settings, metrics: Metrics) -> dict[str, U
         **distribution_calls.file_use_cases(_files(engine, settings)),
         **usage_calls.use_cases(Tills(engine), Usage(engine)),
         **_of(journal_service_pb2.DESCRIPTOR, journal_calls.use_cases(Journals(engine))),
+        **_of(
+            redemption_service_pb2.DESCRIPTOR,
+            redemption_calls.use_cases(Records(engine), Totals(engine, Definitions(engine))),
+        ),
         **_of(webhook_service_pb2.DESCRIPTOR, event_calls.use_cases(webhooks)),
         **_of(
             voucher_service_pb2.DESCRIPTOR,

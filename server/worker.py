@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from server.db.alone import alone
-from server.db.engine import plain_errors
+from server.definitions.service import Definitions
 from server.events import service as events
 from server.events.service import Webhooks, connected
+from server.jobs.service import Job, Jobs
 from server.keys.service import Pepper
+from server.redemption.expiry import forget_old_keys, give_back_expired
+from server.redemption.totals import Totals
 from server.runtime.monitoring import Monitoring
 from server.runtime.refreshing import keep_fresh
 from server.vouchers.service import Vouchers
@@ -31,16 +32,8 @@ log = structlog.get_logger()
 DELIVER_SECONDS = 0.5
 """How long an event waits at most before it is sent for the first time."""
 
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """Something that is done again and again, by one worker at a time."""
-
-    name: str
-    seconds: float
-    """About how long it is between two runs."""
-    run: Callable[[], object]
-    """It may be stopped anywhere, by kill -9 too, and the next run goes on."""
+BACKLOG_SECONDS = 15.0
+"""How often each worker looks how much is to be sent."""
 
 
 class Worker:
@@ -56,7 +49,11 @@ class Worker:
         pepper = Pepper(settings, engine)
         self._webhooks = Webhooks(engine, pepper, inside=settings.webhook_addresses == "any")
         vouchers = Vouchers(engine, pepper)
+        self._runner = Jobs(engine, metrics)
         self._jobs = (
+            Job("redemption_expiry", 2, self._sweep),
+            Job("daily_totals", 15, Totals(engine, Definitions(engine)).count),
+            Job("redemption_clean_up", 3600, partial(forget_old_keys, engine)),
             Job("vouchers_making", 15, vouchers.make_unfinished),
             Job("vouchers_clean_up", 3600, vouchers.clean_up),
             Job("events_clean_up", 3600, self._webhooks.clean_up),
@@ -64,6 +61,11 @@ class Worker:
         self._resources = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._monitoring: Monitoring | None = None
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """What it does besides sending events."""
+        return self._jobs
 
     async def start(self) -> None:
         """Begins to work."""
@@ -74,6 +76,7 @@ class Worker:
         client = await self._resources.enter_async_context(connected())
         self._tasks = [
             self._repeat("deliveries", DELIVER_SECONDS, partial(self._deliver, client)),
+            self._repeat("backlog", BACKLOG_SECONDS, self._look_at_backlog),
             *(self._repeat(job.name, job.seconds, partial(self._run, job)) for job in self._jobs),
         ]
 
@@ -91,14 +94,19 @@ class Worker:
             await asyncio.to_thread(self._monitoring.stop)
 
     def _repeat(self, name: str, seconds: float, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        failing = False
+
         async def once() -> None:
+            nonlocal failing
             try:
                 await work()
             except Exception as error:  # noqa: BLE001 - whatever is wrong, the next run comes
-                self._metrics.job_runs.labels(name, "failed").inc()
-                log.error("job_failed", job=name, error=f"{type(error).__name__}: {error}")
+                # Mostly the database is away, for all of them alike.
+                if not failing:
+                    log.error("work_failed", work=name, error=f"{type(error).__name__}: {error}")
+                failing = True
             else:
-                self._metrics.job_runs.labels(name, "done").inc()
+                failing = False
 
         work_on: Coroutine[Any, Any, None] = keep_fresh(once, seconds)
         return asyncio.create_task(work_on)
@@ -110,10 +118,14 @@ class Worker:
         while await self._webhooks.deliver(client, seen):
             pass
 
-    async def _run(self, job: Job) -> None:
-        def run() -> None:
-            with plain_errors(self._engine), alone(self._engine, job.name) as mine:
-                if mine:
-                    job.run()
+    async def _look_at_backlog(self) -> None:
+        backlog = await asyncio.to_thread(self._webhooks.backlog)
+        self._metrics.deliveries.labels("pending").set(backlog.pending)
+        self._metrics.deliveries.labels("dead").set(backlog.dead)
+        self._metrics.deliveries_late.set(backlog.late.total_seconds())
 
-        await asyncio.to_thread(run)
+    async def _run(self, job: Job) -> None:
+        await asyncio.to_thread(self._runner.run, job)
+
+    def _sweep(self) -> None:
+        self._metrics.reservations_expired.inc(give_back_expired(self._engine))

@@ -15,6 +15,7 @@ from admin.api.answers import JSON, Answer, Asked, of_message
 from admin.api.problems import FieldProblem, HttpRefusal, Problem
 from server.actors import Actor
 from server.documents import Source, parse_json, parse_message
+from server.runtime import paging
 from server.runtime.calls import UseCase, described, request_type
 from server.runtime.errors import Invalid
 
@@ -200,9 +201,12 @@ def _fill(request: Message, path: str, text: str, place: str) -> None:
         message = getattr(message, step)
         if not isinstance(message, Message):
             message = message[0] if message else message.add()
-    if getattr(message, name) not in ("", text):
+    value: Any = text
+    if message.DESCRIPTOR.fields_by_name[name].cpp_type == FieldDescriptor.CPPTYPE_INT64:
+        value = paging.given_out(text, name)
+    if getattr(message, name) not in ("", 0, value):
         raise Invalid("NOT_ALLOWED", f"{path} says something else than {place}", field=path)
-    setattr(message, name, text)
+    setattr(message, name, value)
 
 
 def _required_etag(asked: Asked) -> str:

@@ -7,8 +7,10 @@ from dealwright.v1 import (
     audit_service_pb2,
     check_service_pb2,
     definition_service_pb2,
+    redemption_service_pb2,
     reference_service_pb2,
     rule_stream_service_pb2,
+    voucher_service_pb2,
     webhook_service_pb2,
 )
 from google.protobuf.descriptor import FileDescriptor
@@ -115,6 +117,37 @@ AUDIT = (
 )
 
 
+def _redemptions(verb: str, path: str, method: str, **how: Any) -> Call:
+    return _call(redemption_service_pb2.DESCRIPTOR, verb, path, method, **how)
+
+
+REDEMPTIONS = (
+    _redemptions("GET", "/redemptions", "ListRedemptions"),
+    _redemptions("GET", "/redemptions/{redemption_id}", "GetRedemption"),
+    _redemptions("POST", "/redemptions:release", "Release"),
+    _redemptions("GET", "/daily-totals", "ListDailyTotals"),
+)
+
+
+def _vouchers(verb: str, path: str, method: str, **how: Any) -> Call:
+    return _call(voucher_service_pb2.DESCRIPTOR, verb, path, method, **how)
+
+
+# Codes stand in bodies, never in a URL that somebody logs, and no answer with codes is kept.
+VOUCHERS = (
+    _vouchers("GET", "/voucher-batches", "ListBatches"),
+    _vouchers("GET", "/voucher-batches/{batch_id}", "GetBatch"),
+    _vouchers("POST", "/voucher-batches:generate", "GenerateVouchers"),
+    _vouchers("POST", "/voucher-batches:import", "ImportVouchers"),
+    _vouchers("POST", "/voucher-batches:export", "ExportVouchers", secret=True),
+    _vouchers("POST", "/voucher-batches:seal", "SealBatch"),
+    _vouchers("POST", "/voucher-batches:disable", "DisableBatch"),
+    _vouchers("POST", "/vouchers:check", "CheckVouchers", secret=True),
+    _vouchers("POST", "/vouchers:look-up", "LookUpVouchers"),
+    _vouchers("POST", "/vouchers:disable", "DisableVoucher"),
+)
+
+
 def _webhooks(verb: str, path: str, method: str, **how: Any) -> Call:
     return _call(webhook_service_pb2.DESCRIPTOR, verb, path, method, **how)
 
@@ -143,6 +176,8 @@ ROUTES: tuple[Route, ...] = (
     *SESSIONS,
     *ACCESS,
     *AUDIT,
+    *REDEMPTIONS,
+    *VOUCHERS,
     *WEBHOOKS,
     *TILLS,
     *BUNDLES,

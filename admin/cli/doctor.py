@@ -1,19 +1,27 @@
 """dealwright doctor: is everything here that the service needs?"""
 
+from __future__ import annotations
+
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
+from typing import TYPE_CHECKING
 
 import typer
 
 from admin.cli.output import ExitCode, JsonOption, emit, emit_json, style, visible
 from server.db.engine import DatabaseUnavailable
 from server.runtime.settings import Address, Settings, SettingsError, unknown_variables
+
+if TYPE_CHECKING:
+    from server.jobs.service import Record
+    from server.redemption.invariants import Violation
 
 DISK_BYTES_MIN = 512 * 1024 * 1024
 
@@ -29,7 +37,7 @@ class Check:
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """Check Python, the engine, the database, the ports and the disk.
+    """Check Python, the engine, the database with its invariants and jobs, the ports and the disk.
 
     Ends with 3 when something that is needed is missing.
     """
@@ -68,19 +76,23 @@ def _checks() -> Iterator[Check]:
         yield Check("settings", False, remark, needed=False)
     if settings.tls_certificate is not None:
         yield _guarded("certificate", lambda: _certificate(settings))
-    yield _guarded("database", lambda: _database(settings))
+    yield from _guarded_all("database", lambda: _database(settings))
     yield _port("grpc port", settings.grpc_address)
     yield _port("metrics port", settings.metrics_address)
     yield _disk(settings)
 
 
 def _guarded(name: str, look: Callable[[], Check]) -> Check:
+    return next(iter(_guarded_all(name, lambda: [look()])))
+
+
+def _guarded_all(name: str, look: Callable[[], Sequence[Check]]) -> Sequence[Check]:
     try:
         return look()
     except (DatabaseUnavailable, SettingsError) as error:
-        return Check(name, False, str(error))
+        return [Check(name, False, str(error))]
     except Exception as error:  # noqa: BLE001 - whatever is broken, the other checks still run
-        return Check(name, False, f"{type(error).__name__}: {error}")
+        return [Check(name, False, f"{type(error).__name__}: {error}")]
 
 
 def _engine() -> Check:
@@ -104,27 +116,45 @@ def _certificate(settings: Settings) -> Check:
     return Check("certificate", True, f"{settings.tls_certificate} can be used")
 
 
-def _database(settings: Settings) -> Check:
+def _database(settings: Settings) -> list[Check]:
+    """The database, and when it is there what is in it."""
     from server.db.database import database
     from server.db.migrate import versions
+    from server.jobs.service import Jobs
     from server.redemption.invariants import check
 
     if settings.database_url is None and not (settings.data_dir / "postgres").exists():
-        return Check("database", True, "embedded PostgreSQL, made by the first `dealwright up`")
+        return [Check("database", True, "embedded PostgreSQL, made by the first `dealwright up`")]
+    kind = "embedded PostgreSQL" if settings.database_url is None else "DEALWRIGHT_DATABASE_URL"
     with database(settings) as engine:
         has, needs = versions(engine)
-        broken = check(engine) if has == needs else []
-    kind = "embedded PostgreSQL" if settings.database_url is None else "DEALWRIGHT_DATABASE_URL"
-    if broken:
-        return Check("database", False, f"{kind}: {'; '.join(map(str, broken))}")
-    if has == needs:
-        return Check("database", True, f"{kind}, schema version {has}")
-    return Check(
-        "database",
-        False,
-        f"{kind}, schema version {has or 'none'} instead of {needs}: run `dealwright migrate`",
-        False,
-    )
+        if has == needs:
+            return [
+                Check("database", True, f"{kind}, schema version {has}"),
+                _invariants(check(engine)),
+                _jobs(*Jobs(engine).records()),
+            ]
+    wrong = f"{kind}, schema version {has or 'none'} instead of {needs}: run `dealwright migrate`"
+    return [Check("database", False, wrong, False)]
+
+
+def _invariants(broken: Sequence[Violation]) -> Check:
+    from server.redemption.invariants import INVARIANTS
+
+    detail = "; ".join(map(str, broken)) if broken else f"all {len(INVARIANTS)} hold (docs/redemption.md)"
+    return Check("invariants", not broken, detail)
+
+
+def _jobs(records: Sequence[Record], now: datetime) -> Check:
+    from server.jobs.service import is_late
+
+    late = [record.name for record in records if is_late(record, now)]
+    if not records:
+        return Check("jobs", False, "none has run yet; `dealwright worker` does them", False)
+    if late:
+        detail = f"{', '.join(late)} late; `dealwright jobs` has more, and is a worker running?"
+        return Check("jobs", False, detail, False)
+    return Check("jobs", True, f"all {len(records)} are on time")
 
 
 def _port(name: str, address: Address) -> Check:

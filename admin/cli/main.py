@@ -49,6 +49,7 @@ COMMANDS = {
     "audit": "audit",
     "journal": "journal",
     "top": "top",
+    "jobs": "jobs",
     "doctor": "doctor",
     "version": "version",
 }

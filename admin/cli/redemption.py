@@ -5,15 +5,17 @@ from typing import Annotated
 from uuid import uuid4
 
 import typer
-from dealwright.v1 import redemption_pb2, redemption_service_pb2
+from dealwright.v1 import daily_total_pb2, redemption_pb2, redemption_service_pb2
 
 from admin.cli.acting import acting
 from admin.cli.groups import command_group
 from admin.cli.local import CompanyOption
 from admin.cli.output import EXIT_CODES, JsonOption, emit, emit_json, visible
 from server.access.rules import REDEMPTION_SERVICE
+from server.definitions.service import Definitions
 from server.documents import to_value
 from server.redemption.records import PAGE_SIZE, PAGE_SIZE_MAX, Records
+from server.redemption.totals import Totals
 
 group = command_group("redemption", "What was granted to which order.")
 
@@ -93,6 +95,47 @@ def release(redemption_id: IdArgument, company: CompanyOption = None, as_json: J
         emit_json(to_value(released))
     else:
         emit(visible(_line(released)))
+
+
+@group.command("totals", epilog=EXIT_CODES)
+def totals(
+    first: Annotated[str, typer.Option("--from", help="From this day on, such as 2027-05-01.")] = "",
+    last: Annotated[str, typer.Option("--to", help="Until this day, that day included.")] = "",
+    promotion: Annotated[str, typer.Option(help="Only of this promotion.")] = "",
+    store: Annotated[str, typer.Option(help="Only of this store.")] = "",
+    company: CompanyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what promotions were granted by store and day: how often, for how much, and the budget used."""
+    request = daily_total_pb2.ListDailyTotalsRequest(
+        first_date=first, last_date=last, promotion_id=promotion, store_id=store, page_size=PAGE_SIZE_MAX
+    )
+    with acting("ListDailyTotals", company=company, service=REDEMPTION_SERVICE) as (engine, actor):
+        counted = Totals(engine, Definitions(engine))
+        while True:
+            page = counted.page(actor, request)
+            for total in page.totals:
+                if as_json:
+                    emit_json(to_value(total), indent=None)
+                else:
+                    emit(visible(_total(total)))
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
+
+
+def _total(total: daily_total_pb2.DailyTotal) -> str:
+    used = total.cost_minor - total.returned_minor
+    return "  ".join(
+        [
+            total.date,
+            total.promotion_id,
+            f"store {total.store_id}" if total.store_id else "no store",
+            f"{total.redemptions} times",
+            f"-{total.discount_minor} {total.currency_code} minor",
+            f"budget used {used} {total.currency_code} minor",
+        ]
+    )
 
 
 def _value(state: State) -> redemption_pb2.RedemptionState.ValueType:

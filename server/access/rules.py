@@ -89,6 +89,7 @@ _SERVICES: dict[str, dict[str, Rule]] = {
         "Return": Rule(SELLERS),
         "GetRedemption": Rule(PRICING),
         "ListRedemptions": Rule(PRICING),
+        "ListDailyTotals": Rule(READERS),
         "GetLimitState": Rule(PRICING),
     },
     # Where events go is where data goes.

@@ -9,7 +9,7 @@ from server.events.store import Delivery, Webhook
 from server.runtime import paging
 from server.runtime.calls import UseCase
 from server.runtime.errors import Invalid
-from server.runtime.instants import instant
+from server.runtime.instants import instant, timestamp
 
 STATES = {
     "pending": schema.DELIVERY_STATE_PENDING,
@@ -82,24 +82,25 @@ class WebhookCalls:
 
 
 def _webhook(kept: Webhook) -> schema.Webhook:
-    message = schema.Webhook(id=kept.id, url=kept.url, types=kept.types, author=kept.author)
-    message.create_time.FromDatetime(kept.create_time)
-    for name, time in (("rotate_time", kept.rotate_time), ("disable_time", kept.disable_time)):
-        if time is not None:
-            getattr(message, name).FromDatetime(time)
-    return message
+    return schema.Webhook(
+        id=kept.id,
+        url=kept.url,
+        types=kept.types,
+        author=kept.author,
+        create_time=timestamp(kept.create_time),
+        rotate_time=timestamp(kept.rotate_time),
+        disable_time=timestamp(kept.disable_time),
+    )
 
 
 def _delivery(kept: Delivery) -> schema.Delivery:
-    message = schema.Delivery(
+    return schema.Delivery(
         webhook_id=kept.webhook_id,
         event_id=str(kept.event_id),
         type=kept.type,
+        event_time=timestamp(kept.time),
         state=STATES[kept.state],
         attempts=kept.attempts,
+        next_time=timestamp(kept.next_time) if kept.state == "pending" else None,
         problem=kept.problem,
     )
-    message.event_time.FromDatetime(kept.time)
-    if kept.state == "pending":
-        message.next_time.FromDatetime(kept.next_time)
-    return message

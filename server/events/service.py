@@ -20,7 +20,7 @@ from server.audit import service as audit
 from server.db.engine import plain_errors
 from server.events import sending, store
 from server.events.addresses import checked_url
-from server.events.store import Delivery, Due, Webhook
+from server.events.store import Backlog, Delivery, Due, Webhook
 from server.events.types import Event, EventType
 from server.runtime.errors import Invalid, Refusal, Unknown
 
@@ -51,6 +51,9 @@ OVERLAP = timedelta(hours=24)
 """How long the secret before a new one signs too, so that a receiver can change over."""
 
 ASSIGN_COUNT = 500
+FORGET_COUNT = 5_000
+"""Old events that one transaction deletes."""
+
 DELIVERIES_MAX = 500
 
 connected = sending.client
@@ -177,11 +180,27 @@ class Webhooks:
         await asyncio.gather(*(self._try(client, each, seen) for each in due))
         return bool(due) or assigned == ASSIGN_COUNT
 
+    def backlog(self) -> Backlog:
+        """How much is to be sent, and how late it is."""
+        with plain_errors(self._engine), self._engine.connect() as connection:
+            return store.backlog(connection)
+
     def clean_up(self) -> int:
         """Deletes events that were delivered long ago; returns how many."""
-        with plain_errors(self._engine), self._engine.begin() as connection:
+        with plain_errors(self._engine), self._engine.connect() as connection:
             now = connection.execute(select(func.clock_timestamp())).scalar_one()
-            return store.forget(connection, now - timedelta(days=KEEP_DAYS))
+            companies = store.companies(connection)
+        before = now - timedelta(days=KEEP_DAYS)
+        return sum(self._forget(company_id, before) for company_id in companies)
+
+    def _forget(self, company_id: str, before: datetime) -> int:
+        total = 0
+        while True:
+            with plain_errors(self._engine), self._engine.begin() as connection:
+                count = store.forget(connection, company_id, before, FORGET_COUNT)
+            total += count
+            if count < FORGET_COUNT:
+                return total
 
     def _claim(self) -> tuple[int, list[Due]]:
         with plain_errors(self._engine), self._engine.begin() as connection:

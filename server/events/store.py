@@ -65,6 +65,29 @@ class Delivery:
 
 _WEBHOOK = tuple(webhook.c[name] for name in Webhook.__dataclass_fields__)
 
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is to be sent, of all companies."""
+
+    pending: int
+    dead: int
+    late: timedelta
+    """For how long what is due first has been due; webhooks that are disabled don't count."""
+
+
+_BACKLOG = text("""
+SELECT
+  (SELECT count(*) FROM delivery WHERE state = 'pending'),
+  (SELECT count(*) FROM delivery JOIN webhook ON webhook.id = delivery.webhook_id
+   WHERE state = 'dead' AND webhook.delete_time IS NULL),
+  greatest(interval '0', clock_timestamp() - least(
+    (SELECT min(time) FROM event WHERE NOT assigned),
+    (SELECT min(next_time) FROM delivery JOIN webhook ON webhook.id = delivery.webhook_id
+     WHERE state = 'pending' AND webhook.disable_time IS NULL AND webhook.delete_time IS NULL)
+  ))
+""")
+
 _ASSIGN = text("""
 WITH picked AS (
   SELECT id, company_id, type FROM event WHERE NOT assigned ORDER BY time LIMIT :count FOR UPDATE SKIP LOCKED
@@ -151,6 +174,10 @@ def replay(connection: Connection, company_id: str, webhook_id: str, begin: date
     return connection.execute(_REPLAY, values).rowcount
 
 
+def backlog(connection: Connection) -> Backlog:
+    return Backlog(*connection.execute(_BACKLOG).one())
+
+
 def insert_webhook(connection: Connection, values: dict[str, Any]) -> Webhook:
     return Webhook(*connection.execute(insert(webhook).values(**values).returning(*_WEBHOOK)).one())
 
@@ -209,12 +236,21 @@ def deliveries(connection: Connection, company_id: str, state: str, count: int) 
     return [Delivery(*row) for row in connection.execute(query)]
 
 
-def forget(connection: Connection, before: datetime) -> int:
-    """Deletes events of before, unless they are still to be delivered; returns how many."""
+def companies(connection: Connection) -> list[str]:
+    return list(connection.scalars(text("SELECT id FROM company ORDER BY id")))
+
+
+def forget(connection: Connection, company_id: str, before: datetime, count: int) -> int:
+    """Deletes the oldest events of before, unless they are still to be delivered; returns how many."""
     waiting = select(delivery.c.event_id).where(
         delivery.c.event_id == event.c.id, delivery.c.state == "pending"
     )
-    old = select(event.c.id).where(event.c.time < before, event.c.assigned, ~waiting.exists()).limit(10_000)
+    old = (
+        select(event.c.id)
+        .where(event.c.company_id == company_id, event.c.time < before, event.c.assigned, ~waiting.exists())
+        .order_by(event.c.time)
+        .limit(count)
+    )
     ids = list(connection.scalars(old.with_for_update(skip_locked=True)))
     connection.execute(delete(delivery).where(delivery.c.event_id.in_(ids)))
     return connection.execute(delete(event).where(event.c.id.in_(ids))).rowcount

@@ -68,5 +68,6 @@ delivery = Table(
     ),
     Column("problem", String, server_default="", nullable=False, comment="What was wrong the last time"),
     Index("ix_delivery_due", "webhook_id", "next_time", postgresql_where=text("state = 'pending'")),
+    Index("ix_delivery_dead", "webhook_id", postgresql_where=text("state = 'dead'")),
     Index("ix_delivery_event_id", "event_id"),
 )

@@ -182,6 +182,26 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "totals_are_redemptions",
+        "a daily total is the sum of the redemptions that are counted in it",
+        """
+        SELECT day || ' ' || promotion_id
+        FROM daily_total total
+        FULL JOIN (
+            SELECT redemption.company_id, one.day, one.promotion_id, redemption.store_id,
+                   redemption.currency_code, count(*) AS redemptions,
+                   sum(one.discount_minor) AS discount_minor, sum(one.cost_minor) AS cost_minor,
+                   sum(one.counted_returned_minor) AS returned_minor
+            FROM redemption_promotion one JOIN redemption ON redemption.id = one.redemption_id
+            WHERE one.day IS NOT NULL
+            GROUP BY 1, 2, 3, 4, 5
+        ) booked USING (company_id, day, promotion_id, store_id, currency_code)
+        WHERE (total.redemptions, total.discount_minor, total.cost_minor, total.returned_minor)
+            IS DISTINCT FROM
+            (booked.redemptions, booked.discount_minor, booked.cost_minor, booked.returned_minor)
+        """,
+    ),
+    Invariant(
         "told_once",
         "each ledger transaction of a redemption is told by one event, and nothing is told that isn't booked",
         f"""
@@ -257,6 +277,7 @@ class Monitor:
         counts = {violation.invariant.name: violation.count for violation in found}
         for invariant in INVARIANTS:
             self._metrics.invariant_violations.labels(invariant.name).set(counts.get(invariant.name, 0))
+        self._metrics.invariants_time.set_to_current_time()
         for violation in found:
             log.error("invariant_broken", invariant=violation.invariant.name, named=list(violation.named))
 

@@ -1,4 +1,7 @@
-"""RedemptionService over gRPC. Answers are bytes, so that one that is sent again is the same."""
+"""What of RedemptionService prices carts, over gRPC; the rest is among all methods (server/methods.py).
+
+Answers are bytes, so that one that is sent again is the same.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +31,8 @@ def register(server: GuardedServer, redemptions: Redemptions, room: Room) -> Non
     use_cases: dict[str, UseCase] = {
         "Reserve": redemptions.reserve,
         "Commit": redemptions.commit,
-        "Release": redemptions.release,
         "Redeem": redemptions.redeem,
         "Return": redemptions.take_back,
-        "GetRedemption": redemptions.get,
-        "ListRedemptions": redemptions.page,
         "GetLimitState": redemptions.limit_state,
     }
     server.add_registered_method_handlers(

@@ -1,4 +1,4 @@
-"""Use cases of redemption: reserve, commit, release, redeem and return, and look at what was done."""
+"""Use cases of redemption that price carts: reserve, commit, redeem and return, and what limits have left."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from server.redemption.exhaustion import Exhaustion
 from server.redemption.granting import Granting, Order
 from server.redemption.limits import limit_state
 from server.redemption.pricing import Priced, price
-from server.redemption.records import Records, own, read, require
+from server.redemption.records import own, read, require
 from server.redemption.returns import book_return
 from server.redemption.vouching import Mask, for_commit, held_uses, masked, require_few
 from server.runtime.errors import Denied, Invalid, NotReady
@@ -56,7 +56,6 @@ class Redemptions:
         metrics: Metrics,
     ) -> None:
         self._engine = engine
-        self._records = Records(engine)
         self._holder = holder
         self._revisions = revisions
         self._exhaustion = exhaustion
@@ -99,15 +98,6 @@ class Redemptions:
             return call.once(connection, schema.CommitResponse, redemption_id, settle)
 
         return await self._transaction("Commit", act)
-
-    async def release(self, actor: Actor, request: schema.ReleaseRequest) -> bytes:
-        return await self._in_thread(self._records.release, actor, request)
-
-    async def get(self, actor: Actor, request: schema.GetRedemptionRequest) -> bytes:
-        return (await self._in_thread(self._records.get, actor, request)).SerializeToString()
-
-    async def page(self, actor: Actor, request: schema.ListRedemptionsRequest) -> bytes:
-        return (await self._in_thread(self._records.page, actor, request)).SerializeToString()
 
     async def take_back(self, actor: Actor, request: schema.ReturnRequest) -> bytes:
         """Return, whose name Python has taken."""

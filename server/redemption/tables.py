@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
@@ -121,13 +122,37 @@ redemption_promotion = Table(
     Column("cost_minor", BigInteger, nullable=False),
     _amount("returned_minor"),
     Column("voucher_id", KEY, server_default="", nullable=False, comment="In hexadecimal; empty: none"),
+    Column("day", Date, comment="The day in whose totals it is; NULL: in none"),
+    Column("counted", Boolean, server_default=false(), nullable=False),
+    Column(
+        "counted_returned_minor",
+        BigInteger,
+        server_default="0",
+        nullable=False,
+        comment="How much of returned_minor is in the totals",
+    ),
     Index("ix_redemption_promotion_promotion_id", "promotion_id", "redemption_id"),
+    Index("ix_redemption_promotion_uncounted", "redemption_id", postgresql_where=text("NOT counted")),
     Index(
         "ix_redemption_promotion_voucher_id",
         "voucher_id",
         "redemption_id",
         postgresql_where=text("voucher_id <> ''"),
     ),
+)
+
+daily_total = Table(
+    "daily_total",
+    metadata,
+    Column("company_id", IDENTIFIER, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("promotion_id", IDENTIFIER, primary_key=True),
+    Column("store_id", KEY, primary_key=True),
+    Column("currency_code", String, primary_key=True),
+    Column("redemptions", BigInteger, nullable=False),
+    Column("discount_minor", BigInteger, nullable=False),
+    Column("cost_minor", BigInteger, nullable=False),
+    Column("returned_minor", BigInteger, nullable=False),
 )
 
 redemption_return = Table(

@@ -35,7 +35,6 @@ from server.keys.service import Pepper
 from server.methods import methods
 from server.redemption import rpc as redemption_rpc
 from server.redemption.exhaustion import REFRESH_SECONDS, Exhaustion
-from server.redemption.expiry import SWEEP_SECONDS, Sweeper
 from server.redemption.invariants import LOOK_SECONDS, Monitor
 from server.redemption.service import Redemptions
 from server.runtime.intake import PRICING_MAX, REDEMPTIONS_MAX, Intake, Room
@@ -119,7 +118,6 @@ class Application:
         self.redemptions = Redemptions(
             engine, self.holder, self.revisions, self.exhaustion, vouchers, self.metrics
         )
-        self._sweeper = Sweeper(engine, self.metrics)
         self._invariants = Monitor(engine, self.metrics)
         self.grpc_address = settings.grpc_address
         self.metrics_address = settings.metrics_address
@@ -158,7 +156,6 @@ class Application:
                 keep_fresh(self.grants.refresh, seconds),
                 keep_fresh(self._replay_journals, seconds),
                 keep_fresh(self.exhaustion.refresh, REFRESH_SECONDS),
-                keep_fresh(self._sweeper.sweep, SWEEP_SECONDS),
                 keep_fresh(self._invariants.look, LOOK_SECONDS),
                 keep_fresh(self.clients.write, WRITE_SECONDS),
                 self.sessions.look_after(),
@@ -233,7 +230,6 @@ class Application:
         services = (
             evaluation_rpc.SERVICE,
             *registered,
-            redemption_rpc.SERVICE,
             health.SERVICE_NAME,
             reflection.SERVICE_NAME,
         )

@@ -138,6 +138,11 @@ class Metrics:
             ("invariant",),
             registry=registry,
         )
+        self.invariants_time = Gauge(
+            "dealwright_invariants_last_check_timestamp_seconds",
+            "Unix time at which the invariants of redemption were looked at last; 0 before.",
+            registry=registry,
+        )
         self.webhook_attempts = Counter(
             "dealwright_webhook_attempts",
             "Attempts to deliver events: delivered, failed, or dead after the last one.",
@@ -147,7 +152,30 @@ class Metrics:
         self.job_runs = Counter(
             "dealwright_job_runs",
             "Jobs of the worker, by name and whether they went well.",
-            ("job", "outcome"),
+            ("name", "outcome"),
+            registry=registry,
+        )
+        self.job_period = Gauge(
+            "dealwright_job_period_seconds",
+            "About how long it is between two runs of a job.",
+            ("name",),
+            registry=registry,
+        )
+        self.job_success_time = Gauge(
+            "dealwright_job_last_success_timestamp_seconds",
+            "Unix time at which a job went well last, in whichever worker; 0 when it never did.",
+            ("name",),
+            registry=registry,
+        )
+        self.deliveries = Gauge(
+            "dealwright_webhook_deliveries",
+            "Deliveries of events that are pending, or dead after the last attempt.",
+            ("state",),
+            registry=registry,
+        )
+        self.deliveries_late = Gauge(
+            "dealwright_webhook_late_seconds",
+            "For how long the event that is to be sent first has been due.",
             registry=registry,
         )
         self.voucher_checks = Counter(

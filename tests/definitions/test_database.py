@@ -12,6 +12,7 @@ import server.answers.tables
 import server.audit.tables
 import server.definitions.tables
 import server.events.tables
+import server.jobs.tables
 import server.journals.tables
 import server.keys.tables
 import server.redemption.tables
