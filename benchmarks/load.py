@@ -159,7 +159,7 @@ class Bench:
             while not ended.wait(PUBLISH_SECONDS):
                 number += 1
                 del changed.labels[:]
-                changed.labels.add(name="benchmark", value=str(number))
+                changed.labels.add(name="benchmark", text=str(number))
                 self.definitions.publish(COMPANY, Publication([changed]))
 
         publishing = threading.Thread(target=publish)

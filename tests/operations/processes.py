@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 DEALWRIGHT = Path(sys.executable).with_name("dealwright")
-WAIT_SECONDS = 60
+WAIT_SECONDS = 240
+"""On a busy machine a process takes long to start; nothing waits longer than it has to."""
 
 
 def environment(**variables: str) -> dict[str, str]:

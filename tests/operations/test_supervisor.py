@@ -17,7 +17,7 @@ from server.runtime.settings import Address, Settings
 from server.runtime.supervised import Started, answer_supervisor
 from server.runtime.supervisor import StartFailed, Supervisor
 
-SECONDS = 180
+SECONDS = 240
 
 
 def work(settings: Settings, number: int, supervisor: Connection) -> None:
