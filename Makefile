@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup release-engine wheels demo up serve test test-fast explore soak soak-streams faults lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
+.PHONY: help setup release-engine wheels demo up serve test test-fast explore soak soak-redemption soak-streams faults lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 BIN := .venv/bin
@@ -49,6 +49,11 @@ soak: setup ## Compare the engine with the reference evaluator on random carts: 
 
 guesses: setup ## Simulate guessing voucher codes: make guesses N=10000000
 	$(BIN)/python -m tests.vouchers.guesses $(if $(N),--guesses $(N))
+
+soak-redemption: setup ## Kill servers and Postgres under crowds of orders again and again: make soak-redemption ROUNDS=20 CROWD=300
+	for round in $$(seq $(or $(ROUNDS),20)); do \
+	  DEALWRIGHT_CROWD=$(or $(CROWD),300) $(BIN)/pytest tests/redemption/test_crashes.py tests/redemption/test_crowds.py || exit; \
+	done
 
 soak-streams: setup ## Drive tills and servers through random trouble: make soak-streams SEEDS=1000000 FIRST=0
 	$(BIN)/python -m tests.distribution.simulation.run --seeds $(or $(SEEDS),100000) --first $(or $(FIRST),0)

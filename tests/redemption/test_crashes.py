@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import grpc.aio
@@ -55,9 +54,9 @@ EmbeddedPostgres(pathlib.Path(sys.argv[1])).start()
 
 @dataclass
 class Machine:
-    """A Postgres of its own with two servers, each of which may be killed."""
+    """Two servers, each of which may be killed, and so may their Postgres where it is theirs alone."""
 
-    embedded: EmbeddedPostgres
+    embedded: EmbeddedPostgres | None
     engine: Engine
     servers: list[subprocess.Popen[str]]
     crowd: Crowd
@@ -71,17 +70,31 @@ class Machine:
                 with contextlib.suppress(DatabaseUnavailable), plain_errors(self.engine):
                     with self.engine.connect() as connection:
                         found: int | None = connection.scalar(
-                            text("SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep' LIMIT 1")
+                            text(
+                                "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+                                " AND datname = current_database() LIMIT 1"
+                            )
                         )
                     if found is not None:
                         return found
                 await asyncio.sleep(0.01)
 
 
+Fault = Callable[[Machine], Any]
+
+
 @pytest.fixture
-async def machine(data_dir: Path) -> AsyncIterator[Machine]:
-    with EmbeddedPostgres(data_dir) as embedded, contextlib.ExitStack() as stack:
-        engine = connect(embedded.url())
+async def machine(request: pytest.FixtureRequest, fault: Fault) -> AsyncIterator[Machine]:
+    """Two servers on the Postgres of all tests, or on one of their own if that is what is killed."""
+    with contextlib.ExitStack() as stack:
+        embedded = None
+        if fault is kill_postgres:
+            embedded = stack.enter_context(EmbeddedPostgres(request.getfixturevalue("data_dir")))
+            url = embedded.url()
+        else:
+            url = request.getfixturevalue("database_url")
+        engine = connect(url)
+        stack.callback(engine.dispose)
         upgrade(engine)
         token = token_for(engine, "till", Role.DEVICE)
         promotion = limited(SPRING, voucher=True, max_uses=LIMIT)
@@ -90,9 +103,7 @@ async def machine(data_dir: Path) -> AsyncIterator[Machine]:
         with engine.begin() as connection:
             connection.exec_driver_sql(REST)
         started = [
-            stack.enter_context(
-                running("serve", DEALWRIGHT_DATABASE_URL=embedded.url(), DEALWRIGHT_PEPPER=PEPPER)
-            )
+            stack.enter_context(running("serve", DEALWRIGHT_DATABASE_URL=url, DEALWRIGHT_PEPPER=PEPPER))
             for _ in range(2)
         ]
         async with contextlib.AsyncExitStack() as channels:
@@ -101,7 +112,6 @@ async def machine(data_dir: Path) -> AsyncIterator[Machine]:
                 for _, addresses in started
             ]
             yield Machine(embedded, engine, [process for process, _ in started], Crowd(opened, token), code)
-        engine.dispose()
 
 
 async def kill_server_during_the_statement(machine: Machine) -> None:
@@ -128,11 +138,12 @@ async def kill_connection(machine: Machine) -> None:
 
 async def kill_postgres(machine: Machine) -> None:
     """Everything that wasn't committed is undone; it is started again over the same data."""
+    assert machine.embedded is not None
     await machine.resting()
-    await _restart_postgres(machine)
+    await _restart_postgres(machine.embedded)
 
 
-FAULTS: list[Callable[[Machine], Any]] = [
+FAULTS: list[Fault] = [
     kill_server_during_the_statement,
     kill_server_after_the_commit,
     kill_connection,
@@ -144,9 +155,7 @@ FAULTS: list[Callable[[Machine], Any]] = [
 @pytest.mark.process
 @pytest.mark.database
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.__name__ for fault in FAULTS])
-async def test_what_is_killed_loses_nothing_and_grants_nothing_twice(
-    machine: Machine, fault: Callable[[Machine], Any]
-) -> None:
+async def test_what_is_killed_loses_nothing_and_grants_nothing_twice(machine: Machine, fault: Fault) -> None:
     # The first two orders meet the fault; what they don't know, they ask again.
     first, _ = await asyncio.gather(machine.crowd.rush(orders(2, voucher=machine.voucher)), fault(machine))
     with machine.engine.begin() as connection:
@@ -174,9 +183,9 @@ async def _pid_if_resting(machine: Machine, pid: int) -> int | None:
     return found
 
 
-async def _restart_postgres(machine: Machine) -> None:
+async def _restart_postgres(embedded: EmbeddedPostgres) -> None:
     """Kills the server process and waits until its children have noticed; then starts it again."""
-    written = machine.embedded.data_dir / "postgres" / "postmaster.pid"
+    written = embedded.data_dir / "postgres" / "postmaster.pid"
     postmaster = psutil.Process(int(written.read_text().splitlines()[0]))
     family = [postmaster, *postmaster.children(recursive=True)]
     postmaster.kill()
@@ -184,7 +193,7 @@ async def _restart_postgres(machine: Machine) -> None:
         while any(_lives(process) for process in family):
             await asyncio.sleep(0.02)
     # In another process: a fork of this one, whose clients are busy, may break in handlers of gRPC.
-    start = [sys.executable, "-c", START, str(machine.embedded.data_dir)]
+    start = [sys.executable, "-c", START, str(embedded.data_dir)]
     await asyncio.to_thread(subprocess.run, start, check=True, timeout=WAIT_SECONDS)
 
 
