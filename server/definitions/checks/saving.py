@@ -47,6 +47,8 @@ def save_carts(
     connection: Connection, actor: Actor, drafts: Sequence[CartDraft], comment: str, *, prune: bool = False
 ) -> SavedCarts:
     """Saves all of them or refuses. Pruning deletes those that aren't given."""
+    if not drafts and not prune:
+        return SavedCarts((), (), ())
     known = store.newest(connection, actor.company_id, [draft.cart.id for draft in drafts])
     for draft in drafts:
         _require_possible(connection, actor, draft, known.get(draft.cart.id))
