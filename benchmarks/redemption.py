@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
+from dealwright.grants import Grant
 from dealwright.v1.evaluation_service_pb2 import EvaluateRequest
 from sqlalchemy import Connection, Engine, text
 
@@ -25,7 +26,7 @@ from server.db.embedded import EmbeddedPostgres
 from server.db.engine import connect
 from server.db.migrate import upgrade
 from server.redemption.batching import Batcher
-from server.redemption.limits import Account, Grant
+from server.redemption.limits import Account
 from server.redemption.placing import Placed, Placement, place
 
 CLIENTS = 128

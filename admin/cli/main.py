@@ -48,6 +48,7 @@ COMMANDS = {
     "bundle": "bundle",
     "audit": "audit",
     "journal": "journal",
+    "lease": "lease",
     "top": "top",
     "jobs": "jobs",
     "doctor": "doctor",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dealwright.errors import DealwrightError
 from dealwright.rule_stream import Refused
-from dealwright.till.till import Till, TillState
+from dealwright.till.till import LeaseLeft, Till, TillState
 from dealwright.v1.cart_pb2 import Cart, Line
 from dealwright.v1.result_pb2 import Result
 from dealwright.v1.selector_pb2 import LineKind
@@ -28,7 +28,7 @@ NEAR_MISSES_MAX = 3
 HELP = """PRODUCT [QUANTITY]  scan      products [TEXT]  what there is    remove N  take a line off
 code CODE           add       pay [SALE-ID]    sell             clear     begin again
 pull, plug          network   status           how it stands    upload    bring the journal now
-offer FILE          a bundle  wait THING [N]   revision N, sent, connected    quit"""
+offer FILE          a bundle  wait THING [N]   revision N, sent, connected, leased    quit"""
 
 
 class NotUnderstood(Exception):
@@ -172,9 +172,10 @@ class Desk:
             "revision": lambda state: state.revision >= int(number),
             "sent": lambda state: state.unsent == 0,
             "connected": lambda state: state.connected,
+            "leased": lambda state: bool(state.leases),
         }
         if thing not in reached or not (number.isascii() and number.isdigit()):
-            raise NotUnderstood("wait for revision N, sent, or connected")
+            raise NotUnderstood("wait for revision N, sent, connected, or leased")
         end = time.monotonic() + WAIT_SECONDS_MAX
         while not reached[thing](self._till.state):
             if time.monotonic() > end:
@@ -196,10 +197,18 @@ def _status(state: TillState) -> str:
     ]
     if state.left_out:
         parts.append(f"not applied: {', '.join(sorted(state.left_out))}")
+    if state.leases:
+        parts.append(f"leases: {', '.join(map(_lease, state.leases))}")
     if state.expire_time:
         expires = datetime.fromtimestamp(state.expire_time, UTC)
         parts.append(f"good until {expires.isoformat(timespec='minutes')}")
     if state.clock_suspect:
         parts.append("the time isn't sure")
-    parts += filter(None, (state.refused, state.upload_problem, state.journal_problem))
+    parts += filter(None, (state.refused, state.upload_problem, state.lease_problem, state.journal_problem))
     return "; ".join(parts)
+
+
+def _lease(lease: LeaseLeft) -> str:
+    left = [] if lease.uses is None else [str(lease.uses)]
+    left += [amount(minor, currency) for currency, minor in lease.budgets.items()]
+    return f"{' and '.join(left)} of {lease.promotion_id}"

@@ -36,6 +36,7 @@ PUBLIC = Rule(public=True)
 DEFINITION_SERVICE = "dealwright.v1.DefinitionService"
 CHECK_SERVICE = "dealwright.v1.CheckService"
 REDEMPTION_SERVICE = "dealwright.v1.RedemptionService"
+LEASE_SERVICE = "dealwright.v1.LeaseService"
 WEBHOOK_SERVICE = "dealwright.v1.WebhookService"
 VOUCHER_SERVICE = "dealwright.v1.VoucherService"
 
@@ -92,6 +93,7 @@ _SERVICES: dict[str, dict[str, Rule]] = {
         "ListDailyTotals": Rule(READERS),
         "GetLimitState": Rule(PRICING),
     },
+    LEASE_SERVICE: {"RenewLeases": Rule(TILLS), "ListLeases": Rule(PRICING)},
     # Where events go is where data goes.
     WEBHOOK_SERVICE: {
         "CreateWebhook": Rule(ADMIN),

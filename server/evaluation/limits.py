@@ -30,6 +30,7 @@ class RulesetLimits:
     vouched: frozenset[str]
     """The promotions that vouchers set off."""
     store_zones: Mapping[str, str]
+    store_currencies: Mapping[str, str]
     policy_zone: str
 
     @classmethod
@@ -49,6 +50,7 @@ class RulesetLimits:
                 promotion.id for promotion in ruleset.promotions if promotion.trigger.HasField("voucher")
             ),
             {store.id: store.time_zone for store in ruleset.stores},
+            {store.id: store.currency_code for store in ruleset.stores},
             ruleset.policy.time_zone or "UTC",
         )
 

@@ -15,6 +15,7 @@ from server.audit.service import Event
 from server.db.engine import plain_errors
 from server.journals import store
 from server.journals.store import Alarm, Drift, Journal, Name
+from server.leases.booking import Holder, book
 from server.runtime.errors import Denied, Invalid, Refusal
 from server.runtime.instants import instant
 from server.runtime.settings import COMPANY_ID, COMPANY_ID_NEEDS
@@ -159,7 +160,10 @@ def _take(connection: Connection, actor: Actor, name: Name, entries: list[Entry]
             detail = f"the till set {torn} bytes aside that it couldn't read"
             _alarm(connection, actor, name, "mending", entry.record.sequence, detail)
     if fresh:
-        _store(connection, actor, name, fresh)
+        counting = _store(connection, actor, name, fresh)
+        holder = Holder(name.company_id, name.device_id, name.journal_id)
+        for trouble in book(connection, actor, holder, counting):
+            _alarm(connection, actor, name, trouble.kind, trouble.sequence, trouble.detail)
     newest = max(place, entries[-1].place, key=lambda each: each.sequence)
     store.move_head(connection, name, newest.sequence, newest.hash)
     return Taken(newest, len(fresh), missing)
@@ -173,9 +177,11 @@ def _fork(known: dict[int, bytes], entries: list[Entry]) -> int | None:
     return next((each.sequence for each in differing), None)
 
 
-def _store(connection: Connection, actor: Actor, name: Name, fresh: list[Entry]) -> None:
+def _store(connection: Connection, actor: Actor, name: Name, fresh: list[Entry]) -> list[Entry]:
+    """Stores entries; those that count, because their sale isn't stored already."""
     seen = store.known_sales(connection, name, [entry.record.sale.sale_id for entry in fresh])
     rows = []
+    counting = []
     for entry in fresh:
         record = entry.record
         sale_id = record.sale.sale_id if record.HasField("sale") else None
@@ -193,8 +199,11 @@ def _store(connection: Connection, actor: Actor, name: Name, fresh: list[Entry])
                 "token_id": actor.token_id,
             }
         )
+        if sale_id not in seen:
+            counting.append(entry)
         seen.add(sale_id or "")
     store.insert_entries(connection, rows)
+    return counting
 
 
 def _alarm(connection: Connection, actor: Actor, name: Name, kind: str, sequence: int, detail: str) -> None:

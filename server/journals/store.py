@@ -67,7 +67,8 @@ class Alarm:
     device_id: str
     journal_id: str
     kind: str
-    """gap: entries are missing; fork: two journals under one name; mending: its end was torn off."""
+    """gap: entries are missing; fork: two journals under one name; mending: its end was torn off; lease: a
+    sale names one that the journal never had; overrun: a sale took more than its lease had."""
     sequence: int
     detail: str
     alarm_time: datetime

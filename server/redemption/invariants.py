@@ -64,10 +64,14 @@ INVARIANTS = (
         """,
     ),
     Invariant(
-        "account_is_redemptions",
-        "what an account says is the sum of what redemptions have of it",
+        "account_is_held",
+        "what an account says is the sum of what redemptions and leases have of it",
         """
         SELECT account.id::text FROM limit_account account
+        LEFT JOIN (
+            SELECT account_id, sum(leased - spent - returned) AS escrowed, sum(spent + overrun) AS used
+            FROM lease_part GROUP BY account_id
+        ) lent ON lent.account_id = account.id
         LEFT JOIN (
             SELECT hold.account_id,
                    sum(hold.reserved) FILTER (WHERE redemption.state = 'reserved') AS pending,
@@ -76,7 +80,8 @@ INVARIANTS = (
             GROUP BY hold.account_id
         ) held ON held.account_id = account.id
         WHERE account.pending <> coalesce(held.pending, 0)
-           OR account.posted + account.overrun <> coalesce(held.used, 0)
+           OR account.escrowed <> coalesce(lent.escrowed, 0)
+           OR account.posted + account.overrun <> coalesce(held.used, 0) + coalesce(lent.used, 0)
         """,
     ),
     Invariant(
@@ -124,10 +129,13 @@ INVARIANTS = (
         SELECT entry.account_id::text FROM ledger_entry entry
         JOIN limit_account account ON account.id = entry.account_id
         JOIN ledger_transaction posting ON posting.id = entry.transaction_id
-        JOIN redemption ON redemption.id = posting.redemption_id
+        LEFT JOIN redemption ON redemption.id = posting.redemption_id
+        LEFT JOIN lease ON lease.id = posting.lease_id
         WHERE entry.unit <> account.unit
            OR (account.kind = 'budget' AND redemption.currency_code <> account.unit)
-           OR posting.company_id <> account.company_id OR posting.company_id <> redemption.company_id
+           OR posting.company_id <> account.company_id
+           OR posting.company_id <> coalesce(redemption.company_id, lease.company_id)
+           OR lease.promotion_id <> account.promotion_id
         """,
     ),
     Invariant(
@@ -137,6 +145,20 @@ INVARIANTS = (
         SELECT redemption_id::text FROM ledger_transaction
         WHERE kind IN ('redeem', 'commit', 'release', 'expire')
         GROUP BY redemption_id HAVING count(*) > 1
+        """,
+    ),
+    Invariant(
+        "lease_is_spends",
+        "what a lease lost is what journals brought, and one that ended holds nothing",
+        """
+        SELECT lease.id::text FROM lease
+        JOIN lease_part part ON part.lease_id = lease.id
+        LEFT JOIN (
+            SELECT lease_id, account_id, sum(spent) AS spent, sum(overrun) AS overrun
+            FROM lease_spend GROUP BY lease_id, account_id
+        ) brought ON brought.lease_id = part.lease_id AND brought.account_id = part.account_id
+        WHERE part.spent <> coalesce(brought.spent, 0) OR part.overrun <> coalesce(brought.overrun, 0)
+           OR (lease.state <> 'open' AND part.spent + part.returned <> part.leased)
         """,
     ),
     Invariant(

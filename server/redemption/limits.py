@@ -1,10 +1,11 @@
 """What a priced cart needs of which limits, and what is left of them as the engine reads it."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from dealwright.grants import Grant
+from dealwright.grants import grants as granted_by
 from dealwright.v1.cart_pb2 import Cart, LimitState
 from dealwright.v1.result_pb2 import REASON_BUDGET, REASON_LIMIT, Result, Verdict
 from dealwright_engine import fold
@@ -48,36 +49,13 @@ Uses = Mapping[str, Use]
 """The vouchers of a cart, by promotion."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What a cart was granted by one promotion, in minor units."""
-
-    promotion_id: str
-    discount_minor: int
-    cost_minor: int
-    """What it costs a budget: the discount, what granted gifts are worth, and cashback."""
-    voucher_id: str = ""
-    """The voucher that it uses. Empty: none."""
-
-
 def grants(result: Result, uses: Uses) -> list[Grant]:
     """What a result grants, by promotion."""
-    discounts: defaultdict[str, int] = defaultdict(int)
-    extras: defaultdict[str, int] = defaultdict(int)
-    for application in result.applications:
-        discounts[application.promotion_id] += application.discount_minor
-    for gift in result.gifts:
-        extras[gift.promotion_id] += gift.value_minor
-    for reward in result.rewards:
-        extras[reward.promotion_id] += reward.cashback_minor
     return [
-        Grant(
-            promotion_id,
-            discounts[promotion_id],
-            discounts[promotion_id] + extras[promotion_id],
-            uses[promotion_id].voucher_id if promotion_id in uses else "",
-        )
-        for promotion_id in sorted({*discounts, *extras})
+        replace(grant, voucher_id=uses[grant.promotion_id].voucher_id)
+        if grant.promotion_id in uses
+        else grant
+        for grant in granted_by(result)
     ]
 
 

@@ -6,9 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from dealwright.grants import Grant
 from sqlalchemy import Connection, text
 
-from server.redemption.limits import Account, Grant
+from server.redemption.limits import Account
 
 
 @dataclass(frozen=True, slots=True)

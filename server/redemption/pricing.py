@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from dealwright.grants import Grant
 from dealwright.v1.cart_pb2 import Cart, LimitState
 from dealwright.v1.evaluation_service_pb2 import EvaluateRequest, EvaluateResponse
 from dealwright.v1.result_pb2 import Result, Verdict
 
 from server.evaluation.service import Active
-from server.redemption.limits import Account, Grant, Uses, accounts, grants, limit_state, needs, refused
+from server.redemption.limits import Account, Uses, accounts, grants, limit_state, needs, refused
 
 
 @dataclass(frozen=True, slots=True)

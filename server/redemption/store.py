@@ -3,13 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
+from dealwright.grants import Grant
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from server.redemption.limits import Account, Grant
+from server.redemption.limits import Account
 from server.redemption.tables import (
     idempotency_key,
     ledger_transaction,
@@ -20,6 +21,9 @@ from server.redemption.tables import (
     redemption_return,
     redemption_sale,
 )
+
+Subject = Literal["redemption", "lease"]
+"""What a ledger transaction is about."""
 
 OPEN_STATES = ("reserved", "committed", "partly_returned", "returned")
 """The states in which an order is taken."""
@@ -85,9 +89,9 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """An amount that a redemption moves on one account, between two of its buckets."""
+    """An amount that a redemption or a lease moves on one account, between two of its buckets."""
 
-    redemption_id: UUID
+    subject_id: UUID
     account_id: int
     source: str
     target: str
@@ -301,30 +305,33 @@ def post(
     token_id: str,
     time: datetime,
     postings: Sequence[Posting],
+    *,
+    of: Subject = "redemption",
 ) -> None:
-    """Books one ledger transaction for each redemption, and moves the amounts on the accounts."""
+    """Books one ledger transaction for each subject, and moves the amounts on the accounts."""
     sides = [
-        (posting.redemption_id, posting.account_id, bucket, amount)
+        (posting.subject_id, posting.account_id, bucket, amount)
         for posting in postings
         for bucket, amount in ((posting.source, -posting.amount), (posting.target, posting.amount))
         if posting.amount
     ]
     connection.execute(
         text(
-            "SELECT post_transactions(CAST(:company AS text), CAST(:redemptions AS uuid[]),"
+            "SELECT post_transactions(CAST(:company AS text), CAST(:of AS text), CAST(:subjects AS uuid[]),"
             " CAST(:kinds AS text[]), CAST(:principal AS text), CAST(:token AS text),"
-            " CAST(:time AS timestamptz), CAST(:entry_redemptions AS uuid[]),"
+            " CAST(:time AS timestamptz), CAST(:entry_subjects AS uuid[]),"
             " CAST(:entry_accounts AS bigint[]), CAST(:entry_buckets AS text[]),"
             " CAST(:entry_amounts AS bigint[]))"
         ),
         {
             "company": company_id,
-            "redemptions": list(kinds),
+            "of": of,
+            "subjects": list(kinds),
             "kinds": list(kinds.values()),
             "principal": principal,
             "token": token_id,
             "time": time,
-            "entry_redemptions": [side[0] for side in sides],
+            "entry_subjects": [side[0] for side in sides],
             "entry_accounts": [side[1] for side in sides],
             "entry_buckets": [side[2] for side in sides],
             "entry_amounts": [side[3] for side in sides],
@@ -347,6 +354,16 @@ def used(connection: Connection, company_id: str, accounts: Collection[Account])
 
 def lock_used(connection: Connection, company_id: str, limits: Mapping[Account, int]) -> dict[Account, int]:
     """How much of some limits is used, while nobody else can use more."""
+    locked = lock_accounts(connection, company_id, limits)
+    return {account: amount for account, (_, amount) in locked.items()}
+
+
+def lock_accounts(
+    connection: Connection, company_id: str, limits: Mapping[Account, int]
+) -> dict[Account, tuple[int, int]]:
+    """The ids of the accounts of some limits and how much of each is used, while nobody else can use more."""
+    if not limits:
+        return {}
     ordered = sorted(limits, key=lambda account: account.lock_order)
     rows = [
         {
@@ -364,7 +381,7 @@ def lock_used(connection: Connection, company_id: str, limits: Mapping[Account, 
     column = limit_account.c
     wanted = [(account.promotion_id, account.kind, account.key) for account in ordered]
     locked = connection.execute(
-        select(*_ACCOUNT, _USED)
+        select(*_ACCOUNT, column.id, _USED)
         .where(
             column.company_id == company_id,
             tuple_(column.promotion_id, column.kind, column.key).in_(wanted),
@@ -372,7 +389,21 @@ def lock_used(connection: Connection, company_id: str, limits: Mapping[Account, 
         .order_by(column.lock_rank, column.promotion_id, column.key)
         .with_for_update()
     )
-    return {Account(*row[:4]): row[4] for row in locked}
+    return {Account(*row[:4]): (row[4], row[5]) for row in locked}
+
+
+def kinds(connection: Connection, account_ids: Collection[int]) -> dict[int, str]:
+    """Which kind of limit each account is of."""
+    rows = connection.execute(
+        select(limit_account.c.id, limit_account.c.kind).where(limit_account.c.id.in_(account_ids))
+    )
+    return {row.id: row.kind for row in rows}
+
+
+def note_limits(connection: Connection, limits: Mapping[int, int]) -> None:
+    """Writes down the limits that accounts are used with from now on, by id. They are locked."""
+    for account_id, limit in limits.items():
+        connection.execute(update(limit_account).where(limit_account.c.id == account_id).values(lim=limit))
 
 
 def left_by_account_id(connection: Connection, account_ids: Collection[int]) -> dict[int, int]:

@@ -1,7 +1,8 @@
 """The tables of redemption, as the migrations make them.
 
 They have no foreign keys to rows that many share, such as the company or the revision: every order would lock
-them. The invariants ask for these instead. The ledger only grows.
+them. The invariants ask for these instead. The ledger only grows, and tells of redemptions
+and of leases.
 """
 
 from typing import Any
@@ -200,12 +201,14 @@ ledger_transaction = Table(
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("company_id", IDENTIFIER, nullable=False),
-    _redemption_id(nullable=False),
+    _redemption_id(nullable=True),
+    Column("lease_id", Uuid, ForeignKey("lease.id")),
     Column("kind", String, nullable=False),
     Column("principal", String, nullable=False),
     Column("token_id", String, nullable=False),
     _time("time"),
     Index("ix_ledger_transaction_redemption_id", "redemption_id", "id"),
+    Index("ix_ledger_transaction_lease_id", "lease_id", "id", postgresql_where=text("lease_id IS NOT NULL")),
     Index(
         "ix_ledger_transaction_resolved",
         "redemption_id",

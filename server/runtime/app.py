@@ -32,6 +32,9 @@ from server.evaluation.service import Evaluation, RulesetHolder
 from server.evaluation.snapshots import Snapshots
 from server.journals.replays import Replays
 from server.keys.service import Pepper
+from server.leases import rpc as leases_rpc
+from server.leases.reclaiming import RECLAIM_SECONDS, Reclaimer
+from server.leases.service import Leases
 from server.methods import methods
 from server.redemption import rpc as redemption_rpc
 from server.redemption.exhaustion import REFRESH_SECONDS, Exhaustion
@@ -118,6 +121,8 @@ class Application:
         self.redemptions = Redemptions(
             engine, self.holder, self.revisions, self.exhaustion, vouchers, self.metrics
         )
+        self.leases = Leases(engine, self.holder, self.metrics)
+        self._reclaimer = Reclaimer(engine, self.metrics)
         self._invariants = Monitor(engine, self.metrics)
         self.grpc_address = settings.grpc_address
         self.metrics_address = settings.metrics_address
@@ -156,6 +161,7 @@ class Application:
                 keep_fresh(self.grants.refresh, seconds),
                 keep_fresh(self._replay_journals, seconds),
                 keep_fresh(self.exhaustion.refresh, REFRESH_SECONDS),
+                keep_fresh(self._reclaimer.reclaim, RECLAIM_SECONDS),
                 keep_fresh(self._invariants.look, LOOK_SECONDS),
                 keep_fresh(self.clients.write, WRITE_SECONDS),
                 self.sessions.look_after(),
@@ -225,11 +231,13 @@ class Application:
         registered = register(guarded, self.methods, self._intake)
         redeeming = Room(self._intake, "redemption", REDEMPTIONS_MAX, self.metrics)
         redemption_rpc.register(guarded, self.redemptions, redeeming)
+        leases_rpc.register(guarded, self.leases, self._intake)
         distribution_rpc.register(guarded, self.distribution, self.sessions, self._intake)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, guarded)
         services = (
             evaluation_rpc.SERVICE,
             *registered,
+            leases_rpc.SERVICE,
             health.SERVICE_NAME,
             reflection.SERVICE_NAME,
         )

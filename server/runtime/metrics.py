@@ -103,7 +103,9 @@ class Metrics:
             "dealwright_journal_drifts", "Sales of tills that weren't found the same.", registry=registry
         )
         self.journal_alarms = Gauge(
-            "dealwright_journal_alarms", "Gaps, forks and mendings in journals of tills.", registry=registry
+            "dealwright_journal_alarms",
+            "Gaps, forks, mendings and overruns in journals of tills.",
+            registry=registry,
         )
         self.placements = Counter(
             "dealwright_redemption_placements",
@@ -141,6 +143,23 @@ class Metrics:
         self.invariants_time = Gauge(
             "dealwright_invariants_last_check_timestamp_seconds",
             "Unix time at which the invariants of redemption were looked at last; 0 before.",
+            registry=registry,
+        )
+        self.lease_wishes = Counter(
+            "dealwright_lease_wishes",
+            "What tills wished to lease: granted, also in part, or refused.",
+            ("outcome",),
+            registry=registry,
+        )
+        self.leases = Gauge(
+            "dealwright_leases",
+            "Leases of tills: usable, waiting (expired; sales may still come) or overrun (too much granted).",
+            ("state",),
+            registry=registry,
+        )
+        self.leases_reclaimed = Counter(
+            "dealwright_leases_reclaimed",
+            "Leases that this process took back because their till wasn't heard of.",
             registry=registry,
         )
         self.webhook_attempts = Counter(

@@ -201,6 +201,8 @@ def _limits(chance: Chance, promotion: Promotion) -> PromotionLimitState:
     state = PromotionLimitState(promotion_id=promotion.id)
     if chance.one_in(3):
         state.uses_left = chance.of([1, 0])
+    if chance.one_in(6):
+        state.leased_uses_left = chance.of([1, 0])
     if not chance.one_in(3):
         state.budget_left_minor = chance.of([1000, 100, 37, 1, 0])
     if chance.one_in(4):

@@ -132,7 +132,7 @@ def test_nothing_is_left_of_a_broken_promise_unseen(database: Engine) -> None:
         )
     assert {violation.invariant.name for violation in check(database)} == {
         "account_is_ledger",
-        "account_is_redemptions",
+        "account_is_held",
     }
     with database.begin() as connection:
         connection.execute(text("DELETE FROM limit_account"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import pytest
+from dealwright.grants import Grant
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -22,7 +23,7 @@ from server.actors import Actor, Role
 from server.db.engine import connect
 from server.keys.service import Pepper
 from server.redemption import invariants, settling, store
-from server.redemption.limits import USE, Account, Grant
+from server.redemption.limits import USE, Account
 from server.redemption.placing import Outcome, Placement, place
 from server.redemption.store import Posting
 from server.runtime.settings import Settings

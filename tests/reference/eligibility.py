@@ -85,6 +85,8 @@ def _refused_by_limits(promotion: Promotion, facts: Facts) -> Why | None:
     state = facts.limits.get(promotion.id)
     if state and state.HasField("uses_left") and state.uses_left <= 0:
         return Why(Reason.REASON_LIMIT)
+    if state and state.HasField("leased_uses_left") and state.leased_uses_left <= 0:
+        return Why(Reason.REASON_LEASE)
     if promotion.limits.HasField("max_uses_per_customer") and not facts.cart.customer.id:
         return Why(Reason.REASON_CUSTOMER, {"fact": "id"})
     return None

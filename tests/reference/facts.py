@@ -105,7 +105,7 @@ def _limits(request: EvaluateRequest, day: str) -> dict[str, PromotionLimitState
         ):
             continue
         known = least.setdefault(entry.promotion_id, PromotionLimitState(promotion_id=entry.promotion_id))
-        for number in ("uses_left", "budget_left_minor"):
+        for number in ("uses_left", "leased_uses_left", "budget_left_minor"):
             if entry.HasField(number):
                 given = [each for each in (entry, known) if each.HasField(number)]
                 setattr(known, number, min(getattr(each, number) for each in given))

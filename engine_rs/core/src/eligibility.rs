@@ -192,8 +192,10 @@ fn check_trigger(promotion: &Promotion, cart: &Cart) -> Result<(), Because> {
 }
 
 fn check_limits(promotion: &Promotion, request: &Request<'_>) -> Result<(), Because> {
-    if let Some(Allowance { uses_left: Some(..=0), .. }) = request.allowance(promotion.symbol) {
-        return Err(Because::plain(Reason::Limit));
+    match request.allowance(promotion.symbol) {
+        Some(Allowance { uses_left: Some(..=0), .. }) => return Err(Because::plain(Reason::Limit)),
+        Some(Allowance { leased_uses_left: Some(..=0), .. }) => return Err(Because::plain(Reason::Lease)),
+        _ => {}
     }
     if promotion.limits.per_customer && !request.cart.customer.identified {
         return Err(Because::text(Reason::Customer, "fact", "id"));

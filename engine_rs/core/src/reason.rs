@@ -44,6 +44,7 @@ pub enum Reason {
     BetterPlan,
     UnitsTaken,
     NoEffect,
+    Lease,
 }
 
 /// The value of a parameter.

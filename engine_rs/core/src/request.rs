@@ -64,6 +64,8 @@ impl<'a> Request<'a> {
 pub struct Allowance {
     /// How many more times it may be granted.
     pub uses_left: Option<i64>,
+    /// How many more times the lease of a till allows it.
+    pub leased_uses_left: Option<i64>,
     /// What the budget still pays, in minor units.
     pub budget_left: Option<i64>,
 }

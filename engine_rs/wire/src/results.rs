@@ -537,5 +537,6 @@ fn encode_reason(reason: Reason) -> proto::Reason {
         Reason::BetterPlan => proto::Reason::BetterPlan,
         Reason::UnitsTaken => proto::Reason::UnitsTaken,
         Reason::NoEffect => proto::Reason::NoEffect,
+        Reason::Lease => proto::Reason::Lease,
     }
 }

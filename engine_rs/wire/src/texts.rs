@@ -151,6 +151,10 @@ fn template(because: &Because) -> (&'static str, &'static str) {
         ),
         Reason::UnitsTaken => ("Other promotions took its units.", "Barangnya sudah dipakai promo lain."),
         Reason::NoEffect => ("It would give nothing here.", "Tidak memberi potongan di sini."),
+        Reason::Lease => (
+            "Its uses are limited, and this till has no lease of any.",
+            "Pemakaiannya dibatasi, dan kasir ini tidak memegang jatahnya.",
+        ),
     }
 }
 

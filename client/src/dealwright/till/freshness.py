@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from dealwright.v1.ruleset_pb2 import Ruleset
+from dealwright.v1.promotion_pb2 import Promotion
 
 FRESH_SECONDS = 45.0
 """News this old are fresh: a server says something every 15 s."""
@@ -41,8 +41,7 @@ class Terms:
     """All promotions."""
 
     @classmethod
-    def of(cls, ruleset: bytes) -> Terms:
-        promotions = Ruleset.FromString(ruleset).promotions
+    def of(cls, promotions: Collection[Promotion]) -> Terms:
         return cls(
             {
                 promotion.id: promotion.offline.max_staleness.ToNanoseconds() / 1e9

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from dealwright.till import chain
@@ -34,6 +34,8 @@ class Journal:
         """Opens the journal, or begins one; raises Damaged or DiskFailed."""
         self._storage = storage
         self._broken = False
+        self.before_new_file: Callable[[], None] = lambda: None
+        """What is read from the entries has to be kept elsewhere before they go; raises DiskFailed."""
         data = storage.read(FILE)
         if not data:
             head = Head(uuid.uuid4().hex, Place())
@@ -59,6 +61,16 @@ class Journal:
     def place(self) -> Place:
         """Behind the last entry."""
         return self._entries[-1].place if self._entries else self._head.place
+
+    @property
+    def begin(self) -> Place:
+        """Before the first entry of this file."""
+        return self._head.place
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """The entries of this file."""
+        return self._entries
 
     @property
     def sent(self) -> int:
@@ -115,6 +127,7 @@ class Journal:
             self._begin_file()
 
     def _begin_file(self) -> None:
+        self.before_new_file()
         head = Head(self.journal_id, self.place)
         replace(self._storage, FILE, head.encoded())
         self._head, self._length = head, len(head.encoded())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from dealwright_engine import EngineError, Ruleset
@@ -29,11 +29,13 @@ from dealwright.rule_stream import (
 )
 from dealwright.till.clock import ClockState, Reading, TrustedClock
 from dealwright.till.freshness import Freshness, Judgement, Terms, judge
+from dealwright.till.limits import Limited, limited
 from dealwright.till.machine import Clocks
 from dealwright.till.storage import DiskFailed, Storage, replace
 from dealwright.v1.bundle_pb2 import Bundle, Manifest
 from dealwright.v1.diagnostic_pb2 import Diagnostics
 from dealwright.v1.rule_stream_service_pb2 import Frame, SyncRequest
+from dealwright.v1.ruleset_pb2 import Ruleset as RulesetMessage
 
 CLOCK_FILE = "clock"
 CLOCK_SECONDS = 30.0
@@ -48,9 +50,30 @@ class Force:
     manifest: Manifest | None
     left_out: frozenset[str]
     judgement: Judgement
+    limited: Mapping[str, Limited]
+    """Promotions with limits, by id."""
+    distrusted: bool
+    """Whether nobody knows the time, so that nothing that expires is used."""
 
 
-NOTHING = Force(None, None, frozenset(), Judgement(Freshness.EMPTY, frozenset(), float("inf")))
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A compiled revision and what its promotions say to a till."""
+
+    ruleset: Ruleset
+    data: bytes
+    terms: Terms
+    limited: Mapping[str, Limited]
+
+    @classmethod
+    def of(cls, ruleset: Ruleset, data: bytes) -> Active:
+        promotions = RulesetMessage.FromString(data).promotions
+        return cls(ruleset, data, Terms.of(promotions), limited(promotions))
+
+
+NOTHING = Force(
+    None, None, frozenset(), Judgement(Freshness.EMPTY, frozenset(), float("inf")), {}, distrusted=False
+)
 
 
 class Rules:
@@ -74,12 +97,14 @@ class Rules:
         self._clock = TrustedClock(ClockState.read(storage.read(CLOCK_FILE)), floor, reading)
         self._clock_kept = reading.elapsed
         self._compiled: dict[int, tuple[Ruleset, bytes]] = {}
-        self._active: tuple[Ruleset, bytes, Terms] | None = None
+        self._active: Active | None = None
         self._reduced: tuple[bytes, frozenset[str], Ruleset] | None = None
         self._send: Callable[[SyncRequest], None] = _nowhere
         self._close: Callable[[], None] = _nowhere
         self.connect_after = 0.0
         """Seconds to wait before the next stream, as the follower has said last."""
+        self.changed: Callable[[], None] = _nowhere
+        """Called when another revision is in force."""
         self.force = NOTHING
         kept = Kept(**{name: storage.read(name) for name in Kept.__slots__})
         self.follower = Follower(device, root_key, kept)
@@ -176,7 +201,7 @@ class Rules:
                 return [] if ticket is None else self.follower.written(ticket, written, self._now())
             case Activate(ticket):
                 ruleset, data = self._compiled.pop(ticket)
-                self._active = ruleset, data, Terms.of(data)
+                self._active = Active.of(ruleset, data)
                 self._compiled.clear()
         return []
 
@@ -204,26 +229,33 @@ class Rules:
         if active is None or manifest is None:
             self.force = NOTHING
             return
-        ruleset, data, terms = active
+        distrusted = self._sure and state.suspect
         judgement = judge(
-            terms,
+            active.terms,
             news_time=max(state.server_time, manifest.issue_time.ToNanoseconds() / 1e9),
             expire_time=manifest.expire_time.ToNanoseconds() / 1e9,
             now=state.trusted,
-            distrusted=self._sure and state.suspect,
+            distrusted=distrusted,
         )
+        ruleset = active.ruleset
         if judgement.left_out:
-            ruleset = self._without(data, judgement.left_out)
-        self.force = Force(ruleset, manifest, judgement.left_out | self.follower.killed, judgement)
+            ruleset = self._without(active.data, judgement.left_out)
+        left_out = judgement.left_out | self.follower.killed
+        before, self.force = (
+            self.force,
+            Force(ruleset, manifest, left_out, judgement, active.limited, distrusted),
+        )
+        if before.limited is not active.limited:
+            self.changed()
 
-    def _expired(self) -> tuple[Ruleset, bytes, Terms] | None:
+    def _expired(self) -> Active | None:
         """What the disk has though it had expired at the start: some of it may go on beyond that."""
         manifest, bundle = self.follower.manifest, self.follower.bundle()
         if manifest is None or not bundle:
             return None
         holding = Holding.of(Bundle.FromString(bundle).ruleset)
         data = holding.ruleset(manifest.company_id, manifest.revision, self.follower.killed)
-        self._active = Ruleset.compile(data), data, Terms.of(data)
+        self._active = Active.of(Ruleset.compile(data), data)
         return self._active
 
     def _without(self, data: bytes, left_out: frozenset[str]) -> Ruleset:

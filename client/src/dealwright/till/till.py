@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 from dealwright_engine import RULE_LANGUAGE, VERSION, EngineError, Ruleset
+from google.protobuf.message import DecodeError
 
+from dealwright.calling import Calls
 from dealwright.connection import Connection
 from dealwright.errors import CallFailed, DealwrightError, Unavailable, of_diagnostics
 from dealwright.requests import CartLike, evaluate_request
 from dealwright.rule_stream import Device, Refused
+from dealwright.till.background import Background
 from dealwright.till.chain import Damaged, Entry
 from dealwright.till.following import Following
 from dealwright.till.freshness import Freshness
 from dealwright.till.journal import Journal
+from dealwright.till.leases import Leases
+from dealwright.till.leasing import LOOK_SECONDS, Demands, Leaser
+from dealwright.till.limits import Limited
 from dealwright.till.machine import Clocks
 from dealwright.till.rules import Force, Rules
 from dealwright.till.salvage import DAMAGED_FILE, Salvage, set_aside
 from dealwright.till.storage import DiskFailed, Storage
-from dealwright.till.uploading import Uploaded, Uploader, Uploading
-from dealwright.v1.cart_pb2 import LimitState
+from dealwright.till.uploading import Uploaded, Uploader
+from dealwright.v1.cart_pb2 import Cart, LimitState
 from dealwright.v1.diagnostic_pb2 import Diagnostics
 from dealwright.v1.evaluation_service_pb2 import EvaluateRequest, EvaluateResponse
-from dealwright.v1.journal_pb2 import JournalClock, JournalRecord, JournalSale
+from dealwright.v1.journal_pb2 import JournalClock, JournalClosing, JournalRecord, JournalSale
+from dealwright.v1.lease_service_pb2_grpc import LeaseServiceStub
 from dealwright.v1.result_pb2 import Result
 
 if TYPE_CHECKING:
     import grpc
 
 SALE_ID_LENGTH_MAX = 128
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLeft:
+    """What is left of a lease."""
+
+    promotion_id: str
+    store_id: str
+    uses: int | None
+    """None: uses aren't limited."""
+    budgets: Mapping[str, int]
+    """In minor units, by currency."""
+    expire_time: float
+    """From when on it isn't spent, in Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +79,12 @@ class TillState:
     """Journal entries that no server has."""
     refused: str
     """Why the newest that was offered isn't in force. Empty: it is."""
+    leases: tuple[LeaseLeft, ...]
+    """What the till may grant of promotions with limits."""
     upload_problem: str
     """Why the last upload failed. Empty: it didn't."""
+    lease_problem: str
+    """Why leases couldn't be renewed. Empty: they could."""
     journal_problem: str
     """What was wrong with the journal when the till was opened. Empty: nothing."""
 
@@ -108,10 +134,12 @@ class Till:
         self._store_ids = tuple(store_ids)
         self._device_id = device_id
         self._connection = Connection(address, token, plaintext, credentials) if address else None
-        self._problem = self._journal_problem = ""
+        self._upload_problem = self._lease_problem = self._journal_problem = ""
         self._journal_lock = threading.Lock()
         self._following: Following | None = None
-        self._uploading: Uploading | None = None
+        self._uploading: Background | None = None
+        self._leasing: Background | None = None
+        self._demands = Demands(self._store_ids)
         self._resources = ExitStack()
         disk = storage or Storage(Path(folder))
         disk.prepare()
@@ -134,6 +162,9 @@ class Till:
             mending = self._journal.mending()
             if mending is not None:
                 self._append(JournalRecord(mending=mending))
+            journal = self._journal
+            self._leases = Leases(disk, journal.journal_id, journal.begin, journal.entries)
+            journal.before_new_file = lambda: self._leases.keep(journal.place)
             opening.pop_all()
         self.online()
 
@@ -156,15 +187,20 @@ class Till:
             near_misses=near_misses,
             suggestions=suggestions,
         )
-        return EvaluateResponse.FromString(self.evaluate_bytes(request.SerializeToString())).result
+        force, now = self._rules.current()
+        request.limit_state.MergeFrom(self._limit_state(force, request.cart, now))
+        result = _evaluated(_ruleset(force), request, now)
+        self._note(force, request.cart, result)
+        return result
 
     def evaluate_bytes(self, request: bytes) -> bytes:
         """Answers a serialized EvaluateRequest with a serialized EvaluateResponse, as a server would."""
         force, now = self._rules.current()
-        try:
-            return _ruleset(force).evaluate(request, int(now * 1e9))
-        except EngineError as error:
-            raise of_diagnostics(Diagnostics.FromString(error.diagnostics)) from error
+        if force.limited:
+            # Messages that come again add to themselves.
+            left = self._limit_state(force, _cart(request), now)
+            request += EvaluateRequest(limit_state=left).SerializeToString()
+        return _answer(_ruleset(force), request, now)
 
     def sell(self, sale_id: str, cart: CartLike | EvaluateRequest, *, language: str = "") -> Receipt:
         """Prices a cart and writes the sale down; when this returns, the disk has it.
@@ -184,11 +220,18 @@ class Till:
                 request.CopyFrom(cart)
             else:
                 request.CopyFrom(evaluate_request(cart, language=language))
+            request.limit_state.MergeFrom(self._limit_state(force, request.cart, now))
             request.evaluate_time.FromNanoseconds(int(now * 1e9))
-            answer = _evaluated(_ruleset(force), request)
-            entry = self._append(JournalRecord(sale=self._sale(sale_id, force, request, answer)))
+            answer = _evaluated(_ruleset(force), request, now)
+            sale = self._sale(sale_id, force, request, answer)
+            sale.lease_ids.extend(self._leases.taken_by(force.limited, sale, now))
+            entry = self._append(JournalRecord(sale=sale))
+            self._leases.spend(sale)
         if self._uploading:
             self._uploading.wake()
+        self._note(force, request.cart, answer)
+        if self._leasing and sale.lease_ids:
+            self._leasing.wake()
         return _receipt(entry)
 
     # The network.
@@ -197,17 +240,35 @@ class Till:
         """Follows a server and uploads, if the till has an address. Done when it is opened."""
         if self._connection is None or self._following is not None:
             return
-        self._following = Following(self._rules, self._connection)
-        self._uploading = Uploading(self._uploader(self._connection), self._note_upload)
+        connection, lock = self._connection, self._journal_lock
+        uploader = self._uploader(connection)
+        self._uploading = Background("uploading", uploader.upload, uploader.close, self._note_upload)
+        calls = Calls(connection)
+        leaser = Leaser(
+            LeaseServiceStub(cast("grpc.Channel", calls)),
+            self._leases,
+            self._demands,
+            self._journal,
+            lock,
+            self._device_id,
+            current=self._limited,
+            close_leases=self._close_leases,
+            upload=uploader.upload,
+        )
+        self._leasing = Background("leasing", leaser.renew, calls.close, self._note_leasing, LOOK_SECONDS)
+        self._rules.changed = self._leasing.wake
+        self._following = Following(self._rules, connection)
 
     def offline(self) -> None:
         """Lets go of the network, as if the cable were pulled."""
         following, self._following = self._following, None
-        uploading, self._uploading = self._uploading, None
+        threads = self._leasing, self._uploading
+        self._leasing = self._uploading = None
         if following:
             following.stop()
-        if uploading:
-            uploading.stop()
+        for thread in threads:
+            if thread:
+                thread.stop()
 
     def upload(self) -> Uploaded:
         """Uploads what no server has, and waits for it; raises CallFailed."""
@@ -240,14 +301,32 @@ class Till:
             clock.suspect,
             self._journal.unsent + self._salvage.unsent,
             refused.detail if refused else "",
-            self._problem,
+            tuple(
+                LeaseLeft(
+                    held.lease.promotion_id,
+                    held.lease.store_id,
+                    held.uses_left if held.lease.HasField("uses") else None,
+                    {each.currency_code: held.budget_left(each.currency_code) for each in held.lease.budgets},
+                    held.expire_time,
+                )
+                for _, held in sorted(self._leases.held().items())
+            ),
+            self._upload_problem,
+            self._lease_problem,
             self._journal_problem,
         )
 
-    def close(self) -> None:
-        """Lets go of the network and the folder. What isn't uploaded yet stays on the disk."""
+    def close(self, *, keep_leases: bool = False) -> None:
+        """Lets go of the network and the folder. What isn't uploaded yet stays on the disk.
+
+        While a server is there, leases are given back, unless they are kept for the next start, which may be
+        without a network.
+        """
+        connected = self._following is not None and self._rules.follower.following
         self.offline()
         try:
+            if connected and not keep_leases:
+                self._give_leases_back()
             self._rules.keep_clock()
         finally:
             self._resources.close()
@@ -298,8 +377,48 @@ class Till:
         journals = (self._salvage, self._journal)
         return Uploader(journals, self._device_id, connection, self._journal_lock)
 
+    # Leases.
+
+    def _limit_state(self, force: Force, cart: Cart, now: float) -> LimitState:
+        """What may still be granted of promotions with limits; while the time isn't sure, nothing."""
+        return self._leases.limit_state(force.limited, cart, math.inf if force.distrusted else now)
+
+    def _limited(self) -> tuple[Mapping[str, Limited], float]:
+        force, now = self._rules.current()
+        return force.limited, now
+
+    def _note(self, force: Force, cart: Cart, result: Result) -> None:
+        if force.limited and self._demands.note(cart.store_id, result) and self._leasing:
+            self._leasing.wake()
+
+    def _close_leases(self, lease_ids: Collection[str]) -> None:
+        """Grants nothing more of leases, for good."""
+        with self._journal_lock:
+            self._append(JournalRecord(closing=JournalClosing(lease_ids=lease_ids)))
+            self._leases.drop(lease_ids, self._journal.place)
+
+    def _give_leases_back(self) -> None:
+        held = [each.lease.lease_id for each in self._leases.held().values()]
+        if not held:
+            return
+        with suppress(CallFailed, DiskFailed):
+            # What can't be brought now is brought after the next start.
+            self._close_leases(held)
+            self.upload()
+
     def _note_upload(self, failed: CallFailed | DiskFailed | None) -> None:
-        self._problem = str(failed) if failed else ""
+        self._upload_problem = str(failed) if failed else ""
+
+    def _note_leasing(self, failed: CallFailed | DiskFailed | None) -> None:
+        self._lease_problem = str(failed) if failed else ""
+
+
+def _cart(request: bytes) -> Cart:
+    """The cart of a serialized request; of what is none, the engine says so."""
+    try:
+        return EvaluateRequest.FromString(request).cart
+    except DecodeError:
+        return Cart()
 
 
 def _ruleset(force: Force) -> Ruleset:
@@ -308,12 +427,15 @@ def _ruleset(force: Force) -> Ruleset:
     return force.ruleset
 
 
-def _evaluated(ruleset: Ruleset, request: EvaluateRequest) -> Result:
+def _evaluated(ruleset: Ruleset, request: EvaluateRequest, now: float) -> Result:
+    return EvaluateResponse.FromString(_answer(ruleset, request.SerializeToString(), now)).result
+
+
+def _answer(ruleset: Ruleset, request: bytes, now: float) -> bytes:
     try:
-        answer = ruleset.evaluate(request.SerializeToString(), 0)
+        return ruleset.evaluate(request, int(now * 1e9))
     except EngineError as error:
         raise of_diagnostics(Diagnostics.FromString(error.diagnostics)) from error
-    return EvaluateResponse.FromString(answer).result
 
 
 def _receipt(entry: Entry) -> Receipt:

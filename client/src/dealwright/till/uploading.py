@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -11,9 +11,7 @@ import grpc
 
 from dealwright.calling import Calls
 from dealwright.connection import Connection
-from dealwright.errors import CallFailed, DeadlineExceeded, Unavailable
 from dealwright.till.chain import Place
-from dealwright.till.storage import DiskFailed
 from dealwright.v1.journal_pb2 import JournalEntry
 from dealwright.v1.journal_service_pb2 import UploadJournalRequest
 from dealwright.v1.journal_service_pb2_grpc import JournalServiceStub
@@ -21,14 +19,6 @@ from dealwright.v1.journal_service_pb2_grpc import JournalServiceStub
 ENTRIES_MAX = 200
 BYTES_MAX = 1024 * 1024
 """What one call brings; a server takes up to 500 entries and 4 MiB."""
-
-AGAIN_SECONDS = 5.0
-"""How long to wait when a server wasn't there."""
-
-REFUSED_SECONDS = 300.0
-"""How long to wait when a server refused: it takes a person to change that."""
-
-END_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,40 +79,3 @@ class Uploader:
 
     def close(self) -> None:
         self._calls.close()
-
-
-class Uploading:
-    """Uploads in a thread of its own, whenever there is something to bring."""
-
-    def __init__(self, uploader: Uploader, tell: Callable[[CallFailed | DiskFailed | None], None]) -> None:
-        self._uploader = uploader
-        self._tell = tell
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="dealwright-uploading", daemon=True)
-        self._thread.start()
-
-    def wake(self) -> None:
-        """There is something to bring."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._wake.set()
-        self._uploader.close()
-        self._thread.join(END_SECONDS)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.clear()
-            try:
-                self._uploader.upload()
-                self._tell(None)
-                self._wake.wait()
-            except (CallFailed, DiskFailed) as failed:
-                self._tell(failed)
-                away = isinstance(failed, (Unavailable, DeadlineExceeded))
-                self._stopping.wait(AGAIN_SECONDS if away else REFUSED_SECONDS)
-            except ValueError:
-                # The channel was closed under a call.
-                return

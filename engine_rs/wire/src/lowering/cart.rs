@@ -106,9 +106,9 @@ fn allowances(
             && (left.store_id.is_empty() || fold(left.store_id) == fold(cart.store_id));
         let promotion = reference.symbols.find(left.promotion_id);
         if counts && promotion != Symbol::UNKNOWN {
-            let known =
-                allowances.entry(promotion).or_insert(Allowance { uses_left: None, budget_left: None });
+            let known = allowances.entry(promotion).or_default();
             known.uses_left = least(known.uses_left, left.uses_left);
+            known.leased_uses_left = least(known.leased_uses_left, left.leased_uses_left);
             known.budget_left = least(known.budget_left, left.budget_left_minor);
         }
     }

@@ -1,0 +1,1 @@
+"""Parts of limits that are lent to tills, which grant them without asking anybody."""

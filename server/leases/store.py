@@ -1,0 +1,215 @@
+"""The SQL of leases."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, insert, literal, select, update
+
+from server.leases.tables import lease, lease_part, lease_spend
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds leases: a till with the journal that tells what it spends."""
+
+    company_id: str
+    device_id: str
+    journal_id: str
+
+
+@dataclass(slots=True)
+class Part:
+    """What a lease has of one limit, in units of it."""
+
+    account_id: int
+    unit: str
+    leased: int
+    spent: int = 0
+    returned: int = 0
+    overrun: int = 0
+
+    @property
+    def held(self) -> int:
+        """What the till may still grant, as far as its journal has come."""
+        return self.leased - self.spent - self.returned
+
+
+@dataclass(slots=True)
+class Lease:
+    """A lease as it stands."""
+
+    id: UUID
+    company_id: str
+    device_id: str
+    journal_id: str
+    owner: str
+    promotion_id: str
+    store_id: str
+    time_zone: str
+    state: str
+    start_time: datetime
+    expire_time: datetime
+    reclaim_time: datetime
+    parts: dict[int, Part] = field(default_factory=dict)
+    """By account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What one sale took of one part of a lease."""
+
+    sequence: int
+    lease_id: UUID
+    account_id: int
+    spent: int
+    overrun: int
+
+
+_COLUMNS = tuple(name for name in Lease.__dataclass_fields__ if name != "parts")
+_PART = tuple(Part.__dataclass_fields__)
+
+
+def lock_device(connection: Connection, company_id: str, device_id: str) -> datetime:
+    """Keeps a device's leases to this transaction, and says what time it is once that is sure."""
+    key = f"lease/{company_id}/{device_id}"
+    connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(literal(key), 0))))
+    return now(connection)
+
+
+def now(connection: Connection) -> datetime:
+    """What time it is, by the database's clock."""
+    moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return moment
+
+
+def owners(connection: Connection, company_id: str, device_id: str) -> set[str]:
+    """Whose tokens hold open leases for a device."""
+    column = lease.c
+    query = select(column.owner).where(
+        column.company_id == company_id, column.device_id == device_id, column.state == "open"
+    )
+    return set(connection.scalars(query.distinct()))
+
+
+def lock_open(connection: Connection, holder: Holder) -> list[Lease]:
+    """A till's open leases, which nobody else changes until the transaction ends, the newest first."""
+    found = _lock(connection, _selected().where(*_is(holder), lease.c.state == "open"))
+    return sorted(found, key=lambda each: each.start_time, reverse=True)
+
+
+def lock_named(connection: Connection, holder: Holder, ids: Collection[UUID]) -> list[Lease]:
+    """Those of some leases that a till holds or held; nobody else changes them in this transaction."""
+    return _lock(connection, _selected().where(*_is(holder), lease.c.id.in_(ids)))
+
+
+def lock_overdue(connection: Connection, count: int) -> list[Lease]:
+    """Open leases that are to be taken back and that nobody else is busy with."""
+    query = _selected().where(lease.c.state == "open", lease.c.reclaim_time <= func.clock_timestamp())
+    rows = connection.execute(
+        query.order_by(lease.c.reclaim_time).limit(count).with_for_update(of=lease, skip_locked=True)
+    )
+    return _with_parts(connection, [Lease(*row) for row in rows])
+
+
+def put(connection: Connection, made: Lease) -> None:
+    """Writes down a lease that is new, with what it has."""
+    connection.execute(insert(lease).values({name: getattr(made, name) for name in _COLUMNS}))
+    rows = [{"lease_id": made.id} | _columns(part) for part in made.parts.values()]
+    connection.execute(insert(lease_part), rows)
+
+
+def change_times(connection: Connection, changed: Lease) -> None:
+    """Writes down how long a lease lasts now."""
+    times = {"expire_time": changed.expire_time, "reclaim_time": changed.reclaim_time}
+    connection.execute(update(lease).where(lease.c.id == changed.id).values(times))
+
+
+def change_parts(connection: Connection, changed: Iterable[Lease]) -> None:
+    """Writes down what leases have now."""
+    for each in changed:
+        for part in each.parts.values():
+            connection.execute(
+                update(lease_part)
+                .where(lease_part.c.lease_id == each.id, lease_part.c.account_id == part.account_id)
+                .values(_columns(part))
+            )
+
+
+def resolve(connection: Connection, ids: Collection[UUID], state: str, now: datetime) -> None:
+    """Ends leases."""
+    connection.execute(update(lease).where(lease.c.id.in_(ids)).values(state=state, resolve_time=now))
+
+
+def insert_spends(connection: Connection, holder: Holder, spends: Sequence[Spend]) -> None:
+    whose = {name: getattr(holder, name) for name in Holder.__slots__}
+    rows = [whose | {name: getattr(each, name) for name in Spend.__slots__} for each in spends]
+    if rows:
+        connection.execute(insert(lease_spend), rows)
+
+
+def page(
+    connection: Connection,
+    company_id: str,
+    *,
+    equal: Mapping[str, str],
+    store_ids: Collection[str],
+    overrun_only: bool,
+    count: int,
+) -> list[Lease]:
+    """The newest leases that meet all that is given."""
+    query = _selected().where(lease.c.company_id == company_id)
+    for name, value in equal.items():
+        query = query.where(lease.c[name] == value)
+    if store_ids:
+        query = query.where(lease.c.store_id.in_(store_ids))
+    if overrun_only:
+        query = query.where(exists().where(lease_part.c.lease_id == lease.c.id, lease_part.c.overrun > 0))
+    rows = connection.execute(query.order_by(lease.c.start_time.desc(), lease.c.id.desc()).limit(count))
+    return _with_parts(connection, [Lease(*row) for row in rows])
+
+
+def counts(connection: Connection) -> tuple[int, int, int]:
+    """How many leases can be spent, how many have expired and wait, and on how many more was granted."""
+    now = func.clock_timestamp()
+    open_ = lease.c.state == "open"
+    overrun = select(func.count(lease_part.c.lease_id.distinct())).where(lease_part.c.overrun > 0)
+    row = connection.execute(
+        select(
+            func.count().filter(open_, lease.c.expire_time > now),
+            func.count().filter(open_, lease.c.expire_time <= now),
+            overrun.scalar_subquery(),
+        )
+    ).one()
+    return row[0], row[1], row[2]
+
+
+def _selected() -> Select[Any]:
+    return select(*(lease.c[name] for name in _COLUMNS))
+
+
+def _is(holder: Holder) -> list[ColumnElement[bool]]:
+    return [lease.c[name] == getattr(holder, name) for name in Holder.__slots__]
+
+
+def _lock(connection: Connection, query: Select[Any]) -> list[Lease]:
+    rows = connection.execute(query.order_by(lease.c.id).with_for_update())
+    return _with_parts(connection, [Lease(*row) for row in rows])
+
+
+def _with_parts(connection: Connection, found: list[Lease]) -> list[Lease]:
+    by_lease: defaultdict[UUID, dict[int, Part]] = defaultdict(dict)
+    query = select(lease_part.c.lease_id, *(lease_part.c[name] for name in _PART))
+    for lease_id, *row in connection.execute(query.where(lease_part.c.lease_id.in_([e.id for e in found]))):
+        part = Part(*row)
+        by_lease[lease_id][part.account_id] = part
+    for each in found:
+        each.parts = by_lease[each.id]
+    return found
+
+
+def _columns(part: Part) -> dict[str, int | str]:
+    return {name: getattr(part, name) for name in _PART}
