@@ -42,7 +42,7 @@ class Throttle:
                 seconds = math.ceil((1 - left) * HOUR_SECONDS / self.calls_per_hour)
                 raise TooMany(
                     "TOO_MANY_CALLS",
-                    f"a token has {self.calls_per_hour} such calls an hour; try again in {seconds} seconds",
+                    f"a caller has {self.calls_per_hour} such calls an hour; try again in {seconds} seconds",
                     retry_seconds=seconds,
                 )
             if len(self._left) >= FULL_AT_ONCE:

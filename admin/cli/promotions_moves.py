@@ -116,10 +116,13 @@ def _tell(actor: Actor, done: Revised, *, as_json: bool) -> None:
                 "revision": done.revision,
                 "differences": lines,
                 "test_carts": outcome_values(done.test_carts),
+                "waiting_ids": list(done.waiting_ids),
             }
         )
         return
     for line in lines:
         emit(line)
     tell_outcomes(done.test_carts)
+    for waiting_id in done.waiting_ids:
+        emit(f"{waiting_id} waits for a second approver: it can give more than the guardrails leave to one")
     emit(f"{actor.company_id}: revision {done.revision}")

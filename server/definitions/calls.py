@@ -162,6 +162,8 @@ def _done(done: Revised, response: type[Message]) -> Message:
         differences=map(messages.difference, done.differences),
         warnings=done.warnings,
     )
+    if done.waiting_ids:
+        answer.waiting_ids.extend(done.waiting_ids)
     if done.test_carts:
         answer.test_carts.extend(map(messages.outcome, done.test_carts))
     return cast(Message, answer)

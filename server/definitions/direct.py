@@ -162,11 +162,11 @@ def _published(key: str, version: int, head: Head | None) -> Place:
     """A promotion after its publication. A pause holds until somebody resumes it."""
     paused = head is not None and head.standing is Standing.PAUSED
     standing = Standing.PAUSED if paused else Standing.PUBLISHED
-    return Place(key, version, Review.PUBLISHED, version, standing)
+    return Place(key, version, Review.PUBLISHED, version, standing, ())
 
 
 def _archived(head: Head) -> Place:
-    return Place(head.promotion_id, head.version, head.review, None, Standing.ARCHIVED)
+    return Place(head.promotion_id, head.version, head.review, None, Standing.ARCHIVED, head.approvers)
 
 
 def _event(

@@ -125,5 +125,5 @@ def _differs(definition: Json, known: Json | None, head: Head | None) -> bool:
 def _place(key: str, version: int, head: Head | None) -> Place:
     """Where a promotion stands after a save. What is published stays so; what was archived is taken up."""
     if head is None or head.standing is Standing.ARCHIVED:
-        return Place(key, version, Review.DRAFT, None, Standing.UNPUBLISHED)
-    return Place(key, version, Review.DRAFT, head.published_version, head.standing)
+        return Place(key, version, Review.DRAFT, None, Standing.UNPUBLISHED, ())
+    return Place(key, version, Review.DRAFT, head.published_version, head.standing, ())

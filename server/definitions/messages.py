@@ -42,6 +42,7 @@ def record(found: Record) -> schema.PromotionRecord:
         newest_version=head.version,
         published_version=head.published_version,
         etag=str(head.audit_number),
+        approvers=head.approvers,
     )
 
 

@@ -63,6 +63,8 @@ class Revised:
     warnings: tuple[Diagnostic, ...] = ()
     differences: tuple[Difference, ...] = ()
     test_carts: tuple[Outcome, ...] = ()
+    waiting_ids: tuple[str, ...] = ()
+    """Promotions that stay in review until somebody else approves them too."""
 
 
 def head_contents(connection: Connection, company_id: str) -> Contents:

@@ -98,7 +98,9 @@ def _places(
             continue
         if stored is None and head.published_version is None:
             continue
-        places.append(Place(key, head.version, _review(head, version), version, standing))
+        review = _review(head, version)
+        approvers = () if review is Review.PUBLISHED else head.approvers
+        places.append(Place(key, head.version, review, version, standing, approvers))
     return places
 
 

@@ -99,6 +99,13 @@ promotion = Table(
     Column("promotion_id", IDENTIFIER, primary_key=True),
     Column("version", BigInteger, nullable=False, comment="The newest version"),
     Column("review", String, nullable=False, comment="Where the newest version stands"),
+    Column(
+        "approvers",
+        ARRAY(String),
+        server_default=text("'{}'::varchar[]"),
+        nullable=False,
+        comment="Of the newest version, until it is published",
+    ),
     Column("published_version", BigInteger, comment="The version published last; NULL when none is"),
     Column("standing", String, nullable=False, comment="Where the published version stands"),
     Column(

@@ -1,25 +1,25 @@
 """Moving promotions through their life, one or many at once; what is published makes one revision."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from server.actors import Actor
 from server.audit import service as audit
 from server.audit.service import Event
+from server.definitions.approving import require_other_eyes, waiting
 from server.definitions.checks.gate import Consent
 from server.definitions.conflicts import require_fresh
 from server.definitions.contents import read_promotion
 from server.definitions.drafts import unknown_promotion
-from server.definitions.lifecycle import Action, Standing, Transition, check
+from server.definitions.lifecycle import Action, Review, Standing, Transition, check
 from server.definitions.publishing import Revised, Revising, head_contents, revise
 from server.definitions.store import promotions as store
-from server.definitions.store import revisions as revision_store
 from server.definitions.store.promotions import Head, Place
 from server.definitions.store.revisions import StoredPromotion
 from server.definitions.validation import require_valid
-from server.runtime.errors import Denied, Invalid
+from server.runtime.errors import Invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,10 @@ def act(
     _require_different(targets)
     found = [_require_possible(connection, actor, action, target, heads) for target in targets]
     places = [_after(action, head, transition) for head, transition in found]
+    ids: tuple[str, ...] = ()
+    if action is Action.APPROVE:
+        ids = waiting(connection, actor.company_id, [head for head, _ in found])
+        places = [_approved(place, actor, waits=place.promotion_id in ids) for place in places]
     step = _step(connection, actor, Revising(action, comment, consent), places, heads)
     before = head_contents(connection, actor.company_id)
     revision = before.revision + 1 if step else None
@@ -66,7 +70,7 @@ def act(
     )
     store.put_places(connection, actor.company_id, places, entries)
     if not step:
-        return Revised(before.revision)
+        return Revised(before.revision, waiting_ids=ids)
     return revise(connection, actor, before, step)
 
 
@@ -88,22 +92,8 @@ def _require_possible(
     require_fresh(connection, actor.company_id, "promotion", head.promotion_id, head, target.etag)
     transition = check(action, head.promotion_id, head.state, head.review)
     if action is Action.APPROVE:
-        _require_other_eyes(connection, actor, head)
+        require_other_eyes(connection, actor, head)
     return head, transition
-
-
-def _require_other_eyes(connection: Connection, actor: Actor, head: Head) -> None:
-    """Nobody approves what they wrote, unless the company allows it."""
-    authors = store.authors_since(
-        connection, actor.company_id, head.promotion_id, head.published_version or 0
-    )
-    if actor.name in authors and not revision_store.self_approval(connection, actor.company_id):
-        raise Denied(
-            "OWN_WORK",
-            f"{actor.name} wrote {head.promotion_id} and can't approve it; somebody else has to",
-            promotion_id=head.promotion_id,
-            actor=actor.name,
-        )
 
 
 def _after(action: Action, head: Head, transition: Transition) -> Place:
@@ -116,7 +106,14 @@ def _after(action: Action, head: Head, transition: Transition) -> Place:
         standing = Standing.PAUSED if head.standing is Standing.PAUSED else standing
     elif standing in (Standing.ARCHIVED, Standing.UNPUBLISHED):
         published = None
-    return Place(head.promotion_id, head.version, review, published, standing)
+    # What happens to the published version says nothing of the newest one.
+    approvers = head.approvers if transition.review in (None, Review.APPROVED) else ()
+    return Place(head.promotion_id, head.version, review, published, standing, approvers)
+
+
+def _approved(place: Place, actor: Actor, *, waits: bool) -> Place:
+    review = Review.IN_REVIEW if waits else Review.APPROVED
+    return replace(place, review=review, approvers=(*place.approvers, actor.name))
 
 
 def _step(

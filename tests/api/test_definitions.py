@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from tests.api.people import People, about, reason, sample
+from sqlalchemy import Engine
+
+from server.actors import Role
+from tests.api.people import People, about, browser, reason, sample
 
 REFUSED: list[tuple[str, str, Any, dict[str, str], int, str]] = [
     ("PUT", "/promotions/ten", {"promotion": sample("ten")}, {}, 428, "ETAG_REQUIRED"),
@@ -190,3 +193,22 @@ async def _etag(api: People, promotion_id: str) -> str:
 
 async def _state(api: People, promotion_id: str) -> str:
     return str((await _record(api, promotion_id))["state"]).removeprefix("PROMOTION_STATE_")
+
+
+async def test_what_can_give_much_waits_for_a_second_approver(api: People, database: Engine) -> None:
+    rails = {"guardrails": {"second_approver_above": [{"currency_code": "IDR", "minor": "1000"}]}}
+    assert (await api.call("root", "PUT", "/guardrails", rails)).status_code == 200
+    await api.call("ann", "POST", "/promotions", {"promotion": sample("ten")})
+    await api.call("ann", "POST", "/promotions:submit", about("ten"))
+
+    first = await api.call("ben", "POST", "/promotions:approve", about("ten"))
+
+    assert first.json()["waiting_ids"] == ["ten"]
+    record = (await api.call("ann", "GET", "/promotions/ten")).json()["record"]
+    assert (record["review"], record["approvers"]) == ("REVIEW_STATE_IN_REVIEW", ["ben"])
+    again = await api.call("ben", "POST", "/promotions:approve", about("ten"))
+    assert (again.status_code, reason(again)) == (409, "APPROVED_ALREADY")
+    second = browser(api, database, "eve", Role.APPROVER)
+    assert "waiting_ids" not in (await second.call("POST", "/promotions:approve", about("ten"))).json()
+    record = (await api.call("ann", "GET", "/promotions/ten")).json()["record"]
+    assert (record["review"], record["approvers"]) == ("REVIEW_STATE_APPROVED", ["ben", "eve"])

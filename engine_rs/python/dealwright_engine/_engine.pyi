@@ -10,6 +10,7 @@ __all__ = [
     "InvalidRuleset",
     "Ruleset",
     "currency_exponent",
+    "exposure",
     "fold",
     "key_id",
     "public_key",
@@ -104,6 +105,13 @@ class Ruleset:
 
 def currency_exponent(code: str) -> int | None:
     """How many digits the minor unit of an ISO 4217 currency has; None when there is no such currency."""
+
+def exposure(promotion: bytes, currency_code: str) -> int | None:
+    """The most in minor units that a serialized `Promotion` can give in a currency over its life.
+
+    It is the budget, or what one order can get as often as the promotion may be used. None where neither
+    bounds it, where the promotion can't be understood, or where there is no such currency.
+    """
 
 def fold(text: str) -> str:
     """A code or a name in the form in which these are compared: trimmed, NFKC, case folded."""

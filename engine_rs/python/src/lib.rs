@@ -45,6 +45,13 @@ fn currency_exponent(code: &str) -> Option<u32> {
     Currency::parse(code).map(|currency| currency.exponent())
 }
 
+/// The most in minor units that the bytes of a `Promotion` can give in a currency; None where nothing bounds it.
+#[pyfunction]
+fn exposure(python: Python<'_>, promotion: &[u8], currency_code: &str) -> Option<i64> {
+    let currency = Currency::parse(currency_code)?;
+    python.detach(|| dealwright_wire::exposure(promotion, currency))
+}
+
 /// The form in which codes and names are compared.
 #[pyfunction]
 fn fold(text: &str) -> String {
@@ -106,6 +113,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(validate_ruleset, module)?)?;
     module.add_function(wrap_pyfunction!(reason_codes, module)?)?;
     module.add_function(wrap_pyfunction!(currency_exponent, module)?)?;
+    module.add_function(wrap_pyfunction!(exposure, module)?)?;
     module.add_function(wrap_pyfunction!(fold, module)?)?;
     module.add_function(wrap_pyfunction!(ruleset_items, module)?)?;
     module.add_function(wrap_pyfunction!(ruleset_root, module)?)?;

@@ -250,10 +250,10 @@ fn advice_max(wanted: i32, at: &At<'_>, findings: &mut Findings) -> usize {
     usize::try_from(wanted).unwrap_or_default()
 }
 
-struct Read {
+pub(crate) struct Read {
     id: String,
     priority: i32,
-    promotion: Option<dealwright_core::model::Promotion>,
+    pub(crate) promotion: Option<dealwright_core::model::Promotion>,
     codes: Vec<Symbol>,
     findings: Findings,
 }
@@ -268,7 +268,7 @@ impl Read {
     }
 }
 
-fn read_promotion(
+pub(crate) fn read_promotion(
     bytes: &[u8],
     symbols: &mut Symbols,
     groups: &mut Groups,

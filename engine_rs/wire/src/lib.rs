@@ -7,6 +7,7 @@ mod compare;
 mod compiled;
 mod decode;
 pub mod diagnostics;
+mod exposure;
 pub mod limits;
 mod lowering;
 mod reader;
@@ -42,6 +43,7 @@ pub use company::validate_ruleset;
 pub use compiled::{Compiled, validate};
 pub use dealwright_core::currency::Currency;
 pub use dealwright_core::symbols::fold;
+pub use exposure::exposure;
 pub use jiff::Timestamp;
 
 /// The version of the rule language that this engine speaks; CHANGELOG says what each added.

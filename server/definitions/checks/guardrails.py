@@ -6,6 +6,7 @@ import dealwright_engine
 from dealwright.v1.diagnostic_pb2 import Diagnostic
 from dealwright.v1.guardrails_pb2 import Guardrails, OnDeviation
 from dealwright.v1.money_pb2 import Money
+from dealwright.v1.promotion_pb2 import Promotion
 from sqlalchemy import Connection
 
 from server.definitions.store import revisions as revision_store
@@ -14,6 +15,9 @@ from server.documents import Source, parse_message
 from server.runtime.errors import DefinitionsRefused
 
 PPM = 1_000_000
+
+NO_LIMITS = frozenset({"on_deviation", "second_approver_above"})
+"""What guardrails say besides limits on discounts and margins."""
 
 
 def guardrails_of(connection: Connection, company_id: str) -> Guardrails:
@@ -31,7 +35,17 @@ def require_settable(guardrails: Guardrails) -> None:
 
 def limits_something(guardrails: Guardrails) -> bool:
     """Whether there is a limit on discounts or margins."""
-    return any(field.name != "on_deviation" for field, _ in guardrails.ListFields())
+    return any(field.name not in NO_LIMITS for field, _ in guardrails.ListFields())
+
+
+def exceeds_one_approval(guardrails: Guardrails, promotion: Promotion) -> bool:
+    """Whether a promotion can give more over its life than one approval is enough for."""
+    definition = promotion.SerializeToString()
+    return any(
+        (exposure := dealwright_engine.exposure(definition, most.currency_code)) is None
+        or exposure > most.minor
+        for most in guardrails.second_approver_above
+    )
 
 
 def _faults(guardrails: Guardrails) -> Iterator[Diagnostic]:
@@ -42,7 +56,7 @@ def _faults(guardrails: Guardrails) -> Iterator[Diagnostic]:
         share = getattr(guardrails, name)
         if not 0 <= share <= PPM:
             yield fault("out_of_range", f"guardrails.{name}", f"{share} doesn't lie within 0 and {PPM}.")
-    for name in ("order_discount_max", "line_discount_max"):
+    for name in ("order_discount_max", "line_discount_max", "second_approver_above"):
         yield from _faults_of_amounts(name, getattr(guardrails, name))
 
 
@@ -57,5 +71,5 @@ def _faults_of_amounts(name: str, amounts: Sequence[Money]) -> Iterator[Diagnost
             yield fault("duplicate", f"{path}.currency_code", f"{code} occurs twice.")
         seen.add(code)
         if money.minor < 0:
-            minor = f"{money.minor} is less than nothing; 0 allows no discount."
+            minor = f"{money.minor} is less than nothing; 0 is the least."
             yield fault("out_of_range", f"{path}.minor", minor)

@@ -31,6 +31,8 @@ class Place:
     review: Review
     published_version: int | None
     standing: Standing
+    approvers: tuple[str, ...]
+    """Who has approved the newest version, until it is published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,7 @@ def put_places(
     if not places:
         return
     statement = upsert(promotion)
-    changed = ("version", "review", "published_version", "standing")
+    changed = ("version", "review", "published_version", "standing", "approvers")
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["company_id", "promotion_id"],
@@ -210,6 +212,7 @@ def _heads(company_id: str, now: datetime) -> Select[Any]:
             promotion.c.review,
             promotion.c.published_version,
             promotion.c.standing,
+            promotion.c.approvers,
             promotion.c.audit_number,
             _state(company_id, now).label("state"),
         )
@@ -267,6 +270,7 @@ def _head(row: Any) -> Head:
         Review(row.review),
         row.published_version,
         Standing(row.standing),
+        tuple(row.approvers),
         row.audit_number,
         State(row.state),
     )

@@ -4,6 +4,7 @@ mod amounts;
 mod attribute;
 mod cart;
 mod condition;
+mod most;
 mod policy;
 mod promotion;
 mod schedule;
