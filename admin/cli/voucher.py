@@ -148,6 +148,7 @@ def sheet(
     title: Annotated[str, typer.Option(help="On each card. Default: the promotion's id.")] = "",
     link: Annotated[str, typer.Option(help="What symbols say, with {code} in it.")] = "{code}",
     skip: Annotated[int, typer.Option(min=0, help="Leave out so many first ones.")] = 0,
+    # Browsers get slow beyond.
     count: Annotated[int, typer.Option(min=1, max=5_000, help="How many cards at most.")] = 500,
     company: CompanyOption = None,
 ) -> None:

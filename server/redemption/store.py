@@ -25,9 +25,6 @@ from server.redemption.tables import (
 Subject = Literal["redemption", "lease"]
 """What a ledger transaction is about."""
 
-OPEN_STATES = ("reserved", "committed", "partly_returned", "returned")
-"""The states in which an order is taken."""
-
 
 @dataclass(frozen=True, slots=True)
 class Record:

@@ -14,9 +14,6 @@ from server.vouchers.batches import Code
 PNG_SCALE = 10
 """Pixels to a module."""
 
-CARDS_MAX = 5_000
-"""Cards of one document; browsers get slow beyond."""
-
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
 @page {{ margin: 10mm }}

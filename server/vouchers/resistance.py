@@ -15,8 +15,6 @@ CHARS_MAX = 24
 CHANCE_PPM = 100
 """The chance that is wanted when nothing else is said: one in 10 000 that anything is found in the time."""
 
-YEAR_MINUTES = 365 * 24 * 60
-
 
 @dataclass(frozen=True, slots=True)
 class Resistance:
