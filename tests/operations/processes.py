@@ -1,10 +1,12 @@
 """The installed command as a process: started, announced, and ended whatever happens."""
 
+import itertools
 import json
 import os
 import select
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +16,19 @@ WAIT_SECONDS = 240
 """On a busy machine a process takes long to start; nothing waits longer than it has to."""
 
 
+_snapshots = tempfile.TemporaryDirectory(prefix="dealwright-test-")
+_numbers = itertools.count(1)
+
+
 def environment(**variables: str) -> dict[str, str]:
-    """The environment without settings of the machine, and with ports of the system's choice."""
+    """The environment without settings of the machine, with ports of the system's choice and no snapshot that
+    another process left.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DEALWRIGHT_")}
     listening = ("GRPC", "METRICS", "ADMIN")
     ports = {f"DEALWRIGHT_{name}_ADDRESS": "127.0.0.1:0" for name in listening}
-    return {**kept, **ports, **variables}
+    snapshot = Path(_snapshots.name) / str(next(_numbers))
+    return {**kept, **ports, "DEALWRIGHT_SNAPSHOT_FILE": str(snapshot), **variables}
 
 
 @contextmanager
