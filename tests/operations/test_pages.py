@@ -42,7 +42,7 @@ def test_commands_of_the_pages_exist(name: str) -> None:
     assert commands
     for words in commands:
         found = program
-        for word in words.split():
+        for word in words.split(" --")[0].split():
             found = found.get_command(None, word)
             assert found is not None, f"{name}: dealwright {words}"
 

@@ -34,6 +34,9 @@ METRICS = {
     "dealwright_journal_drifts",
     "dealwright_journal_pending_sales",
     "dealwright_journal_replays",
+    "dealwright_lease_wishes",
+    "dealwright_leases",
+    "dealwright_leases_reclaimed",
     "dealwright_limits_left",
     "dealwright_redemption_batch_size",
     "dealwright_redemption_placements",
@@ -81,7 +84,7 @@ LABELS = {
     "kind",
     "left_percent",
     "invariant",
-}
+, "state"}
 """Every label that may occur: none of them names a customer, a cart, a store or a promotion."""
 
 
@@ -145,6 +148,7 @@ async def test_reflection_describes_the_service(application: Application, channe
         EVALUATION_SERVICE,
         "dealwright.v1.CheckService",
         "dealwright.v1.JournalService",
+        "dealwright.v1.LeaseService",
         "dealwright.v1.AccessService",
         "dealwright.v1.ReferenceService",
         "dealwright.v1.RuleStreamService",

@@ -1,7 +1,6 @@
 """Guessing: however it is done, no more codes are tried than is promised, and nobody learns why one doesn't
 apply."""
 
-import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -206,4 +205,4 @@ def test_the_simulation_fails_where_nobody_has_to_wait(monkeypatch: pytest.Monke
         wide = Lockout(10**9, timedelta(hours=1), timedelta(0, 1), timedelta(days=1))
         monkeypatch.setitem(simulate.__globals__["ENFORCED"], kind, wide)
 
-    assert simulate(guesses=20_000, live=1_000, chars=8, seed=random.randrange(100)).broken
+    assert simulate(guesses=20_000, live=1_000, chars=8, seed=1).broken

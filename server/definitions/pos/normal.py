@@ -18,6 +18,7 @@ from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.rules_pb2 import (
     AMOUNT_PER_SCOPE,
     AMOUNT_PER_UNIT,
+    BuyXGetY,
 )
 from dealwright.v1.schedule_pb2 import DailyWindow, HolidayRule, Schedule
 from dealwright.v1.selector_pb2 import LINE_KIND_DELIVERY, LINE_KIND_ITEM, LineFilter, Selector
@@ -39,7 +40,6 @@ DEFAULTS: dict[str, dict[str, object]] = {
     "BuyXGetY": {
         "grouping": GROUPING_PER_GROUP,
         "buy_order": UNIT_ORDER_DEAREST,
-        "get_order": UNIT_ORDER_CHEAPEST,
     },
     "ComboItem": {"quantity": 1},
     "PackageSlot": {"quantity": 1},
@@ -52,11 +52,18 @@ DEFAULTS: dict[str, dict[str, object]] = {
 }
 """What a field means when it isn't set, by message: to say it changes nothing."""
 
+
+def _usual_get_order(rule: BuyXGetY) -> bool:
+    """S-6.4: where the same lines are bought and got, groups are formed dearest first."""
+    same = not rule.HasField("get") or rule.get == rule.buy
+    return rule.get_order == (UNIT_ORDER_DEAREST if same else UNIT_ORDER_CHEAPEST)
+
+
 REDUNDANT: dict[str, dict[str, Callable[[Any], bool]]] = {
     "AmountDiscount": {
         "per": lambda rule: rule.per == (AMOUNT_PER_UNIT if rule.phase == PHASE_ITEM else AMOUNT_PER_SCOPE)
     },
-    "BuyXGetY": {"get": lambda rule: rule.get == rule.buy},
+    "BuyXGetY": {"get": lambda rule: rule.get == rule.buy, "get_order": _usual_get_order},
     "CategoryPick": {"max_picks": lambda pick: pick.max_picks == pick.min_picks},
     "Gift": {"selector": lambda gift: gift.selector == of_product(gift.product_id)},
 }
