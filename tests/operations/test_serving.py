@@ -84,7 +84,8 @@ LABELS = {
     "kind",
     "left_percent",
     "invariant",
-, "state"}
+    "state",
+}
 """Every label that may occur: none of them names a customer, a cart, a store or a promotion."""
 
 
