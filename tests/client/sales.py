@@ -39,6 +39,8 @@ def served(engine: Engine, **changes: Any) -> Iterator[Application]:
         yield application
     finally:
         asyncio.run_coroutine_threadsafe(application.stop(), loop).result(START_SECONDS)
+        # What was begun in other threads ends before the database is let go.
+        asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result(START_SECONDS)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(START_SECONDS)
         loop.close()
