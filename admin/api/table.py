@@ -1,5 +1,6 @@
 """The one table of the API: which operation is at which path. Description and access follow from it."""
 
+from functools import partial
 from typing import Any
 
 from dealwright.v1 import (
@@ -27,19 +28,18 @@ _PROMOTION = "/promotions/{promotion_id}"
 _TEST_CART = "/test-carts/{test_cart_id}"
 
 
-def _definitions(verb: str, path: str, method: str, **how: Any) -> Call:
-    return _call(definition_service_pb2.DESCRIPTOR, verb, path, method, **how)
-
-
 def _call(file: FileDescriptor, verb: str, path: str, method: str, **how: Any) -> Call:
     """A method of a file's one service."""
     (service,) = file.services_by_name.values()
     return Call(verb, PREFIX + path, f"/{service.full_name}/{method}", **how)
 
 
-def _checks(verb: str, path: str, method: str, **how: Any) -> Call:
-    return _call(check_service_pb2.DESCRIPTOR, verb, path, method, **how)
-
+_definitions = partial(_call, definition_service_pb2.DESCRIPTOR)
+_checks = partial(_call, check_service_pb2.DESCRIPTOR)
+_access = partial(_call, access_service_pb2.DESCRIPTOR)
+_redemptions = partial(_call, redemption_service_pb2.DESCRIPTOR)
+_vouchers = partial(_call, voucher_service_pb2.DESCRIPTOR)
+_webhooks = partial(_call, webhook_service_pb2.DESCRIPTOR)
 
 DEFINITIONS = (
     _definitions("GET", "/promotions", "ListPromotions"),
@@ -91,10 +91,6 @@ REFERENCES = (
 )
 
 
-def _access(verb: str, path: str, method: str, **how: Any) -> Call:
-    return _call(access_service_pb2.DESCRIPTOR, verb, path, method, **how)
-
-
 ACCESS = (
     _access("GET", "/tokens", "ListTokens"),
     _access("POST", "/tokens", "CreateToken", secret=True),
@@ -117,20 +113,12 @@ AUDIT = (
 )
 
 
-def _redemptions(verb: str, path: str, method: str, **how: Any) -> Call:
-    return _call(redemption_service_pb2.DESCRIPTOR, verb, path, method, **how)
-
-
 REDEMPTIONS = (
     _redemptions("GET", "/redemptions", "ListRedemptions"),
     _redemptions("GET", "/redemptions/{redemption_id}", "GetRedemption"),
     _redemptions("POST", "/redemptions:release", "Release"),
     _redemptions("GET", "/daily-totals", "ListDailyTotals"),
 )
-
-
-def _vouchers(verb: str, path: str, method: str, **how: Any) -> Call:
-    return _call(voucher_service_pb2.DESCRIPTOR, verb, path, method, **how)
 
 
 # Codes stand in bodies, never in a URL that somebody logs, and no answer with codes is kept.
@@ -146,10 +134,6 @@ VOUCHERS = (
     _vouchers("POST", "/vouchers:look-up", "LookUpVouchers"),
     _vouchers("POST", "/vouchers:disable", "DisableVoucher"),
 )
-
-
-def _webhooks(verb: str, path: str, method: str, **how: Any) -> Call:
-    return _call(webhook_service_pb2.DESCRIPTOR, verb, path, method, **how)
 
 
 WEBHOOKS = (
