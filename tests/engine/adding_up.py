@@ -41,13 +41,7 @@ def _assert_line_adds_up(line: LineResult) -> None:
 def _assert_totals_add_up(cart: Cart, result: Result) -> None:
     totals = result.totals
     assert totals.list_minor == totals.discount_minor + totals.payable_minor
-    for amount in (
-        "list_minor",
-        "discount_minor",
-        "payable_minor",
-        "discount_tax_minor",
-        "payable_tax_minor",
-    ):
+    for amount in (*AMOUNTS, *TAXES):
         assert getattr(totals, amount) == sum(getattr(line, amount) for line in result.lines)
     assert totals.discount_minor == sum(application.discount_minor for application in result.applications)
     for kind in totals.by_kind:

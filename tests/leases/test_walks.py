@@ -279,7 +279,5 @@ def walk(database_url: str) -> Iterator[type[Walk]]:
 def test_random_walks_never_grant_more_than_there_is(walk: type[Walk]) -> None:
     run_state_machine_as_test(
         walk,
-        settings=settings(
-            max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=20, stateful_step_count=25, suppress_health_check=list(HealthCheck)),
     )
