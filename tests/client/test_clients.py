@@ -1,5 +1,6 @@
 """Client and AsyncClient against a real server."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -37,6 +38,7 @@ from tests.access.calls import token_for
 from tests.client.sales import LATTES, lattes, served
 from tests.definitions.samples import jakarta_settings, percent_off
 from tests.evaluation.requests import latte_request
+from tests.operations.proxy import proxy_to
 
 AT = datetime(2026, 11, 21, 8, tzinfo=UTC)
 TURNS_SECONDS = 60
@@ -235,6 +237,22 @@ async def test_the_client_of_asyncio_repeats_too(mood: Moody) -> None:
     async with AsyncClient(mood.address, timeout=TURNS_SECONDS) as client:
         assert await client.evaluate(LATTES) == Result()
     assert mood.calls == 2
+
+
+@pytest.mark.parametrize("refusals", [0, 1, 2])
+async def test_a_worker_that_dies_fails_no_call_that_may_be_repeated(
+    server: Application, refusals: int
+) -> None:
+    async def reach() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", server.grpc_address.port)
+
+    async with (
+        proxy_to(reach) as network,
+        AsyncClient(f"127.0.0.1:{network.port}", timeout=TURNS_SECONDS) as client,
+    ):
+        for _ in range(3):
+            assert (await client.evaluate(lattes(), at=AT)).totals.payable_minor == 4_000_000
+            network.reset(refusals)
 
 
 def _until_known(client: Client) -> None:

@@ -55,7 +55,7 @@ def test_reading_methods_of_definitions_say_so_in_the_schema() -> None:
 
 def test_a_safe_call_is_repeated_after_a_growing_wait() -> None:
     waits = [wait_seconds(unavailable(), attempt, 0.5, 60, safe=True) for attempt in (1, 2, 3)]
-    assert waits == [0.05, 0.1, 0.2]
+    assert waits == pytest.approx([0.075, 0.15, 0.3])
 
 
 def test_the_last_attempt_is_the_last() -> None:
@@ -64,7 +64,7 @@ def test_the_last_attempt_is_the_last() -> None:
 
 
 def test_the_service_says_how_long_to_wait_at_least() -> None:
-    assert wait_seconds(unavailable("NO_RULESET", 1.0), 1, 0.5, 60, safe=True) == 1.05
+    assert wait_seconds(unavailable("NO_RULESET", 1.0), 1, 0.5, 60, safe=True) == pytest.approx(1.075)
 
 
 def test_there_is_no_wait_beyond_the_deadline() -> None:
@@ -72,7 +72,7 @@ def test_there_is_no_wait_beyond_the_deadline() -> None:
 
 
 def test_what_changes_something_is_repeated_only_if_it_was_not_begun() -> None:
-    assert wait_seconds(unavailable("STOPPING", 1.0), 1, 0, 60, safe=False) == 1.0
+    assert wait_seconds(unavailable("STOPPING", 1.0), 1, 0, 60, safe=False) == 1.05
     assert wait_seconds(unavailable("DATABASE_UNAVAILABLE", 1.0), 1, 0, 60, safe=False) is None
     assert wait_seconds(unavailable(), 1, 0, 60, safe=False) is None
 
@@ -93,7 +93,7 @@ def test_what_will_not_pass_is_not_repeated(code: grpc.StatusCode) -> None:
 
 def test_a_throttled_call_waits_and_a_message_that_is_too_large_does_not() -> None:
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert wait_seconds(CallFailed("slow", code=code, retry_after=2.0), 1, 0, 60, safe=True) == 2.0
+    assert wait_seconds(CallFailed("slow", code=code, retry_after=2.0), 1, 0, 60, safe=True) == 2.05
     assert wait_seconds(CallFailed("large", code=code), 1, 0, 60, safe=True) is None
 
 

@@ -1,4 +1,8 @@
-"""Callers that call again and again without a pause and try nothing twice, and how their calls ended."""
+"""Callers that call again and again without a pause and try nothing twice, and how their calls ended.
+
+They wait for a connection. Otherwise gRPC fails every call at once for about a second after a new connection was
+refused, as those are that a killed process hadn't accepted yet.
+"""
 
 import asyncio
 from collections import Counter
@@ -8,7 +12,7 @@ from dataclasses import dataclass, field
 
 import grpc.aio
 
-from tests.evaluation.requests import EVALUATE, call
+from tests.evaluation.requests import CALL_SECONDS, EVALUATE, BareMethod
 
 OK = grpc.StatusCode.OK.name
 
@@ -37,9 +41,10 @@ async def calling(address: str, request: bytes, *, channels: int, each: int) -> 
     outcomes = Outcomes()
 
     async def go_on(channel: grpc.aio.Channel) -> None:
+        evaluate: BareMethod = channel.unary_unary(EVALUATE)
         while not outcomes.ended:
             try:
-                await call(channel, EVALUATE, request)
+                await evaluate(request, timeout=CALL_SECONDS, wait_for_ready=True)
                 outcomes.count[OK] += 1
             except grpc.aio.AioRpcError as error:
                 outcomes.count[error.code().name] += 1

@@ -17,6 +17,7 @@ class Proxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._connected = True
+        self._refusals = 0
         self._open: set[asyncio.StreamWriter] = set()
 
     def hold(self) -> None:
@@ -28,6 +29,11 @@ class Proxy:
         self._connected = False
         self._end()
 
+    def reset(self, refusals: int) -> None:
+        """Every connection ends, and so many more before they carried anything, as when a process was killed."""
+        self._refusals = refusals
+        self._end()
+
     def mend(self) -> None:
         """As at first; connections that were held end."""
         self._connected = True
@@ -36,7 +42,8 @@ class Proxy:
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
-        if not self._connected:
+        if not self._connected or self._refusals:
+            self._refusals = max(self._refusals - 1, 0)
             writer.close()
             return
         await self._flowing.wait()
