@@ -1,7 +1,7 @@
 """Callers that call again and again without a pause and try nothing twice, and how their calls ended.
 
-They wait for a connection. Otherwise gRPC fails every call at once for about a second after a new connection was
-refused, as those are that a killed process hadn't accepted yet.
+They wait for a connection. Otherwise gRPC fails every call at once for about a second after a new connection
+was refused, as those are that a killed process hadn't accepted yet.
 """
 
 import asyncio

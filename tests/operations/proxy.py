@@ -30,7 +30,7 @@ class Proxy:
         self._end()
 
     def reset(self, refusals: int) -> None:
-        """Every connection ends, and so many more before they carried anything, as when a process was killed."""
+        """Every connection ends, and so many new ones too at once, as when a process was killed."""
         self._refusals = refusals
         self._end()
 

@@ -22,7 +22,7 @@ OPTIONS = (
     # Routers forget quiet connections without a word; a server allows a ping each 10 s.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    # A server that is back, or another one at its address, is found before a call has used up its repetitions.
+    # A server that is back, or another one at its address, is found before repetitions are used up.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 5_000),
     # Calls are repeated here, where it is known which of them may be.

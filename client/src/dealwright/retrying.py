@@ -53,8 +53,8 @@ def wait_seconds(failed: CallFailed, attempt: int, draw: float, left: float, *, 
     """How long to wait before the next attempt; None when there shall be none.
 
     `attempt` counts from 1, `draw` is from [0, 1), `left` are the seconds until the deadline, and `safe` says
-    that the call may be carried out twice. Half of a wait is certain, so that all together outlast the pause that
-    a channel makes after a refused connection; the other half keeps callers apart.
+    that the call may be carried out twice. Half of a wait is certain, so that all together outlast the pause
+    that a channel makes after a refused connection; the other half keeps callers apart.
     """
     if failed.code not in _MAY_PASS or attempt >= ATTEMPTS_MAX:
         return None
