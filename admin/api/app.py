@@ -26,6 +26,7 @@ from server.access.passwords import HASHES_AT_ONCE
 from server.actors import Actor
 from server.answers.service import Answers
 from server.runtime.metrics import Metrics
+from server.runtime.spans import Spans
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -44,6 +45,7 @@ def application(
     hosts: Collection[str],
     routes: Sequence[Route] = ROUTES,
     throttles: Throttles | None = None,
+    spans: Spans | None = None,
 ) -> Door:
     """The API over some methods. `hosts` are the names under which it may be called."""
     throttles = throttles or Throttles()
@@ -58,7 +60,7 @@ def application(
     ]
     starlette = Starlette(routes=listed, exception_handlers={HTTPException: _unrouted})
     starlette.router.redirect_slashes = False
-    return Door(starlette, metrics, hosts)
+    return Door(starlette, metrics, hosts, spans)
 
 
 def _listed(route: Route, endpoint: Endpoint) -> StarletteRoute:

@@ -1,5 +1,6 @@
-"""Around every request: was it sent to one of our names, what may the answer be used for, and the metrics."""
+"""Around every request: its id, was it sent to one of our names, what may be done with the answer, metrics."""
 
+import contextlib
 import time
 from collections.abc import Collection
 from http import HTTPStatus
@@ -10,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from admin.api.problems import Problem
 from server.runtime.metrics import Metrics
+from server.runtime.origin import REQUEST_ID, arrive, current
+from server.runtime.spans import Spans
 
 UNKNOWN = "other"
 """How metrics call paths and verbs that aren't there."""
@@ -38,33 +41,43 @@ def named(scope: Scope, path: str) -> None:
 class Door:
     """The application as a server calls it."""
 
-    def __init__(self, application: ASGIApp, metrics: Metrics, hosts: Collection[str]) -> None:
+    def __init__(
+        self, application: ASGIApp, metrics: Metrics, hosts: Collection[str], spans: Spans | None = None
+    ) -> None:
         self._application = application
         self._metrics = metrics
+        self._spans = spans
         self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         begin, status = time.perf_counter(), 0
+        origin = arrive((name.decode("latin-1"), text.decode("latin-1")) for name, text in scope["headers"])
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID] = origin.request_id
                 for name, text in HEADERS.items():
                     headers.setdefault(name, text)
             await send(message)
 
         scope["path"] = scope["path"].rstrip("/") or "/"
+        verb = scope["method"] if scope["method"] in VERBS else UNKNOWN
         try:
-            await self._answer(scope, receive, sending)
+            with self._spans.call(verb) if self._spans else contextlib.nullcontext() as span:
+                await self._answer(scope, receive, sending)
+                if span is not None:
+                    span.update_name(f"{verb} {scope.get(_ROUTE, UNKNOWN)}")
+                    span.set_attribute("http.response.status_code", status)
         finally:
-            verb = scope["method"] if scope["method"] in VERBS else UNKNOWN
             # A class of statuses; nothing was answered when the caller had left.
             timer = self._metrics.http_seconds.timer(verb, scope.get(_ROUTE, UNKNOWN), f"{status // 100}xx")
-            timer.observe(time.perf_counter() - begin)
+            known = current()
+            timer.observe(time.perf_counter() - begin, known.exemplar if known else "")
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _host(scope) in self._hosts:

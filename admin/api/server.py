@@ -14,6 +14,7 @@ from admin.api.throttles import Throttles
 from server.answers.service import Answers
 from server.runtime.metrics import Metrics
 from server.runtime.settings import Address, AddressTaken, Settings
+from server.runtime.spans import spans_of
 from server.runtime.tls import certificate_of
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
@@ -35,8 +36,15 @@ class AdminServer:
         self.address = settings.admin_address
         self._settings = settings
         self._certificate = certificate_of(settings, metrics.certificate_expiry)
+        self._spans = spans_of(settings)
         self._application = application(
-            methods, callers, answers, metrics, _hosts(settings), throttles=Throttles.of(settings)
+            methods,
+            callers,
+            answers,
+            metrics,
+            _hosts(settings),
+            throttles=Throttles.of(settings),
+            spans=self._spans,
         )
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -74,6 +82,8 @@ class AdminServer:
             self._server.should_exit = True
             await self._task
             self._task = None
+        if self._spans is not None:
+            await asyncio.to_thread(self._spans.close)
 
     stop = drain
 

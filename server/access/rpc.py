@@ -25,13 +25,13 @@ from server.actors import Actor
 from server.runtime.calls import UseCase, request_type
 from server.runtime.errors import Denied, Invalid, Unauthenticated
 from server.runtime.handlers import wrapped
+from server.runtime.origin import current
 
 if TYPE_CHECKING:
     from server.runtime.handlers import Handler
     from server.runtime.intake import Intake
     from server.runtime.observation import ObservedServer
 
-HEADER = "authorization"
 SCHEME = "Bearer "
 
 _STORE: dict[str, Callable[[bytes], str]] = {
@@ -119,7 +119,7 @@ class GuardedServer:
 
     def _call(self, behaviour: Any, method: str) -> Any:
         def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            _grant.set(self._admit(context, method))
+            _grant.set(self._admit(method))
             return behaviour(request, context)
 
         return call
@@ -128,7 +128,7 @@ class GuardedServer:
         store_of = _STORE[method.rpartition("/")[2]]
 
         def call(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            grant = self._admit(context, method)
+            grant = self._admit(method)
             served = self._served_company()
             if served is not None and grant.company_id != served:
                 raise Denied("OTHER_COMPANY", "the token is of another company than the one served here")
@@ -138,16 +138,16 @@ class GuardedServer:
 
         return call
 
-    def _admit(self, context: grpc.aio.ServicerContext[Any, Any], method: str) -> Grant:
-        grant = self._grants.grant(_token(context))
+    def _admit(self, method: str) -> Grant:
+        grant = self._grants.grant(_token())
         require_role(method, grant.roles)
         return grant
 
 
-def _token(context: grpc.aio.ServicerContext[Any, Any]) -> str:
-    for key, value in context.invocation_metadata() or ():
-        if key == HEADER and isinstance(value, str) and value.startswith(SCHEME):
-            return value[len(SCHEME) :]
+def _token() -> str:
+    origin = current()
+    if origin is not None and origin.authorization is not None and origin.authorization.startswith(SCHEME):
+        return origin.authorization[len(SCHEME) :]
     raise Unauthenticated("TOKEN_REQUIRED", "send a token as metadata `authorization: Bearer TOKEN`")
 
 

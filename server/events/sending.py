@@ -11,6 +11,7 @@ import httpx
 
 from server.events.addresses import Forbidden, resolved
 from server.events.store import Due
+from server.runtime.origin import TRACEPARENT
 
 SECONDS = 10.0
 """How long an attempt may take in all."""
@@ -74,6 +75,8 @@ async def _send(client: httpx.AsyncClient, due: Due, keys: Sequence[bytes], *, i
         "webhook-timestamp": str(now),
         "webhook-signature": signatures(keys, str(due.event_id), now, body),
     }
+    if due.traceparent is not None:
+        headers[TRACEPARENT] = due.traceparent
     # The certificate is that of the name, wherever the name leads.
     request = client.build_request(
         "POST",

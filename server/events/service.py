@@ -23,6 +23,7 @@ from server.events.addresses import checked_url
 from server.events.store import Backlog, Delivery, Due, Webhook
 from server.events.types import Event, EventType
 from server.runtime.errors import Invalid, Refusal, Unknown
+from server.runtime.origin import traceparent
 
 if TYPE_CHECKING:
     from server.keys.service import Pepper
@@ -72,7 +73,13 @@ def record(connection: Connection, company_id: str, events: Sequence[Event]) -> 
     """
     if events:
         rows = [
-            {"company_id": company_id, "type": each.type, "subject": each.subject, "data": each.data}
+            {
+                "company_id": company_id,
+                "type": each.type,
+                "subject": each.subject,
+                "data": each.data,
+                "traceparent": traceparent(),
+            }
             for each in events
         ]
         store.insert_events(connection, rows)

@@ -47,6 +47,8 @@ class Due:
     subject: str
     data: dict[str, Any]
     time: datetime
+    traceparent: str | None
+    """The trace of the call that it happened in, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ SELECT claimed.webhook_id, webhook.url,
   CASE WHEN webhook.rotate_time > clock_timestamp() - :overlap
     THEN ARRAY[webhook.salt, webhook.former_salt] ELSE ARRAY[webhook.salt] END,
   claimed.attempts,
-  event.id, event.company_id, event.type, event.subject, event.data, event.time
+  event.id, event.company_id, event.type, event.subject, event.data, event.time,
+  event.traceparent
 FROM claimed JOIN webhook ON webhook.id = claimed.webhook_id JOIN event ON event.id = claimed.event_id
 """)
 

@@ -31,6 +31,7 @@ event = Table(
     Column("data", JSONB, nullable=False),
     Column("time", DateTime(timezone=True), server_default=func.clock_timestamp(), nullable=False),
     Column("assigned", Boolean, server_default=false(), nullable=False, comment="Its deliveries are there"),
+    Column("traceparent", String, comment="The trace of the call that it happened in"),
     Index("ix_event_company_id_time", "company_id", "time"),
     Index("ix_event_unassigned", "time", postgresql_where=text("NOT assigned")),
 )

@@ -5,6 +5,7 @@ waits for company, and the more there are, the larger the batches become.
 """
 
 import asyncio
+import contextvars
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -48,7 +49,8 @@ class Batcher:
             lane.append((placement, future))
         else:
             self._lanes[hottest] = deque([(placement, future)])
-            task = asyncio.create_task(self._empty(hottest))
+            # Of no call: a batch is of many.
+            task = asyncio.create_task(self._empty(hottest), context=contextvars.Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return await future

@@ -47,6 +47,7 @@ from server.runtime.monitoring import Monitoring
 from server.runtime.observation import ObservedServer
 from server.runtime.refreshing import end, keep_fresh
 from server.runtime.settings import Address, AddressTaken, Settings
+from server.runtime.spans import spans_of
 from server.runtime.tls import certificate_of
 from server.vouchers.service import Vouchers
 
@@ -94,6 +95,7 @@ class Application:
         settings.refuse_open_access()
         self.settings = settings
         self.metrics = Metrics()
+        self._spans = spans_of(settings)
         self._certificate = certificate_of(settings, self.metrics.certificate_expiry)
         self.grants = Grants(Access(engine))
         self.methods = methods(engine, settings, self.metrics)
@@ -195,6 +197,8 @@ class Application:
         self.redemptions.close()
         await self.clients.write()
         await self.grants.close()
+        if self._spans is not None:
+            await asyncio.to_thread(self._spans.close)
 
     async def stop(self) -> None:
         """Drains and closes everything, for a process that goes on."""
@@ -219,7 +223,7 @@ class Application:
             ],
         )
         guarded: Any = GuardedServer(
-            ObservedServer(server, self.metrics),
+            ObservedServer(server, self.metrics, self._spans),
             self.grants,
             open_pricing=self.settings.open_pricing,
             served_company=lambda: self.holder.active.company_id if self.holder.active else None,

@@ -11,10 +11,16 @@ from dealwright.v1.diagnostic_pb2 import Diagnostic, Diagnostics
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo  # type: ignore[import-untyped]
+from google.rpc.error_details_pb2 import (  # type: ignore[import-untyped]
+    BadRequest,
+    ErrorInfo,
+    RequestInfo,
+    RetryInfo,
+)
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from server.db.engine import DatabaseUnavailable, Unstorable
+from server.runtime.origin import REQUEST_ID, current
 
 log = structlog.get_logger()
 
@@ -121,14 +127,16 @@ class CallStatus:
     message: str
     details: tuple[Message, ...]
 
-    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
-        """The rich status, as clients of google.rpc.Status read it."""
+    def trailing_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        """The rich status, as clients of google.rpc.Status read it, with the id of the call that fails."""
+        origin = current()
         status = Status(code=self.code.value[0], message=self.message)
-        for detail in self.details:
+        for detail in (*self.details, *([RequestInfo(request_id=origin.request_id)] if origin else [])):
             packed = Any()
             packed.Pack(detail)
             status.details.append(packed)
-        return ((STATUS_DETAILS_KEY, status.SerializeToString()),)
+        request_id = ((REQUEST_ID, origin.request_id),) if origin else ()
+        return (*request_id, (STATUS_DETAILS_KEY, status.SerializeToString()))
 
 
 def status_of(error: BaseException) -> CallStatus:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import structlog
 
+from server.runtime import origin
+
 if TYPE_CHECKING:
     _Handler = logging.StreamHandler[TextIO]
 else:
@@ -20,6 +22,7 @@ def configure(log_format: str = "auto", level: str = "info") -> None:
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        origin.in_log_line,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

@@ -6,18 +6,22 @@ are written on the event loop alone, so that they need none.
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
 BOUNDS_SECONDS = (
     *(0.00005, 0.0001, 0.00025, 0.0005),
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0),
 )
 """From 50 microseconds, what a small call costs, to the seconds that nobody should see."""
+
+Bucket = tuple[str, float] | tuple[str, float, Exemplar]
 
 _CALL = ("grpc_type", "grpc_service", "grpc_method")
 
@@ -44,23 +48,31 @@ class Durations(Collector):
 class Timer:
     """How often something took how long."""
 
-    __slots__ = ("_counts", "sum_seconds")
+    __slots__ = ("_counts", "_exemplars", "sum_seconds")
 
     def __init__(self) -> None:
         self._counts = [0] * (len(BOUNDS_SECONDS) + 1)
+        self._exemplars: dict[int, Exemplar] = {}
+        """The last one that was traced, for each bound."""
         self.sum_seconds = 0.0
 
-    def observe(self, seconds: float) -> None:
-        self._counts[bisect_left(BOUNDS_SECONDS, seconds)] += 1
+    def observe(self, seconds: float, trace_id: str = "") -> None:
+        """With a trace, this measurement can be looked up in it."""
+        index = bisect_left(BOUNDS_SECONDS, seconds)
+        self._counts[index] += 1
         self.sum_seconds += seconds
+        if trace_id:
+            self._exemplars[index] = Exemplar({"trace_id": trace_id}, seconds, time.time())
 
-    def buckets(self) -> list[tuple[str, float]]:
+    def buckets(self) -> list[Bucket]:
         """How many took at most each bound."""
         total = 0
-        buckets: list[tuple[str, float]] = []
-        for bound, count in zip((*map(str, BOUNDS_SECONDS), "+Inf"), self._counts, strict=True):
+        buckets: list[Bucket] = []
+        bounds = (*map(str, BOUNDS_SECONDS), "+Inf")
+        for index, (bound, count) in enumerate(zip(bounds, self._counts, strict=True)):
             total += count
-            buckets.append((bound, total))
+            exemplar = self._exemplars.get(index)
+            buckets.append((bound, total) if exemplar is None else (bound, total, exemplar))
         return buckets
 
 
@@ -74,9 +86,9 @@ class CallMeter:
         self.by_code: dict[str, int] = {}
         self.timer = timer
 
-    def finish(self, code: str, seconds: float) -> None:
+    def finish(self, code: str, seconds: float, trace_id: str = "") -> None:
         self.by_code[code] = self.by_code.get(code, 0) + 1
-        self.timer.observe(seconds)
+        self.timer.observe(seconds, trace_id)
 
 
 class Calls(Collector):

@@ -13,6 +13,7 @@ PREFIX = "DEALWRIGHT_"
 ACCESS = ("auto", "open", "tokens")
 WEBHOOK_ADDRESSES = ("public", "any")
 LOG_FORMATS = ("auto", "console", "json")
+TRACES = ("off", "otlp")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 IN_FILES = ("DEALWRIGHT_DATABASE_URL", "DEALWRIGHT_TOKEN")
@@ -137,6 +138,8 @@ class Settings:
     """DEALWRIGHT_LOG_FORMAT: console, json, or auto (console on a terminal)."""
     log_level: str = "info"
     """DEALWRIGHT_LOG_LEVEL: debug, info, warning or error."""
+    traces: str = "off"
+    """DEALWRIGHT_TRACES: otlp sends a span of each call to OpenTelemetry, as the OTEL_* variables say."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -171,6 +174,7 @@ class Settings:
             drain_seconds=reader.seconds("DEALWRIGHT_DRAIN_SECONDS", default.drain_seconds),
             log_format=reader.choice("DEALWRIGHT_LOG_FORMAT", LOG_FORMATS, default.log_format),
             log_level=reader.choice("DEALWRIGHT_LOG_LEVEL", LOG_LEVELS, default.log_level),
+            traces=reader.choice("DEALWRIGHT_TRACES", TRACES, default.traces),
         )
         if (settings.tls_certificate is None) != (settings.tls_key is None):
             reader.problems.append("DEALWRIGHT_TLS_CERTIFICATE and DEALWRIGHT_TLS_KEY need each other")

@@ -15,6 +15,7 @@ from admin.api.server import listening
 from admin.api.table import ROUTES
 from server.access.rules import RULES
 from server.actors import Role
+from server.runtime.origin import REQUEST_ID
 from server.runtime.settings import Address
 from tests.api.people import API, PEOPLE, People, browser, reason, sample
 
@@ -169,3 +170,11 @@ async def test_metrics_have_routes_and_classes_not_ids(api: People) -> None:
         ("GET", one, "4xx"),
         ("other", "other", "4xx"),
     }
+
+
+async def test_every_answer_has_the_id_of_its_request(api: People) -> None:
+    chosen = await api.client.get("/api/v1/promotions", headers={REQUEST_ID: "browser-1"})
+    made = [await api.client.get("/healthz", headers={REQUEST_ID: "two words"}) for _ in range(2)]
+
+    assert chosen.headers[REQUEST_ID] == "browser-1"
+    assert len({answer.headers[REQUEST_ID] for answer in made} - {"two words"}) == 2

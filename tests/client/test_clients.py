@@ -20,6 +20,7 @@ from dealwright.errors import (
     Unavailable,
 )
 from dealwright.requests import sale
+from dealwright.tracing import traced
 from dealwright.v1.definition_service_pb2 import (
     CreatePromotionRequest,
     GetPromotionRequest,
@@ -28,6 +29,7 @@ from dealwright.v1.definition_service_pb2 import (
 from dealwright.v1.evaluation_service_pb2 import EvaluateRequest, EvaluateResponse, RefundRequest
 from dealwright.v1.refund_pb2 import ReturnedUnits
 from dealwright.v1.result_pb2 import Result
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 from sqlalchemy import Engine
 
 from server.actors import Role
@@ -168,12 +170,15 @@ class Moody(grpc.GenericRpcHandler):
     def __init__(self, *failures: Exception | None) -> None:
         self.failures = list(failures)
         self.calls = 0
+        self.told: list[dict[str, Any]] = []
+        """What came beside each request."""
         self.address = ""
         self.released = threading.Event()
 
     def service(self, details: grpc.HandlerCallDetails) -> Any:
         def answer(request: bytes, context: Any) -> bytes:
             self.calls += 1
+            self.told.append(dict(context.invocation_metadata()))
             failure = self.failures.pop(0) if self.failures else None
             if isinstance(failure, TimeoutError):
                 self.released.wait(TURNS_SECONDS)
@@ -209,6 +214,44 @@ def test_a_call_is_repeated_until_it_is_answered(moody: tuple[Moody, Client]) ->
 
     assert client.evaluate(LATTES) == Result()
     assert mood.calls == 3
+
+
+def test_a_call_has_an_id_that_stays_when_it_is_repeated(moody: tuple[Moody, Client]) -> None:
+    mood, client = moody
+    mood.failures += [NotReady(), NotReady()]
+    client.evaluate(LATTES)
+    client.evaluate(LATTES)
+
+    ids = [told["x-request-id"] for told in mood.told]
+    assert ids[0] == ids[1] == ids[2] != ids[3]
+    assert all("traceparent" not in told for told in mood.told)
+
+
+def test_a_call_is_part_of_the_trace_that_is_named_or_of_the_current_span(
+    moody: tuple[Moody, Client],
+) -> None:
+    mood, client = moody
+    named = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    span = SpanContext(0xAF, 0xB7, is_remote=False, trace_flags=TraceFlags(1))
+    with use_span(NonRecordingSpan(span)):
+        client.evaluate(LATTES)
+        with traced(named):
+            client.evaluate(LATTES)
+    client.evaluate(LATTES)
+
+    current = f"00-{0xAF:032x}-{0xB7:016x}-01"
+    assert [told.get("traceparent") for told in mood.told] == [current, named, None]
+
+
+def test_a_failure_says_under_which_id_the_service_has_it(database: Engine) -> None:
+    with (
+        served(database) as application,
+        Client(str(application.grpc_address), timeout=TURNS_SECONDS) as client,
+        pytest.raises(Unauthenticated) as failed,
+    ):
+        client.definitions.ListRevisions(ListRevisionsRequest())
+
+    assert len(failed.value.request_id) == 16
 
 
 def test_a_refusal_is_not_repeated(moody: tuple[Moody, Client]) -> None:

@@ -5,7 +5,12 @@ from typing import TypeAlias
 import grpc.aio
 from dealwright.v1.evaluation_service_pb2 import EvaluateRequest
 from google.protobuf.any_pb2 import Any
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo  # type: ignore[import-untyped]
+from google.rpc.error_details_pb2 import (  # type: ignore[import-untyped]
+    BadRequest,
+    ErrorInfo,
+    RequestInfo,
+    RetryInfo,
+)
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from server.runtime.errors import STATUS_DETAILS_KEY
@@ -52,5 +57,6 @@ def details(error: grpc.aio.AioRpcError) -> tuple[ErrorInfo, BadRequest]:
     info, violations = ErrorInfo(), BadRequest()
     for detail in status.details:
         assert isinstance(detail, Any)
-        assert detail.Unpack(info) or detail.Unpack(violations) or detail.Is(RetryInfo.DESCRIPTOR)
+        known = detail.Is(RetryInfo.DESCRIPTOR) or detail.Is(RequestInfo.DESCRIPTOR)
+        assert known or detail.Unpack(info) or detail.Unpack(violations)
     return info, violations

@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 from dealwright.connection import DEFAULT_SECONDS, Connection
 from dealwright.errors import of_call
 from dealwright.retrying import has_key, keyed, repeatable, wait_seconds
+from dealwright.tracing import outgoing
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -63,11 +64,10 @@ class Calls:
 
         def call(request: Any, timeout: float | None = None, metadata: Metadata = ()) -> Any:
             attempts = Attempts(path, request, self._timeout if timeout is None else timeout)
+            told = (*self._metadata, *outgoing(), *metadata)
             while True:
                 try:
-                    return bare(
-                        attempts.request, timeout=attempts.left, metadata=(*self._metadata, *metadata)
-                    )
+                    return bare(attempts.request, timeout=attempts.left, metadata=told)
                 except grpc.RpcError as error:
                     time.sleep(attempts.after(error))
 
@@ -81,7 +81,7 @@ class Calls:
 
         def call(requests: Iterator[Any], timeout: float | None = None, metadata: Metadata = ()) -> Any:
             try:
-                return bare(requests, timeout=timeout, metadata=(*self._metadata, *metadata))
+                return bare(requests, timeout=timeout, metadata=(*self._metadata, *outgoing(), *metadata))
             except grpc.RpcError as error:
                 raise of_call(error) from error
 
@@ -94,7 +94,7 @@ class Calls:
         """A stream lasts as long as its caller reads it, so it has a deadline only when one is given."""
 
         def call(given: Any, timeout: float | None = None, metadata: Metadata = ()) -> Iterator[Any]:
-            responses = bare(given, timeout=timeout, metadata=(*self._metadata, *metadata))
+            responses = bare(given, timeout=timeout, metadata=(*self._metadata, *outgoing(), *metadata))
             try:
                 yield from responses
             except grpc.RpcError as error:
@@ -121,11 +121,10 @@ class AsyncCalls:
 
         async def call(request: Any, timeout: float | None = None, metadata: Metadata = ()) -> Any:
             attempts = Attempts(path, request, self._timeout if timeout is None else timeout)
+            told = (*self._metadata, *outgoing(), *metadata)
             while True:
                 try:
-                    return await bare(
-                        attempts.request, timeout=attempts.left, metadata=(*self._metadata, *metadata)
-                    )
+                    return await bare(attempts.request, timeout=attempts.left, metadata=told)
                 except grpc.RpcError as error:
                     await asyncio.sleep(attempts.after(error))
 
@@ -139,7 +138,9 @@ class AsyncCalls:
 
         async def call(requests: Any, timeout: float | None = None, metadata: Metadata = ()) -> Any:
             try:
-                return await bare(requests, timeout=timeout, metadata=(*self._metadata, *metadata))
+                return await bare(
+                    requests, timeout=timeout, metadata=(*self._metadata, *outgoing(), *metadata)
+                )
             except grpc.RpcError as error:
                 raise of_call(error) from error
 
@@ -152,7 +153,7 @@ class AsyncCalls:
         async def call(
             given: Any, timeout: float | None = None, metadata: Metadata = ()
         ) -> AsyncIterator[Any]:
-            responses = bare(given, timeout=timeout, metadata=(*self._metadata, *metadata))
+            responses = bare(given, timeout=timeout, metadata=(*self._metadata, *outgoing(), *metadata))
             try:
                 async for response in responses:
                     yield response

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo  # type: ignore[import-untyped]
+from google.rpc.error_details_pb2 import (  # type: ignore[import-untyped]
+    BadRequest,
+    ErrorInfo,
+    RequestInfo,
+    RetryInfo,
+)
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
@@ -43,6 +48,7 @@ class CallFailed(DealwrightError):
         parameters: Mapping[str, str] | None = None,
         violations: tuple[Violation, ...] = (),
         retry_after: float | None = None,
+        request_id: str = "",
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -54,6 +60,8 @@ class CallFailed(DealwrightError):
         """The fields of the request that are at fault."""
         self.retry_after = retry_after
         """Seconds after which the service says to try again. None: it didn't."""
+        self.request_id = request_id
+        """By which the service's log has the call. Empty: the service didn't answer itself."""
 
 
 class Invalid(CallFailed):
@@ -108,9 +116,9 @@ _KINDS: dict[grpc.StatusCode, type[CallFailed]] = {
 def of_call(error: grpc.RpcError) -> CallFailed:
     """The exception for a failed call of gRPC."""
     code, text, details = error.code(), error.details() or "", _details(error)
-    info, bad, retry = ErrorInfo(), BadRequest(), RetryInfo()
+    info, bad, retry, call = ErrorInfo(), BadRequest(), RetryInfo(), RequestInfo()
     for detail in details.details:
-        for message in (info, bad, retry):
+        for message in (info, bad, retry, call):
             detail.Unpack(message)
     return _KINDS.get(code, CallFailed)(
         text or code.name.lower().replace("_", " "),
@@ -121,6 +129,7 @@ def of_call(error: grpc.RpcError) -> CallFailed:
             Violation(each.field, each.reason, each.description) for each in bad.field_violations
         ),
         retry_after=retry.retry_delay.ToNanoseconds() / 1e9 if retry.HasField("retry_delay") else None,
+        request_id=call.request_id,
     )
 
 

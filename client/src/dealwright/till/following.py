@@ -11,6 +11,7 @@ import grpc
 
 from dealwright.connection import Connection
 from dealwright.till.rules import Rules
+from dealwright.tracing import outgoing
 from dealwright.v1.rule_stream_service_pb2 import SyncRequest, SyncResponse
 from dealwright.v1.rule_stream_service_pb2_grpc import RuleStreamServiceStub
 
@@ -47,14 +48,15 @@ class Following:
 
     def _follow(self, stub: RuleStreamServiceStub) -> None:
         """One stream from its beginning to its end."""
-        outgoing: queue.SimpleQueue[SyncRequest | None] = queue.SimpleQueue()
+        frames: queue.SimpleQueue[SyncRequest | None] = queue.SimpleQueue()
         incoming: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        call: Any = stub.Sync(_until_none(outgoing), metadata=self._connection.metadata)
+        told = (*self._connection.metadata, *outgoing())
+        call: Any = stub.Sync(_until_none(frames), metadata=told)
         self._call = call
         reader = threading.Thread(target=_read, args=(call, incoming), daemon=True)
         reader.start()
         try:
-            self._rules.connected(outgoing.put, call.cancel)
+            self._rules.connected(frames.put, call.cancel)
             while not self._stopping.is_set():
                 try:
                     found = incoming.get(timeout=self._rules.silent_for())
@@ -66,13 +68,13 @@ class Following:
                 self._rules.received(found.frame)
         finally:
             call.cancel()
-            outgoing.put(None)
+            frames.put(None)
             reader.join(END_SECONDS)
             self._rules.disconnected()
 
 
-def _until_none(outgoing: queue.SimpleQueue[SyncRequest | None]) -> Iterator[SyncRequest]:
-    while (request := outgoing.get()) is not None:
+def _until_none(frames: queue.SimpleQueue[SyncRequest | None]) -> Iterator[SyncRequest]:
+    while (request := frames.get()) is not None:
         yield request
 
 
