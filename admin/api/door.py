@@ -1,4 +1,4 @@
-"""Around every request: its id, was it sent to one of our names, what may be done with the answer, metrics."""
+"""Around every request: its id, was it sent to one of our names, what the answer may be used for, metrics."""
 
 import contextlib
 import time
