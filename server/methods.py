@@ -11,6 +11,7 @@ from dealwright.v1 import (
     journal_service_pb2,
     redemption_service_pb2,
     reference_service_pb2,
+    rollout_service_pb2,
     rule_stream_service_pb2,
     voucher_service_pb2,
     webhook_service_pb2,
@@ -44,6 +45,8 @@ from server.keys.service import Pepper
 from server.redemption import calls as redemption_calls
 from server.redemption.records import Records
 from server.redemption.totals import Totals
+from server.rollouts import calls as rollout_calls
+from server.rollouts.service import Rollouts
 from server.runtime.calls import UseCase
 from server.runtime.metrics import Metrics
 from server.runtime.settings import Settings
@@ -73,6 +76,7 @@ def methods(engine: Engine, settings: Settings, metrics: Metrics) -> dict[str, U
             distribution_calls.use_cases(Operations(engine, Definitions(engine))),
         ),
         **distribution_calls.file_use_cases(_files(engine, settings)),
+        **_of(rollout_service_pb2.DESCRIPTOR, rollout_calls.use_cases(Rollouts(engine))),
         **usage_calls.use_cases(Tills(engine), Usage(engine)),
         **_of(journal_service_pb2.DESCRIPTOR, journal_calls.use_cases(Journals(engine))),
         **_of(

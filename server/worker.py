@@ -17,6 +17,7 @@ from server.jobs.service import Job, Jobs
 from server.keys.service import Pepper
 from server.redemption.expiry import forget_old_keys, give_back_expired
 from server.redemption.totals import Totals
+from server.rollouts.service import Rollouts
 from server.runtime.monitoring import Monitoring
 from server.runtime.refreshing import keep_fresh
 from server.vouchers.service import Vouchers
@@ -34,6 +35,9 @@ DELIVER_SECONDS = 0.5
 
 BACKLOG_SECONDS = 15.0
 """How often each worker looks how much is to be sent."""
+
+ROLLOUTS_SECONDS = 5.0
+"""How often it is looked whether a rollout has to end."""
 
 
 class Worker:
@@ -56,6 +60,7 @@ class Worker:
             Job("redemption_clean_up", 3600, partial(forget_old_keys, engine)),
             Job("vouchers_making", 15, vouchers.make_unfinished),
             Job("vouchers_clean_up", 3600, vouchers.clean_up),
+            Job("rollouts", ROLLOUTS_SECONDS, partial(self._advance, Rollouts(engine))),
             Job("events_clean_up", 3600, self._webhooks.clean_up),
         )
         self._resources = AsyncExitStack()
@@ -123,6 +128,13 @@ class Worker:
         self._metrics.deliveries.labels("pending").set(backlog.pending)
         self._metrics.deliveries.labels("dead").set(backlog.dead)
         self._metrics.deliveries_late.set(backlog.late.total_seconds())
+
+    def _advance(self, rollouts: Rollouts) -> None:
+        done = rollouts.advance()
+        self._metrics.rollouts_running.set(done.running)
+        self._metrics.rollouts_waiting.set(done.waiting)
+        self._metrics.rollouts_ended.labels("promoted").inc(done.promoted)
+        self._metrics.rollouts_ended.labels("stopped").inc(done.stopped)
 
     async def _run(self, job: Job) -> None:
         await asyncio.to_thread(self._runner.run, job)

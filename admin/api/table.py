@@ -10,6 +10,7 @@ from dealwright.v1 import (
     definition_service_pb2,
     redemption_service_pb2,
     reference_service_pb2,
+    rollout_service_pb2,
     rule_stream_service_pb2,
     voucher_service_pb2,
     webhook_service_pb2,
@@ -41,6 +42,10 @@ _redemptions = partial(_call, redemption_service_pb2.DESCRIPTOR)
 _vouchers = partial(_call, voucher_service_pb2.DESCRIPTOR)
 _webhooks = partial(_call, webhook_service_pb2.DESCRIPTOR)
 
+def _rollouts(verb: str, path: str, method: str) -> Call:
+    return _call(rollout_service_pb2.DESCRIPTOR, verb, path, method)
+
+
 DEFINITIONS = (
     _definitions("GET", "/promotions", "ListPromotions"),
     _definitions("POST", "/promotions", "CreatePromotion", location=f"{PREFIX}/promotions/{{promotion.id}}"),
@@ -70,6 +75,14 @@ DEFINITIONS = (
     _definitions("GET", "/revisions", "ListRevisions"),
     _definitions("GET", "/revisions/diff", "Diff", left_out=frozenset({"promotion_id"})),
     _definitions("POST", "/revisions:rollback", "Rollback"),
+)
+
+ROLLOUTS = (
+    _rollouts("GET", "/rollouts", "ListRollouts"),
+    _rollouts("POST", "/rollouts", "StartRollout"),
+    _rollouts("GET", "/rollouts/{revision}", "GetRollout"),
+    _rollouts("POST", "/rollouts:promote", "PromoteRollout"),
+    _rollouts("POST", "/rollouts:stop", "StopRollout"),
 )
 
 CHECKS = (
@@ -155,6 +168,7 @@ TILLS = (
 
 ROUTES: tuple[Route, ...] = (
     *DEFINITIONS,
+    *ROLLOUTS,
     *CHECKS,
     *REFERENCES,
     *SESSIONS,

@@ -36,6 +36,7 @@ COMMANDS = {
     "validate": "validate",
     "publish": "publish",
     "promotions": "promotions",
+    "rollout": "rollout",
     "test-carts": "test_carts",
     "reference": "reference",
     "redemption": "redemption",

@@ -37,6 +37,7 @@ DEFINITION_SERVICE = "dealwright.v1.DefinitionService"
 CHECK_SERVICE = "dealwright.v1.CheckService"
 REDEMPTION_SERVICE = "dealwright.v1.RedemptionService"
 LEASE_SERVICE = "dealwright.v1.LeaseService"
+ROLLOUT_SERVICE = "dealwright.v1.RolloutService"
 WEBHOOK_SERVICE = "dealwright.v1.WebhookService"
 VOUCHER_SERVICE = "dealwright.v1.VoucherService"
 
@@ -149,6 +150,13 @@ _SERVICES: dict[str, dict[str, Rule]] = {
         "ListClients": Rule(OPERATORS),
         "KillPromotions": Rule(OPERATORS),
         "ReleasePromotions": Rule(OPERATORS),
+    },
+    ROLLOUT_SERVICE: {
+        "GetRollout": Rule(READERS),
+        "ListRollouts": Rule(READERS),
+        "StartRollout": Rule(PUBLISHERS),
+        "PromoteRollout": Rule(PUBLISHERS),
+        "StopRollout": Rule(OPERATORS),
     },
     "grpc.health.v1.Health": {"Check": PUBLIC, "List": PUBLIC, "Watch": PUBLIC},
     # The schema is no secret.

@@ -21,11 +21,13 @@ from server.definitions.publishing import (
     ReferenceChanges,
     Revised,
     Revising,
+    has_change,
     head_contents,
     reference_changes,
     revise,
     settings_events,
 )
+from server.definitions.rollouts import Plan
 from server.definitions.store import promotions as store
 from server.definitions.store import revisions as revision_store
 from server.definitions.store.promotions import Head, Place
@@ -57,6 +59,8 @@ class Publication:
     """Find out what would come of it, and change nothing."""
     accept_deviations: str = ""
     """Why deviations of test carts are accepted. Empty: they aren't."""
+    rollout: Plan | None = None
+    """Which stores have it first. None: all have it at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ def publish_directly(connection: Connection, actor: Actor, publication: Publicat
     written = {key: definition for key, definition in wanted.items() if known.get(key) != definition}
     gone = _gone(publication, wanted, heads)
     consent = Consent(publication.accept_deviations, publication.dry_run)
-    step = Revising(DIRECTLY, publication.comment, consent)
+    step = Revising(DIRECTLY, publication.comment, consent, publication.rollout)
     step.policy, step.references = _settings(publication.settings, before)
 
     numbers = store.insert_versions(
@@ -103,7 +107,7 @@ def publish_directly(connection: Connection, actor: Actor, publication: Publicat
     for place in places:
         _add(step, place, heads.get(place.promotion_id), written)
 
-    revised = revise(connection, actor, before, step) if step else Revised(before.revision)
+    revised = revise(connection, actor, before, step) if has_change(step) else Revised(before.revision)
     return Published(
         actor.company_id,
         revised.revision,

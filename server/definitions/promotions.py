@@ -23,6 +23,7 @@ from server.definitions.differences import Difference, of_one
 from server.definitions.drafts import Draft, Saved, save, unknown_promotion
 from server.definitions.lifecycle import Action, Standing
 from server.definitions.publishing import Revised
+from server.definitions.rollouts import Plan
 from server.definitions.service import snapshot, writing
 from server.definitions.store import promotions as store
 from server.definitions.store import revisions as revision_store
@@ -170,12 +171,16 @@ class Promotions:
         comment: str = "",
         dry_run: bool = False,
         accept_deviations: str = "",
+        rollout: Plan | None = None,
     ) -> Revised:
-        """Does something with promotions in one transaction, with all of them or none."""
+        """Does something with promotions in one transaction, with all of them or none.
+
+        With a rollout, some stores have what comes of it first.
+        """
         with writing(self._engine, actor.company_id, dry_run=dry_run) as connection:
             heads = self._heads(connection, actor, [target.promotion_id for target in targets])
             consent = Consent(accept_deviations, dry_run)
-            done = act(connection, actor, action, targets, heads, comment, consent)
+            done = act(connection, actor, action, targets, heads, comment, consent, rollout)
             if action is Action.SUBMIT:
                 done = replace(done, warnings=self._analysed(connection, actor, targets))
         if not dry_run:

@@ -8,13 +8,16 @@ from dealwright.v1.diagnostic_pb2 import Diagnostic
 from sqlalchemy import Connection
 
 from server.actors import Actor
+from server.audit import service as audit
 from server.audit.service import Event
+from server.definitions import rollouts
 from server.definitions.checks.gate import Consent, pass_analysis, pass_test_carts
 from server.definitions.checks.guardrails import guardrails_of
 from server.definitions.checks.test_carts import Outcome
 from server.definitions.compiling import compiled
 from server.definitions.contents import Contents, contents_at, rulesets
 from server.definitions.differences import Difference, between
+from server.definitions.rollouts import Plan
 from server.definitions.store import pos as pos_store
 from server.definitions.store import references as reference_store
 from server.definitions.store import revisions as revision_store
@@ -22,7 +25,7 @@ from server.definitions.store.revisions import Change, StoredPromotion
 from server.definitions.validation import fault, require_compiling
 from server.events import service as events
 from server.events.types import EventType
-from server.runtime.errors import DefinitionsRefused
+from server.runtime.errors import DefinitionsRefused, Refusal
 
 Json = dict[str, Any]
 
@@ -40,6 +43,8 @@ class Revising:
     action: str
     comment: str
     consent: Consent
+    rollout: Plan | None = None
+    """Which stores have it first. None: all have it at once."""
     changes: list[Change] = field(default_factory=list)
     promotions: dict[str, StoredPromotion | None] = field(default_factory=dict)
     policy: Json | None = None
@@ -72,11 +77,19 @@ def head_contents(connection: Connection, company_id: str) -> Contents:
     return contents_at(connection, company_id, revision_store.head_revision(connection, company_id) or 0)
 
 
+def has_change(step: Revising) -> bool:
+    """Whether a step makes a revision. Nothing isn't rolled out."""
+    if not step and step.rollout is not None:
+        raise Refusal("NOTHING_CHANGES", "it would change nothing, so there is nothing to roll out")
+    return bool(step)
+
+
 def revise(connection: Connection, actor: Actor, before: Contents, step: Revising) -> Revised:
     """Makes the next revision, the last thing that a transaction does: the head is taken here.
 
     The caller holds the company's lock, has written the versions and recorded what happens.
     """
+    rollouts.require_settled(connection, actor.company_id, step.action, step.rollout)
     after = before.changed(step.promotions, step.policy, step.references)
     if step.policy is not None:
         _require_time_zone(connection, step.policy.get("time_zone", ""))
@@ -93,7 +106,10 @@ def revise(connection: Connection, actor: Actor, before: Contents, step: Revisin
     by_id = {promotion.id: promotion for promotion in ruleset_after.promotions}
     now = revision_store.database_time(connection)
     documents = compiled(connection, before, after, by_id, step.promotions, now)
+    cohort = _rolled_out(connection, actor, step, after)
     number = revision_store.take_revision(connection, actor.company_id, step.action, actor.name, step.comment)
+    if step.rollout is not None:
+        rollouts.begin(connection, actor.company_id, number, step.rollout, cohort)
     revision_store.append_changes(connection, actor.company_id, number, step.changes)
     if step.policy is not None:
         revision_store.insert_policy(connection, actor.company_id, number, step.policy)
@@ -103,6 +119,24 @@ def revise(connection: Connection, actor: Actor, before: Contents, step: Revisin
     events.record(connection, actor.company_id, [_published(number, step.action, changed)])
     revision_store.notify(connection, actor.company_id, number)
     return Revised(number, tuple(warnings), tuple(between(before, after)), outcomes)
+
+
+def _rolled_out(connection: Connection, actor: Actor, step: Revising, after: Contents) -> list[str]:
+    """The stores that have the revision first, as it is recorded; none when all have it at once."""
+    plan = step.rollout
+    if plan is None:
+        return []
+    stores = rollouts.cohort(plan, actor.company_id, after.revision, after.references.get("store", {}))
+    told: Json = {
+        "store_ids": stores,
+        "bake_seconds": plan.bake_seconds,
+        "failures_max": plan.failures_max,
+        "tills_min": plan.tills_min,
+    }
+    subject = str(after.revision)
+    event = Event("start_rollout", "rollout", subject, None, after.revision, step.comment, after=told)
+    audit.append(connection, actor, [event])
+    return stores
 
 
 def settings_events(before: Contents, step: Revising) -> list[Event]:

@@ -18,13 +18,21 @@ from server.definitions.publishing import (
     revise,
     settings_events,
 )
+from server.definitions.rollouts import ROLL_BACK
 from server.definitions.store import promotions as promotion_store
 from server.definitions.store import revisions as revision_store
 from server.definitions.store.promotions import Head, Place
 from server.definitions.store.revisions import StoredPromotion
 
 
-def roll_back(connection: Connection, actor: Actor, revision: int, comment: str, consent: Consent) -> Revised:
+def roll_back(
+    connection: Connection,
+    actor: Actor,
+    revision: int,
+    comment: str,
+    consent: Consent,
+    action: str = ROLL_BACK,
+) -> Revised:
     """Restores promotions, policy and reference data of a revision in the caller's transaction.
 
     Versions are used again, none is made; what was edited since stays as a draft.
@@ -36,14 +44,14 @@ def roll_back(connection: Connection, actor: Actor, revision: int, comment: str,
     heads = promotion_store.heads(connection, actor.company_id, now)
     places = _places(target, paused, heads)
 
-    step = _settings(before, target, Revising("roll_back", comment, consent))
+    step = _settings(before, target, Revising(action, comment, consent))
     entries = audit.append(
         connection,
         actor,
         [
             *(
                 Event(
-                    "roll_back",
+                    action,
                     "promotion",
                     place.promotion_id,
                     place.published_version,

@@ -17,15 +17,31 @@ from server.definitions.checks.gate import Consent
 from server.definitions.contents import RULESET_FIELDS, Contents, contents_at
 from server.definitions.differences import Difference, between
 from server.definitions.direct import Publication, Published, publish_directly
+from server.definitions.ending import promote, stop
 from server.definitions.following import Follower
+from server.definitions.front import Front, Newest
 from server.definitions.publishing import Revised
 from server.definitions.rollback import roll_back
+from server.definitions.rollouts import Plan
 from server.definitions.store import revisions as store
+from server.definitions.store import rollouts as rollout_store
 from server.definitions.store.revisions import Revision
+from server.definitions.store.rollouts import StoredRollout
 from server.definitions.validation import fault, require_company_id, require_valid
 from server.runtime.errors import DefinitionsRefused, Unknown
 
-__all__ = ["Definitions", "DefinitionsRefused", "Follower", "Publication", "Published", "UnknownRevision"]
+__all__ = [
+    "Definitions",
+    "DefinitionsRefused",
+    "Follower",
+    "Front",
+    "Newest",
+    "Plan",
+    "Publication",
+    "Published",
+    "StoredRollout",
+    "UnknownRevision",
+]
 
 log = structlog.get_logger()
 
@@ -62,10 +78,21 @@ class Definitions:
             wanted = require_revision(connection, company_id, revision)
             return contents_at(connection, company_id, wanted, RULESET_FIELDS).ruleset()
 
-    def newer(self, follower: Follower, company_id: str, than: int) -> Ruleset | None:
-        """The last revision of a company, unless it is the one given; a follower remembers what it read."""
+    def newer(self, follower: Follower, company_id: str, than: Front | None) -> Newest | None:
+        """What is in force at a company, unless that is as given; a follower remembers what it read."""
         with snapshot(self._engine) as connection:
             return follower.newer(connection, company_id, than)
+
+    def front(self, company_id: str) -> Front:
+        """Which revision is in force where."""
+        with plain_errors(self._engine), self._engine.connect() as connection:
+            return rollout_store.front(connection, company_id) or Front(0)
+
+    def changed(self, company_id: str, revision: int) -> frozenset[str]:
+        """The promotions that a revision changed."""
+        with plain_errors(self._engine), self._engine.connect() as connection:
+            changes = store.changes_between(connection, company_id, revision - 1, revision)
+        return frozenset(change.promotion_id for change in changes)
 
     def contents(self, company_id: str, revision: int | None = None) -> Contents:
         """All that a revision holds, reference data that no evaluation needs included."""
@@ -113,6 +140,41 @@ class Definitions:
             done = roll_back(connection, actor, revision, comment, Consent(dry_run=dry_run))
         if not dry_run:
             log.info("rolled_back", company=actor.company_id, revision=done.revision, to=revision)
+        return done
+
+    def rollouts(
+        self,
+        company_id: str | None = None,
+        *,
+        running: bool = False,
+        number: int | None = None,
+        below: int | None = None,
+        count: int = 50,
+    ) -> list[StoredRollout]:
+        """Rollouts of a company, or of all, the newest first."""
+        with plain_errors(self._engine), self._engine.connect() as connection:
+            return rollout_store.rollouts(
+                connection, company_id, running=running, number=number, below=below, count=count
+            )
+
+    def promote(
+        self, actor: Actor, revision: int | None, *, comment: str = "", dry_run: bool = False
+    ) -> Revised:
+        """Brings everywhere what is rolled out, as a new revision that holds the same."""
+        with writing(self._engine, actor.company_id, dry_run=dry_run) as connection:
+            done = promote(connection, actor, revision, comment)
+        if not dry_run:
+            log.info("rollout_promoted", company=actor.company_id, revision=done.revision, actor=actor.name)
+        return done
+
+    def stop_rollout(
+        self, actor: Actor, revision: int | None, *, comment: str = "", dry_run: bool = False
+    ) -> Revised:
+        """Takes back what is rolled out, as a new revision that holds what the other stores have."""
+        with writing(self._engine, actor.company_id, dry_run=dry_run) as connection:
+            done = stop(connection, actor, revision, comment)
+        if not dry_run:
+            log.warning("rollout_stopped", company=actor.company_id, revision=done.revision, actor=actor.name)
         return done
 
     def set_self_approval(self, actor: Actor, *, allowed: bool) -> None:

@@ -69,6 +69,19 @@ revision = Table(
     Column("publish_time", DateTime(timezone=True), server_default=func.clock_timestamp(), nullable=False),
 )
 
+rollout = Table(
+    "rollout",
+    metadata,
+    Column("company_id", IDENTIFIER, primary_key=True),
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("store_ids", ARRAY(String), nullable=False, comment="The cohort"),
+    Column("bake_seconds", Integer, comment="NULL: somebody promotes it"),
+    Column("failures_max", Integer, nullable=False, comment="More of them stop it"),
+    Column("tills_min", Integer, nullable=False, comment="With so many tills it may be promoted"),
+    ForeignKeyConstraint(["company_id", "revision"], ["revision.company_id", "revision.revision"]),
+    comment="Revisions for some stores; the next revision is for all again",
+)
+
 promotion_version = Table(
     "promotion_version",
     metadata,

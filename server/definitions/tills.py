@@ -15,6 +15,7 @@ from server.db.engine import plain_errors
 from server.definitions.compiling import editions
 from server.definitions.contents import contents_at
 from server.definitions.pos import Edition
+from server.definitions.rollouts import in_force_at
 from server.definitions.service import require_revision, snapshot, writing
 from server.definitions.store import pos as store
 from server.definitions.store.pos import PosDocument
@@ -82,14 +83,16 @@ class Tills:
     ) -> Changes:
         """What changed for a store since a time that an earlier answer gave; all of it without one."""
         with plain_errors(self._engine), self._engine.begin() as connection:
-            head, now = store.settled_head(connection, company_id)
+            newest, now = store.settled_head(connection, company_id)
+            head = in_force_at(connection, company_id, newest, store_id)
             place = _place(connection, company_id, store_id, brand_id, head, now)
             if place is None:
                 raise UnknownStore(store_id)
             current = _wanted(connection, company_id, head, place)
             if since is None or since > now:
                 return Changes(_documents(current), (), now)
-            then = store.revision_before(connection, company_id, since)
+            last = store.revision_before(connection, company_id, since)
+            then = in_force_at(connection, company_id, last, store_id)
             earlier = _place(connection, company_id, store_id, brand_id, then, since)
             known = _wanted(connection, company_id, then, earlier)
             news = {key: found for key, found in current.items() if known.get(key) != found}
@@ -104,13 +107,11 @@ class Tills:
     def some(self, company_id: str, store_ids: Sequence[str], promotion_ids: Sequence[str]) -> list[Json]:
         """The documents of some promotions, if they hold in one of the stores; in any, when none is named."""
         with plain_errors(self._engine), self._engine.begin() as connection:
-            head, now = store.settled_head(connection, company_id)
-            places = [
-                _place(connection, company_id, store_id, "", head, now)
-                for store_id in store_ids or store.currencies_at(connection, company_id, head)
-            ]
+            newest, now = store.settled_head(connection, company_id)
             found: dict[str, Json] = {}
-            for place in filter(None, places):
+            for store_id in store_ids or store.currencies_at(connection, company_id, newest):
+                head = in_force_at(connection, company_id, newest, store_id)
+                place = _place(connection, company_id, store_id, "", head, now)
                 for key, written in _wanted(connection, company_id, head, place).items():
                     if key in promotion_ids and written.document is not None:
                         found.setdefault(key, written.document)
@@ -167,7 +168,8 @@ class Tills:
     ) -> tuple[Mapping[str, PosDocument], Mapping[str, PosDocument]]:
         """The documents of a store, and the promotions in force for which there is none, by id."""
         with plain_errors(self._engine), self._engine.begin() as connection:
-            head, now = store.settled_head(connection, company_id)
+            newest, now = store.settled_head(connection, company_id)
+            head = in_force_at(connection, company_id, newest, store_id)
             place = _place(connection, company_id, store_id, "", head, now)
             if place is None:
                 raise UnknownStore(store_id)

@@ -14,7 +14,8 @@ from server.definitions.conflicts import require_fresh
 from server.definitions.contents import read_promotion
 from server.definitions.drafts import unknown_promotion
 from server.definitions.lifecycle import Action, Review, Standing, Transition, check
-from server.definitions.publishing import Revised, Revising, head_contents, revise
+from server.definitions.publishing import Revised, Revising, has_change, head_contents, revise
+from server.definitions.rollouts import Plan
 from server.definitions.store import promotions as store
 from server.definitions.store.promotions import Head, Place
 from server.definitions.store.revisions import StoredPromotion
@@ -39,6 +40,7 @@ def act(
     heads: Mapping[str, Head],
     comment: str,
     consent: Consent,
+    rollout: Plan | None = None,
 ) -> Revised:
     """Does something with promotions in the caller's transaction: with all of them, or a refusal."""
     _require_different(targets)
@@ -48,7 +50,7 @@ def act(
     if action is Action.APPROVE:
         ids = waiting(connection, actor.company_id, [head for head, _ in found])
         places = [_approved(place, actor, waits=place.promotion_id in ids) for place in places]
-    step = _step(connection, actor, Revising(action, comment, consent), places, heads)
+    step = _step(connection, actor, Revising(action, comment, consent, rollout), places, heads)
     before = head_contents(connection, actor.company_id)
     revision = before.revision + 1 if step else None
     entries = audit.append(
@@ -69,7 +71,7 @@ def act(
         ],
     )
     store.put_places(connection, actor.company_id, places, entries)
-    if not step:
+    if not has_change(step):
         return Revised(before.revision, waiting_ids=ids)
     return revise(connection, actor, before, step)
 

@@ -121,9 +121,6 @@ class Catalogue:
         self._known_parts = {}
         return self._parts
 
-    def has_promotion(self, promotion_id: str) -> bool:
-        return (PROMOTIONS, promotion_id) in self.items
-
     def parts(self, store_ids: Iterable[str]) -> tuple[Part, ...]:
         """What the scope of some stores is made of, by kind; of all stores when there are none."""
         places = _folded(store_ids)

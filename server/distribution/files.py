@@ -50,7 +50,7 @@ class Files:
             self._logs[company_id] = Log(signer), Follower()
         log, follower = self._logs[company_id]
         log.renew(signer)
-        newer = self._definitions.newer(follower, company_id, log.revision)
+        newer = self._definitions.newer(follower, company_id, log.front)
         if newer is not None:
             log.publish(log.prepare(newer))
         if log.revision == 0:

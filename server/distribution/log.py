@@ -15,6 +15,7 @@ from dealwright.v1.bundle_pb2 import Bundle, Control, Manifest, Signed
 from dealwright.v1.rule_stream_service_pb2 import Delta
 from dealwright.v1.ruleset_pb2 import Ruleset
 
+from server.definitions.front import Front, Newest
 from server.distribution import frames
 from server.distribution.catalogue import (
     CALENDARS,
@@ -87,9 +88,18 @@ class Edition:
         return sum(len(part.fields) for part in self.parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What is in force, prepared for scopes."""
+
+    newest: Newest
+    general: Catalogue
+    candidate: Catalogue | None
+
+
 @dataclass(slots=True)
 class _Head:
-    """What was made of the newest revision."""
+    """What was made of the newest revision of some scopes."""
 
     catalogue: Catalogue
     editions: OrderedDict[str, Edition] = field(default_factory=OrderedDict)
@@ -108,7 +118,12 @@ class Log:
         self.control_frame = b""
         self.signed_control: Signed | None = None
         self.keys_frame = frames.keys(signer.keys.signed)
+        self._published: Published | None = None
+        self.front = Front(0)
+        """Which revision is in force where."""
         self._head: _Head | None = None
+        self._candidate: _Head | None = None
+        """What the scopes of a cohort have, while a revision is rolled out."""
         self._catalogues: OrderedDict[int, Catalogue] = OrderedDict()
         self._snapshots: OrderedDict[Edition, tuple[bytes, ...]] = OrderedDict()
         self._snapshot_bytes = 0
@@ -120,33 +135,51 @@ class Log:
 
     @property
     def revision(self) -> int:
-        """The newest revision; 0 when there is none."""
-        return self._head.catalogue.revision if self._head else 0
+        """The newest revision that any till may have; 0 when there is none."""
+        return self.front.head
 
-    def prepare(self, ruleset: Ruleset) -> Catalogue:
-        """Makes a catalogue of a revision, in any thread; what didn't change is shared with the last one."""
-        return Catalogue(ruleset, next(reversed(self._catalogues.values()), None))
+    def revision_at(self, scope: Scope) -> int:
+        """The newest revision of a scope."""
+        return self.front.at(scope.store_ids)
 
-    def publish(self, catalogue: Catalogue) -> None:
-        """Takes a newer revision."""
-        self._head = _Head(catalogue)
+    def prepare(self, newest: Newest) -> Published:
+        """Makes catalogues of what is in force, in any thread; what didn't change is shared with the last."""
+        last = next(reversed(self._catalogues.values()), None)
+        known = self._published
+        # When a rollout begins, nothing changes for the others.
+        same = known is not None and known.newest.general is newest.general
+        general = known.general if known is not None and same else Catalogue(newest.general, last)
+        candidate = Catalogue(newest.candidate, general) if newest.candidate is not None else None
+        return Published(newest, general, candidate)
+
+    def publish(self, published: Published) -> None:
+        """Takes what is in force now."""
+        self._published, self.front = published, published.newest.front
+        if self._head is None or self._head.catalogue is not published.general:
+            self._head = _Head(published.general)
+        self._candidate = _Head(published.candidate) if published.candidate else None
         self._snapshots.clear()
         self._snapshot_bytes = 0
-        self.remember(catalogue)
+        self.remember(published)
 
-    def remember(self, catalogue: Catalogue) -> None:
-        """Keeps a revision for tills that have it from elsewhere, and sends it to nobody."""
-        self._catalogues[catalogue.revision] = catalogue
+    def remember(self, published: Published) -> None:
+        """Keeps revisions for tills that have them from elsewhere, and sends them to nobody."""
+        for catalogue in filter(None, (published.general, published.candidate)):
+            self._catalogues[catalogue.revision] = catalogue
         while len(self._catalogues) > REVISIONS_MAX:
             self._catalogues.popitem(last=False)
 
     def begin_epoch(self, epoch: int) -> None:
         """Revisions of the epoch before are no longer comparable with those of this one."""
         self.epoch = epoch
-        head = self._head
         self._catalogues.clear()
-        if head is not None:
-            self.publish(head.catalogue)
+        self._publish_again()
+
+    def _publish_again(self) -> None:
+        """Lets go of what was signed before."""
+        self._head = self._candidate = None
+        if self._published is not None:
+            self.publish(self._published)
 
     def take(self, epoch: int, killed: Killed, now: float) -> bool:
         """Takes an epoch and what is killed, where they are newer; whether one is. `now` is Unix time."""
@@ -181,8 +214,7 @@ class Log:
         self.keys_frame = frames.keys(signer.keys.signed)
         if self.signed_control is not None:
             self.kill(self.control)
-        if self._head is not None:
-            self.publish(self._head.catalogue)
+        self._publish_again()
         return True
 
     def edition(self, scope: Scope, now: float) -> Edition:
@@ -190,7 +222,7 @@ class Log:
 
         It is signed anew when half of its life is over, so that a till that is away keeps it for a while.
         """
-        head = self._require_head()
+        head = self._require_head(scope)
         made = head.editions.get(scope.id)
         if made is None or made.expires - now < self.life_seconds / 2:
             made = self._make(head.catalogue, scope, now)
@@ -203,7 +235,7 @@ class Log:
     def sign_from(self, scope: Scope, issued: float) -> None:
         """Signs no earlier than it did before, at a moment in Unix seconds, however the clock was set."""
         self._signed_until = max(self._signed_until, issued)
-        head = self._require_head()
+        head = self._require_head(scope)
         head.editions.pop(scope.id, None)
         self._forget_deltas(head, scope)
 
@@ -217,7 +249,7 @@ class Log:
 
         The smaller of a delta and a snapshot; a delta that fills more than one frame counts as the larger.
         """
-        head = self._require_head()
+        head = self._require_head(scope)
         edition = self.edition(scope, now)
         before = self._catalogues.get(from_revision) if from_revision is not None else None
         if before is None or from_revision is None:
@@ -228,10 +260,6 @@ class Log:
             head.deltas[key] = None if delta is None else frames.delta(delta)
         delta_frame = head.deltas[key]
         return self._snapshot(edition) if delta_frame is None else (delta_frame,)
-
-    def has_promotion(self, promotion_id: str) -> bool:
-        """Whether the newest revision has a promotion."""
-        return self._head is not None and self._head.catalogue.has_promotion(promotion_id)
 
     def etag(self, scope: Scope, now: float) -> str:
         """Another one whenever the scope's file is another."""
@@ -303,7 +331,8 @@ class Log:
         for key in [key for key in head.deltas if key[0] == scope.id]:
             del head.deltas[key]
 
-    def _require_head(self) -> _Head:
-        if self._head is None:
+    def _require_head(self, scope: Scope) -> _Head:
+        head = self._candidate if self.front.leads(scope.store_ids) else self._head
+        if head is None:
             raise LookupError("nothing is published")
-        return self._head
+        return head

@@ -3,23 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
+from dealwright.v1.rule_stream_service_pb2 import (
+    NACK_REASON_DISK,
+    NACK_REASON_EXPIRED,
+    NACK_REASON_FOREIGN,
+    NACK_REASON_ROLLED_BACK,
+    NACK_REASON_ROOT,
+)
 from sqlalchemy import Connection, Engine
 
 from server.actors import Actor
 from server.audit import service as audit
 from server.audit.service import Event
 from server.db.engine import plain_errors
-from server.definitions.service import Definitions, tell_servers
+from server.definitions.service import Definitions, Front, tell_servers
 from server.distribution import store
 from server.distribution.store import Client
 from server.kills import Killed
 from server.runtime.errors import Invalid, Unknown
 
-__all__ = ["Client", "Operations"]
+__all__ = ["Client", "Operations", "Reports"]
 
 IDS_MAX = 1000
 """How many promotions are killed or released at once."""
+
+
+OF_THE_TILL = frozenset(
+    {
+        NACK_REASON_DISK,
+        NACK_REASON_EXPIRED,
+        NACK_REASON_FOREIGN,
+        NACK_REASON_ROLLED_BACK,
+        NACK_REASON_ROOT,
+    }
+)
+"""Reasons to refuse a revision that say something of the till and nothing of the revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """What tills have said of a revision, in numbers of tills."""
+
+    tills: int
+    at_revision: int
+    refusing: int
+    unsupporting: int
+    """They have it in force, but can't use a promotion that it changed."""
 
 
 class Operations:
@@ -37,7 +68,7 @@ class Operations:
     def kill(self, actor: Actor, promotion_ids: Collection[str], comment: str) -> Killed:
         """Takes promotions out of force at once, everywhere. Nothing of the way that publishes is needed."""
         ids = _ids(promotion_ids, comment)
-        in_force = self._definitions.contents(actor.company_id).promotions
+        in_force = self._in_force(actor.company_id)
         for promotion_id in ids:
             if promotion_id not in in_force:
                 raise Unknown(
@@ -49,6 +80,15 @@ class Operations:
             new = [promotion_id for promotion_id in ids if promotion_id not in already]
             store.kill(connection, actor.company_id, new)
             return _controlled(connection, actor, "kill", new, comment)
+
+    def _in_force(self, company_id: str) -> set[str]:
+        """What is in force somewhere: outside of the cohort of a rollout, too."""
+        front = self._definitions.front(company_id)
+        return {
+            promotion_id
+            for revision in {front.head, front.general}
+            for promotion_id in self._definitions.contents(company_id, revision).promotions
+        }
 
     def release(self, actor: Actor, promotion_ids: Collection[str], comment: str) -> Killed:
         """Takes kills back."""
@@ -63,10 +103,28 @@ class Operations:
             return _controlled(connection, actor, "release", ids, comment)
 
     def head(self, company_id: str) -> tuple[int, int]:
-        """The epoch and the newest revision."""
-        revision = self._definitions.head_revision(company_id)
+        """The epoch and the newest revision that every till may have."""
+        revision = self._definitions.front(company_id).general
         with plain_errors(self._engine), self._engine.begin() as connection:
             return store.epoch(connection), revision
+
+    def reports(self, company_id: str, front: Front, changed: Collection[str]) -> Reports:
+        """What the tills of a rollout's cohort have said of its revision, which changed some promotions."""
+        with plain_errors(self._engine), self._engine.begin() as connection:
+            epoch = store.epoch(connection)
+            said = store.said(connection, company_id)
+        place = epoch, front.head
+        own = [each for each in said if front.leads(each.store_ids)]
+        there = [each for each in own if (each.epoch, each.revision) == place]
+        return Reports(
+            tills=len(own),
+            at_revision=len(there),
+            refusing=sum(
+                (each.nack_epoch, each.nack_revision) == place and each.nack_reason not in OF_THE_TILL
+                for each in own
+            ),
+            unsupporting=sum(not set(changed).isdisjoint(each.unsupported_ids) for each in there),
+        )
 
     def clients(
         self,

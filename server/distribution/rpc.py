@@ -15,6 +15,7 @@ from dealwright.v1 import rule_stream_service_pb2 as schema
 
 from server.access.rpc import actor_of
 from server.distribution import frames
+from server.distribution.log import Scope
 from server.runtime.errors import Invalid
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ class RuleStreamCalls:
             self._sessions.report_nack(actor, device_id, request.nack)
         else:
             raise Invalid("REQUIRED", "say ack or nack", field="answer")
-        return schema.ReportResponse(revision=self._distribution.log.revision)
+        scope = Scope.of(actor.store_ids)
+        return schema.ReportResponse(revision=self._distribution.log.revision_at(scope))
 
     async def get_bundle(self, request: schema.GetBundleRequest, context: Context) -> None:
         self._intake.take(context)

@@ -7,17 +7,15 @@ import time
 from collections.abc import Callable
 
 import structlog
-from dealwright.v1.ruleset_pb2 import Ruleset
 from sqlalchemy import Engine
 
 from server.actors import Actor
 from server.db.engine import DatabaseUnavailable, plain_errors
-from server.definitions.service import Definitions
+from server.definitions.service import Definitions, Newest
 from server.distribution import store
 from server.distribution.bursts import Bursts
-from server.distribution.catalogue import Catalogue
 from server.distribution.key_folder import KeyFolder
-from server.distribution.log import Log, Scope
+from server.distribution.log import Log, Published, Scope
 from server.kills import Killed
 from server.runtime.errors import Denied, NotReady, Refusal
 
@@ -47,7 +45,7 @@ class Distribution:
         self._changed: list[Callable[[], None]] = []
         self._failing = False
         self._bursts = Bursts(self._publish_newest)
-        self._newest: Catalogue | None = None
+        self._newest: Published | None = None
         """What tills get when a burst of publications is over."""
 
     # The log.
@@ -74,22 +72,22 @@ class Distribution:
         """Calls back whenever there is something new for tills."""
         self._changed.append(changed)
 
-    def prepare(self, ruleset: Ruleset) -> Callable[[], None]:
-        """Makes what tills need of a revision, in any thread. What it returns publishes it, on the loop."""
+    def prepare(self, newest: Newest) -> Callable[[], None]:
+        """Makes what tills need, in any thread. What it returns publishes it, on the loop."""
         if self._log is None:
             return lambda: None
         known = self._log
-        catalogue = known.prepare(ruleset)
+        published = known.prepare(newest)
         begun = 0
-        if ruleset.revision < known.revision:
+        if newest.front.head < known.revision:
             begun = self._begin_if_restored(known.company_id, known.epoch, known.revision)
 
         def publish() -> None:
             if begun:
                 log.error("database_restored", epoch=begun, lost_revision=known.revision)
                 known.begin_epoch(begun)
-            known.remember(catalogue)
-            self._newest = catalogue
+            known.remember(published)
+            self._newest = published
             self._bursts.happened()
 
         return publish
@@ -129,19 +127,23 @@ class Distribution:
 
     # A database that was set back.
 
-    async def suspect(self, epoch: int, revision: int) -> None:
-        """A till has proven a revision that this server doesn't have. When the database doesn't have it
-        either, it was restored, and another epoch begins."""
+    async def suspect(self, scope: Scope, epoch: int, revision: int) -> None:
+        """A till has proven a revision that this server doesn't have for its scope. When the database doesn't
+        have it either, it was restored, and another epoch begins."""
+        company_id = self.log.company_id
         try:
-            begun = await asyncio.to_thread(self._begin_if_restored, self.log.company_id, epoch, revision)
+            begun = await asyncio.to_thread(self._begin_if_restored, company_id, epoch, revision, scope)
         except DatabaseUnavailable:
             return
         if begun:
             log.error("database_restored", epoch=begun, proven_epoch=epoch, proven_revision=revision)
             await self.refresh()
 
-    def _begin_if_restored(self, company_id: str, epoch: int, revision: int) -> int:
-        head = self._definitions.head_revision(company_id)
+    def _begin_if_restored(
+        self, company_id: str, epoch: int, revision: int, scope: Scope | None = None
+    ) -> int:
+        front = self._definitions.front(company_id)
+        head = front.head if scope is None else front.at(scope.store_ids)
         with plain_errors(self._engine), self._engine.begin() as connection:
             known = store.epoch(connection)
             return (

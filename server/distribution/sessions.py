@@ -232,7 +232,7 @@ class Sessions:
             session.client_noted_at = moment
             session.client = self._clients.put(session.client)
         if stream.ahead and not self._suspecting and stream.proven_ahead():
-            suspecting = self._distribution.suspect(stream.epoch, stream.revision)
+            suspecting = self._distribution.suspect(stream.scope, stream.epoch, stream.revision)
             self._suspecting = asyncio.create_task(suspecting)
             self._suspecting.add_done_callback(self._suspected)
 

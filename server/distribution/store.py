@@ -110,6 +110,30 @@ def release(connection: Connection, company_id: str, promotion_ids: Collection[s
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a till has said last."""
+
+    store_ids: tuple[str, ...]
+    epoch: int
+    revision: int
+    unsupported_ids: tuple[str, ...]
+    nack_epoch: int | None
+    nack_revision: int | None
+    nack_reason: int | None
+
+
+def said(connection: Connection, company_id: str) -> list[Said]:
+    """What the tills of single stores have said last."""
+    column = stream_client.c
+    rows = connection.execute(
+        select(*(column[name] for name in Said.__dataclass_fields__)).where(
+            column.company_id == company_id, func.cardinality(column.store_ids) > 0
+        )
+    )
+    return [Said(*row) for row in rows]
+
+
 def put_clients(connection: Connection, clients: Sequence[Client]) -> None:
     """Writes what is known of tills, unless something newer is there."""
     if not clients:
@@ -143,7 +167,7 @@ def clients(
         every = func.cardinality(column.store_ids) == 0
         query = query.where(or_(column.store_ids.overlap(list(store_ids)), every))
     if lacking is not None:
-        query = query.where(tuple_(column.epoch, column.revision) != tuple_(*lacking))
+        query = query.where(tuple_(column.epoch, column.revision) < tuple_(*lacking))
     if after is not None:
         query = query.where(tuple_(column.device_id, column.scope_id) > tuple_(*after))
     rows = connection.execute(query.order_by(column.device_id, column.scope_id).limit(count))

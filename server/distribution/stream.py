@@ -157,6 +157,11 @@ class Stream:
         return self._place.revision
 
     @property
+    def _newest(self) -> int:
+        """The newest revision of the till's scope."""
+        return self._log.revision_at(self.scope)
+
+    @property
     def waiting(self) -> bool:
         """Whether the till hasn't answered a set yet."""
         return self._set is not None
@@ -164,12 +169,12 @@ class Stream:
     @property
     def current(self) -> bool:
         """Whether the till has the newest revision."""
-        return (self._place.epoch, self._place.revision) == (self._log.epoch, self._log.revision)
+        return (self._place.epoch, self._place.revision) == (self._log.epoch, self._newest)
 
     @property
     def ahead(self) -> bool:
         """Whether the till has something newer than the server."""
-        return (self._place.epoch, self._place.revision) > (self._log.epoch, self._log.revision)
+        return (self._place.epoch, self._place.revision) > (self._log.epoch, self._newest)
 
     def proven_ahead(self) -> bool:
         """Whether a till that is ahead can show that a server has signed what it has."""
@@ -215,7 +220,7 @@ class Stream:
             # It is about the bookmark before.
             return
         self._drop_set()
-        head = (self._log.epoch, self._log.revision)
+        head = (self._log.epoch, self._newest)
         if nack.reason == NACK_REASON_ROOT and self._mended != head:
             # What it has is damaged, or isn't what the log thinks. A snapshot may help, once per revision.
             self._snapshot_due, self._mended = True, head
@@ -281,16 +286,16 @@ class Stream:
     def _begin(self, now: Now) -> None:
         """Begins a set, if the till lacks something that it hasn't refused."""
         log = self._log
-        head = (log.epoch, log.revision)
+        head = (log.epoch, self._newest)
         if self._refused == head:
             return
         edition = log.edition(self.scope, now.unix)
         place = self._place
-        if place == _Place(log.epoch, log.revision, edition.root) and not self._snapshot_due:
+        if place == _Place(log.epoch, edition.revision, edition.root) and not self._snapshot_due:
             return
         known = log.root_at(self.scope, place.epoch, place.revision)
         base = place.revision if known == place.root and not self._snapshot_due else None
-        if base == log.revision:
+        if base == edition.revision:
             base = None
         found = log.frames(self.scope, base, now.unix)
         if len(found) > 1 and self._turn and not self._turn.take(now.monotonic):
@@ -332,7 +337,7 @@ class Stream:
             if worth_more or not log.signer.keys.knows(self._key_id):
                 self._expires, self._key_id = edition.expires, edition.manifest.key_id
                 manifest = edition.manifest
-        return frames.bookmark(log.epoch, log.revision, now.unix, manifest)
+        return frames.bookmark(log.epoch, self._newest, now.unix, manifest)
 
     def _wait_for_the_log(self, now: Now) -> bytes | None:
         """Never sends anything older: waits for the revision, and then sends the till elsewhere."""

@@ -33,10 +33,13 @@ class Revisions:
         active = self._holder.active
         if active is None:
             raise NotReady
-        # 0 is no revision of a database; the engine then says which field lacks one. The active one is as it
-        # was published unless something of it is killed.
-        if revision == 0 or (revision == active.revision and not active.killed.promotion_ids):
+        if revision == 0:
+            # It is no revision of a database; the engine then says which field lacks one.
             return active
+        # What is in force is as it was published unless something of it is killed.
+        for one in filter(None, (active, self._holder.candidate)):
+            if revision == one.revision and not one.killed.promotion_ids:
+                return one
         return self._remembered(active, revision) or await self._rebuilt(active, revision)
 
     def _remembered(self, active: Active, revision: int) -> Active | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import dealwright_engine
@@ -11,9 +11,10 @@ from dealwright.v1.cart_pb2 import LimitState
 from dealwright.v1.diagnostic_pb2 import Diagnostics
 from dealwright.v1.evaluation_service_pb2 import EvaluateRequest, EvaluateResponse, ExplainResponse
 from dealwright.v1.ruleset_pb2 import Ruleset
+from google.protobuf.message import DecodeError
 
 from server.db.engine import DatabaseUnavailable
-from server.definitions.service import Definitions, Follower
+from server.definitions.service import Definitions, Follower, Front, Newest
 from server.evaluation.limits import RulesetLimits
 from server.evaluation.threads import in_engine_thread
 from server.kills import NOTHING_KILLED, Killed
@@ -68,10 +69,13 @@ class RulesetHolder:
         company: str | None,
         *,
         killed: Callable[[str], Killed] = lambda company_id: NOTHING_KILLED,
-        prepare: Callable[[Ruleset], Callable[[], None]] = lambda ruleset: lambda: None,
+        prepare: Callable[[Newest], Callable[[], None]] = lambda newest: lambda: None,
     ) -> None:
-        """`killed` says what is out of force; `prepare` gets each revision before it is active."""
+        """`killed` says what is out of force; `prepare` gets what is in force before it is active."""
         self.active: Active | None = None
+        """In force everywhere or, while a revision is rolled out, outside of its cohort."""
+        self.candidate: Active | None = None
+        """In force in the cohort, while a revision is rolled out."""
         self.loaded = asyncio.Event()
         self.last_error: str | None = None
         self.database_away = False
@@ -82,12 +86,39 @@ class RulesetHolder:
         self._prepare = prepare
         self._refreshing = asyncio.Lock()
         self._follower = Follower()
-        self.newest: Ruleset | None = None
-        """The revision that is active, as it was published."""
+        self._front: Front | None = None
+        """Who has what of that which is active."""
+        self.newest: Newest | None = None
+        """What is in force, as it was published."""
         self.known_at = 0.0
         """Unix time until which what is active is known to be the newest."""
         self._publish: Callable[[], None] | None = None
-        """Hands a revision that was prepared to who follows, when it becomes active."""
+        """Hands what was prepared to who follows, when it becomes active."""
+
+    def at(self, store_id: str) -> Active:
+        """What carts of a store are priced with; raises NotReady."""
+        return self.among(_named(store_id))
+
+    def among(self, store_ids: Iterable[str]) -> Active:
+        """What a till of some stores prices with; raises NotReady."""
+        if self.active is None:
+            raise NotReady
+        if self.candidate is not None and self._front is not None and self._front.leads(store_ids):
+            return self.candidate
+        return self.active
+
+    def pricing(self, request: bytes) -> Active:
+        """What a request is priced with; raises NotReady. Only while a rollout runs it is read for that.
+
+        The cart has the same number in both requests that price one.
+        """
+        if self.candidate is None:
+            return self.at("")
+        try:
+            return self.at(EvaluateRequest.FromString(request).cart.store_id)
+        except DecodeError:
+            # The engine says what is wrong with it.
+            return self.at("")
 
     async def refresh(self) -> None:
         """Loads a newer revision when there is one. A failure keeps what is active, and is logged once."""
@@ -113,36 +144,35 @@ class RulesetHolder:
             log.info("ruleset_refresh_recovered")
             self.last_error = None
         if newer is not None:
-            self._activate(newer)
+            self._activate(*newer)
         if self.active is not None:
             self._know(time.time())
 
-    def restore(self, ruleset: Ruleset, killed: Killed, known_at: float) -> None:
-        """Takes a revision that was kept elsewhere, until the database has a newer one."""
-        self._publish = self._prepare(ruleset)
-        self.newest = ruleset
-        self._activate(Active.of(ruleset, killed))
+    def restore(self, newest: Newest, killed: Killed, known_at: float) -> None:
+        """Takes what was kept elsewhere, until the database has something newer."""
+        self._publish = self._prepare(newest)
+        self.newest = newest
+        self._activate(*_actives(newest, killed))
         self._know(known_at)
 
     def _know(self, at: float) -> None:
         self.known_at = at
         self._metrics.refresh_time.set(at)
 
-    def _load_if_newer(self) -> Active | None:
+    def _load_if_newer(self) -> tuple[Active, Active | None] | None:
         company_id = self._chosen_company()
         if company_id is None:
             return None
-        than = self.active.revision if self.active else 0
         killed = self._killed(company_id)
-        newer = self._definitions.newer(self._follower, company_id, than)
+        newer = self._definitions.newer(self._follower, company_id, self._front)
         if newer is not None:
             self.newest, self._publish = newer, self._prepare(newer)
         if self.newest is None or (newer is None and self.active and self.active.killed == killed):
             return None
         begin = time.perf_counter()
-        active = Active.of(self.newest, killed)
+        active, candidate = _actives(self.newest, killed)
         self._metrics.ruleset_compile_seconds.set(time.perf_counter() - begin)
-        return active
+        return active, candidate
 
     def _chosen_company(self) -> str | None:
         """The company that is served; None as long as nothing at all has been published."""
@@ -162,32 +192,49 @@ class RulesetHolder:
             f"DEALWRIGHT_COMPANY={self._company}: nothing is published for it, only for {known}"
         )
 
-    def _activate(self, newer: Active) -> None:
-        self.active = newer
+    def _activate(self, general: Active, candidate: Active | None) -> None:
+        self.active, self.candidate = general, candidate
+        self._front = self.newest.front if self.newest else None
         publish, self._publish = self._publish, None
         if publish is not None:
             publish()
         self.loaded.set()
-        ruleset = newer.ruleset
-        self._metrics.ruleset_revision.set(newer.revision)
+        self._metrics.ruleset_revision.set(general.revision)
+        self._metrics.ruleset_candidate_revision.set(candidate.revision if candidate else 0)
         self._metrics.ruleset_activation_time.set(time.time())
-        self._metrics.ruleset_promotions.set(ruleset.promotion_count)
-        self._metrics.ruleset_unsupported.set(ruleset.unsupported_count)
-        for diagnostic in Diagnostics.FromString(ruleset.diagnostics).diagnostics:
-            log.warning(
-                "promotion_unsupported",
-                promotion=diagnostic.promotion_id,
-                code=diagnostic.code,
-                field=diagnostic.field,
-                message=diagnostic.message,
-            )
-        log.info(
-            "ruleset_active",
-            company=newer.company_id,
-            revision=newer.revision,
-            promotions=ruleset.promotion_count,
-            unsupported=ruleset.unsupported_count,
+        self._metrics.ruleset_promotions.set(general.ruleset.promotion_count)
+        self._metrics.ruleset_unsupported.set(general.ruleset.unsupported_count)
+        for active in filter(None, (general, candidate)):
+            _tell(active)
+
+
+def _tell(active: Active) -> None:
+    """Says in the log what became active."""
+    ruleset = active.ruleset
+    for diagnostic in Diagnostics.FromString(ruleset.diagnostics).diagnostics:
+        log.warning(
+            "promotion_unsupported",
+            promotion=diagnostic.promotion_id,
+            code=diagnostic.code,
+            field=diagnostic.field,
+            message=diagnostic.message,
         )
+    log.info(
+        "ruleset_active",
+        company=active.company_id,
+        revision=active.revision,
+        promotions=ruleset.promotion_count,
+        unsupported=ruleset.unsupported_count,
+    )
+
+
+def _actives(newest: Newest, killed: Killed) -> tuple[Active, Active | None]:
+    """What is in force in general, and in the cohort of a rollout."""
+    return Active.of(newest.general, killed), newest.candidate and Active.of(newest.candidate, killed)
+
+
+def _named(store_id: str) -> tuple[str, ...]:
+    return (store_id,) if store_id else ()
 
 
 class Added:
@@ -213,7 +260,10 @@ class Evaluation:
     """
 
     def __init__(
-        self, holder: RulesetHolder, metrics: Metrics, added: Callable[[], Added] = lambda: NOTHING_ADDED
+        self,
+        holder: RulesetHolder,
+        metrics: Metrics,
+        added: Callable[[Active], Added] = lambda active: NOTHING_ADDED,
     ) -> None:
         self._holder = holder
         self._added = added
@@ -221,8 +271,8 @@ class Evaluation:
         self._explain_seconds = metrics.evaluation_seconds.timer("Explain")
 
     async def evaluate(self, request: bytes) -> bytes:
-        ruleset = self._ruleset()
-        added = self._added()
+        active = self._holder.pricing(request)
+        ruleset, added = active.ruleset, self._added(active)
         request += added.request
         begin = time.perf_counter()
         if len(request) <= INLINE_BYTES_MAX:
@@ -233,15 +283,9 @@ class Evaluation:
         return response + added.evaluated
 
     async def explain(self, request: bytes) -> bytes:
-        ruleset = self._ruleset()
-        added = self._added()
+        active = self._holder.pricing(request)
+        ruleset, added = active.ruleset, self._added(active)
         begin = time.perf_counter()
         response = await in_engine_thread(ruleset.explain, request + added.request, time.time_ns())
         self._explain_seconds.observe(time.perf_counter() - begin)
         return response + added.explained
-
-    def _ruleset(self) -> dealwright_engine.Ruleset:
-        active = self._holder.active
-        if active is None:
-            raise NotReady
-        return active.ruleset

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
-from dealwright.v1.ruleset_pb2 import Ruleset
 from dealwright.v1.snapshot_pb2 import Snapshot, SnapshotToken
 from google.protobuf.message import DecodeError
 
 from server.access.service import Token
+from server.definitions.service import Front, Newest
 from server.kills import Killed
 from server.runtime.instants import timestamp
 
@@ -41,8 +41,8 @@ OTHERS_WRITE = 0o022
 """The right of others than the owner to write a file."""
 
 
-_Known = tuple[str, int, Killed, frozenset[bytes]]
-"""What tells one content from another: company, revision, kills, and the hashes of tokens."""
+_Known = tuple[str, Front, Killed, frozenset[bytes]]
+"""What tells one content from another: company, revisions, kills, and the hashes of tokens."""
 
 
 class SnapshotRefused(Exception):
@@ -120,7 +120,7 @@ class Snapshots:
             return
         self._grants.restore({token.secret_hash: _token(token) for token in snapshot.tokens})
         killed = Killed(snapshot.killed_sequence, tuple(snapshot.killed_ids))
-        self._holder.restore(snapshot.ruleset, killed, float(snapshot.known_time.ToSeconds()))
+        self._holder.restore(_newest(snapshot), killed, float(snapshot.known_time.ToSeconds()))
         log.warning(
             "snapshot_restored",
             revision=snapshot.ruleset.revision,
@@ -133,7 +133,7 @@ class Snapshots:
         if holder.newest is None or holder.active is None or holder.last_error is not None:
             return
         newest, killed = holder.newest, holder.active.killed
-        known = (newest.company_id, newest.revision, killed, frozenset(self._grants.usable))
+        known = (newest.general.company_id, newest.front, killed, frozenset(self._grants.usable))
         if known == self._written and time.monotonic() - self._written_at < RENEWED_SECONDS:
             return
         try:
@@ -147,18 +147,28 @@ class Snapshots:
         self._failing = False
         self._written, self._written_at = known, time.monotonic()
 
-    def _write(self, ruleset: Ruleset, killed: Killed, known_at: float) -> None:
+    def _write(self, newest: Newest, killed: Killed, known_at: float) -> None:
         tokens = self._grants.usable.items()
         write(
             self._file,
             Snapshot(
-                ruleset=ruleset,
+                ruleset=newest.general,
+                candidate=newest.candidate,
+                cohort=sorted(newest.front.cohort or ()),
                 killed_sequence=killed.sequence,
                 killed_ids=killed.promotion_ids,
                 tokens=[_message(secret_hash, token) for secret_hash, token in tokens],
                 known_time=timestamp(datetime.fromtimestamp(known_at, UTC)),
             ),
         )
+
+
+def _newest(snapshot: Snapshot) -> Newest:
+    """What was in force, and where."""
+    if not snapshot.HasField("candidate"):
+        return Newest(Front(snapshot.ruleset.revision), snapshot.ruleset)
+    front = Front.of(snapshot.candidate.revision, snapshot.cohort)
+    return Newest(front, snapshot.ruleset, snapshot.candidate)
 
 
 def _message(secret_hash: bytes, token: Token) -> SnapshotToken:

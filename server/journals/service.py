@@ -77,6 +77,11 @@ class Journals:
         with plain_errors(self._engine), self._engine.connect() as connection:
             return store.drifts(connection, company_id, count)
 
+    def drifted(self, company_id: str, revision: int) -> int:
+        """How many sales at a revision came out otherwise when they were priced again."""
+        with plain_errors(self._engine), self._engine.connect() as connection:
+            return store.drifted(connection, company_id, revision)
+
     def alarms(self, company_id: str, count: int) -> list[Alarm]:
         """The newest alarms, newest first."""
         with plain_errors(self._engine), self._engine.connect() as connection:

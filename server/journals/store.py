@@ -187,6 +187,15 @@ def journals(connection: Connection, company_id: str) -> list[Journal]:
     ]
 
 
+def drifted(connection: Connection, company_id: str, revision: int) -> int:
+    """How many sales at a revision gave another result."""
+    column = journal_drift.c
+    query = select(func.count()).where(
+        column.company_id == company_id, column.revision == revision, column.outcome == "drifted"
+    )
+    return connection.scalar(query) or 0
+
+
 def drifts(connection: Connection, company_id: str, count: int) -> list[Drift]:
     """The newest drifts, newest first."""
     same = [journal_drift.c[name] == journal_entry.c[name] for name in (*_KEY, "sequence")]

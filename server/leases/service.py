@@ -17,7 +17,7 @@ from server.leases.sizes import addition, first
 from server.leases.store import Holder, Lease, Part
 from server.leases.terms import Refused, Terms, terms
 from server.redemption.escrow import USE, Account, Locked, escrow, kinds, lock
-from server.runtime.errors import Denied, Invalid, NotReady
+from server.runtime.errors import Denied, Invalid
 from server.runtime.metrics import Metrics
 from server.runtime.settings import COMPANY_ID, COMPANY_ID_NEEDS
 
@@ -73,9 +73,8 @@ class Leases:
         return Records(self._engine).page(actor, request)
 
     def _limits(self, actor: Actor) -> RulesetLimits:
-        active = self._holder.active
-        if active is None:
-            raise NotReady
+        """The limits that the till prices with."""
+        active = self._holder.among(actor.store_ids)
         if active.company_id != actor.company_id:
             raise Denied("OTHER_COMPANY", "the token is of another company than the one served here")
         return active.limits

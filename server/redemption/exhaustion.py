@@ -30,31 +30,45 @@ LEFT_PERCENTS = (0, 2, 10, 50, 100)
 """How much limits have left, as the metric tells it: none, up to so much, ..."""
 
 
+class _Spent:
+    """What has run out of the limits of a ruleset."""
+
+    def __init__(self, state: LimitState | None = None) -> None:
+        self.state = state or LimitState()
+        self.added = Added(self.state)
+        """What is put behind each request that asks for a price."""
+
+
 class Exhaustion:
     """What is left of the limits that concern many customers, where it is little."""
 
     def __init__(self, engine: Engine, holder: RulesetHolder, metrics: Metrics) -> None:
-        self.added = Added()
-        """What is put behind each request that asks for a price."""
-        self._state = LimitState()
+        self._general = self._candidate = _Spent()
         self._engine = engine
         self._holder = holder
         self._metrics = metrics
         self._failing = False
 
-    def state(self, store_id: str) -> LimitState:
-        """What has run out, as far as it may concern carts of a store."""
-        return LimitState(
-            promotions=[each for each in self._state.promotions if each.store_id in ("", fold(store_id))]
-        )
+    def added(self, active: Active) -> Added:
+        """What is put behind each request that asks for a price with a ruleset."""
+        return self._of(active).added
+
+    def state(self, active: Active, store_id: str) -> LimitState:
+        """What has run out of a ruleset's limits, as far as it may concern carts of a store."""
+        known = self._of(active).state.promotions
+        return LimitState(promotions=[each for each in known if each.store_id in ("", fold(store_id))])
+
+    def _of(self, active: Active) -> _Spent:
+        return self._candidate if active is self._holder.candidate else self._general
 
     async def refresh(self) -> None:
         """Asks the database. When it is away, what was known goes on."""
-        active = self._holder.active
+        active, candidate = self._holder.active, self._holder.candidate
         if active is None:
             return
+        limited = [each for each in (active, candidate) if each is not None and each.limits.promotions]
         try:
-            used = await asyncio.to_thread(self._used, active) if active.limits.promotions else {}
+            used = await asyncio.to_thread(self._used, limited) if limited else {}
         except DatabaseUnavailable as error:
             if not self._failing:
                 log.error("limits_refresh_failed", error=str(error))
@@ -62,16 +76,21 @@ class Exhaustion:
             return
         self._failing = False
         left = _left(active.limits, used)
-        self._state = LimitState(promotions=_entries(left))
-        self.added = Added(self._state)
+        self._general = _Spent(LimitState(promotions=_entries(left)))
+        self._candidate = self._general
+        if candidate is not None:
+            self._candidate = _Spent(LimitState(promotions=_entries(_left(candidate.limits, used))))
         self._tell(left)
 
-    def _used(self, active: Active) -> dict[Account, int]:
+    def _used(self, limited: list[Active]) -> dict[Account, int]:
         now = datetime.now(UTC)
-        zones = {"", *active.limits.store_zones.values()}
-        days = {active.limits.day_in(zone, now).isoformat() for zone in zones}
+        days = {
+            active.limits.day_in(zone, now).isoformat()
+            for active in limited
+            for zone in {"", *active.limits.store_zones.values()}
+        }
         with plain_errors(self._engine), self._engine.connect() as connection:
-            return store.usage(connection, active.company_id, days=days)
+            return store.usage(connection, limited[0].company_id, days=days)
 
     def _tell(self, left: Mapping[Account, tuple[int, int]]) -> None:
         counts = Counter((account.kind, _percent(*amounts)) for account, amounts in left.items())

@@ -84,7 +84,7 @@ class Granting:
                 return known
             answers = await self._in_thread(self._applying, order)
         checked = self._vouched(active, order, answers)
-        state = self._exhaustion.state(order.cart.store_id)
+        state = self._exhaustion.state(active, order.cart.store_id)
         priced = price(active, pinned_request(checked.cart, order.language, state), checked.uses)
         if priced.refused:
             # Memory may be behind: something may have come back.

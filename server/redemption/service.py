@@ -28,7 +28,7 @@ from server.redemption.pricing import Priced, price
 from server.redemption.records import own, read, require
 from server.redemption.returns import book_return
 from server.redemption.vouching import Mask, for_commit, held_uses, masked, require_few
-from server.runtime.errors import Denied, Invalid, NotReady
+from server.runtime.errors import Denied, Invalid
 from server.runtime.metrics import Metrics
 from server.vouchers.service import Vouchers
 
@@ -118,7 +118,7 @@ class Redemptions:
 
     async def limit_state(self, actor: Actor, request: schema.GetLimitStateRequest) -> bytes:
         """What is left for a customer in a place: one query by its index, and what is in memory."""
-        active = self._active(actor)
+        active = self._active(actor, request.store_id)
         _require_store(actor, request.store_id)
 
         def act(connection: Connection) -> bytes:
@@ -134,7 +134,7 @@ class Redemptions:
                 and limited.limits.HasField("max_uses_per_customer")
             }
             state = limit_state(left, "")
-            state.MergeFrom(self._exhaustion.state(request.store_id))
+            state.MergeFrom(self._exhaustion.state(active, request.store_id))
             return schema.GetLimitStateResponse(limit_state=state).SerializeToString()
 
         return await self._transaction("GetLimitState", act)
@@ -160,7 +160,7 @@ class Redemptions:
             lifetime,
             response_type,
         )
-        return await self._granting.grant(self._active(actor), order)
+        return await self._granting.grant(self._active(actor, request.cart.store_id), order)
 
     async def _masked(self, actor: Actor, request: Any) -> Any:
         """A request without codes that somebody could find by trying which ones give its hash."""
@@ -193,10 +193,9 @@ class Redemptions:
 
         return await self._revisions.find(await self._in_thread(revision))
 
-    def _active(self, actor: Actor) -> Active:
-        active = self._holder.active
-        if active is None:
-            raise NotReady
+    def _active(self, actor: Actor, store_id: str = "") -> Active:
+        """What carts of a store are priced with."""
+        active = self._holder.at(store_id)
         if active.company_id != actor.company_id:
             raise Denied("OTHER_COMPANY", "the token is of another company than the one served here")
         return active

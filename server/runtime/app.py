@@ -228,7 +228,7 @@ class Application:
             open_pricing=self.settings.open_pricing,
             served_company=lambda: self.holder.active.company_id if self.holder.active else None,
         )
-        evaluation = Evaluation(self.holder, self.metrics, lambda: self.exhaustion.added)
+        evaluation = Evaluation(self.holder, self.metrics, self.exhaustion.added)
         after_sale = AfterSale(self.revisions, self.metrics)
         pricing = Room(self._intake, "pricing", PRICING_MAX, self.metrics)
         evaluation_rpc.register(guarded, evaluation, after_sale, pricing)

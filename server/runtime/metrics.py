@@ -35,6 +35,27 @@ class Metrics:
             "Revision of the active ruleset; 0 when there is none.",
             registry=registry,
         )
+        self.ruleset_candidate_revision = Gauge(
+            "dealwright_ruleset_candidate_revision",
+            "Revision that is in force in the stores of a rollout; 0 when none runs.",
+            registry=registry,
+        )
+        self.rollouts_running = Gauge(
+            "dealwright_rollouts_running",
+            "Rollouts that run, as the worker saw them last; one per company at most.",
+            registry=registry,
+        )
+        self.rollouts_waiting = Gauge(
+            "dealwright_rollouts_waiting",
+            "Of these, those that have baked and wait for tills.",
+            registry=registry,
+        )
+        self.rollouts_ended = Counter(
+            "dealwright_rollouts_ended",
+            "Rollouts that the worker has ended, by outcome: promoted, or stopped for failures.",
+            ("outcome",),
+            registry=registry,
+        )
         self.ruleset_promotions = Gauge(
             "dealwright_ruleset_promotions", "Promotions in the active ruleset.", registry=registry
         )

@@ -15,7 +15,7 @@ from server.db.migrate import upgrade
 from server.definitions.lifecycle import Action
 from server.definitions.promotions import Promotions
 from server.definitions.references import import_references
-from server.definitions.service import Definitions, Follower, Publication
+from server.definitions.service import Definitions, Follower, Front, Plan, Publication
 from server.definitions.transitions import Target
 from server.runtime.refreshing import end
 from tests.access.calls import owner
@@ -25,46 +25,38 @@ WAIT_SECONDS = 30.0
 
 
 def test_what_is_read_in_parts_is_what_is_read_whole(definitions: Definitions, database: Engine) -> None:
-    """Random publications, pauses, deletions and settings; some revisions are passed over."""
+    """Random publications, pauses, rollouts, deletions and settings; some revisions are passed over."""
     chance = random.Random(5)
-    follower, promotions = Follower(), Promotions(database)
-    seen = 0
-    for step in range(40):
-        key = f"p{chance.randrange(8)}"
-        match chance.randrange(6):
-            case 0:
-                definitions.publish("kopi", Publication([], settings=jakarta_settings()))
-            case 1 if seen:
-                _act(promotions, chance.choice([Action.PAUSE, Action.RESUME]), key)
-            case 2 if seen:
-                definitions.roll_back(owner(), chance.randrange(1, seen + 1))
-            case 3:
-                stores = jakarta_settings().stores
-                stores[0].name = f"Menteng {step}"
-                import_references(database, owner(), "store", stores)
-            case _:
-                publication = [percent_off(f"p{chance.randrange(8)}", chance.randrange(1, 90))]
-                definitions.publish("kopi", Publication(publication))
+    follower = Follower()
+    definitions.publish("kopi", Publication([], settings=jakarta_settings()))
+    seen = Front(0)
+    compared = 0
+    for step in range(60):
+        _change_something(definitions, database, chance, step)
         if chance.random() < 0.7:
             found = definitions.newer(follower, "kopi", seen)
             if found is None:
-                assert definitions.head_revision("kopi") == seen
+                assert definitions.front("kopi") == seen
                 continue
-            seen = found.revision
-            assert _bytes(found) == _bytes(definitions.ruleset("kopi"))
-    assert seen > 15
+            seen = found.front
+            assert _bytes(found.general) == _bytes(definitions.ruleset("kopi", seen.general))
+            if found.candidate is not None:
+                compared += 1
+                assert _bytes(found.candidate) == _bytes(definitions.ruleset("kopi"))
+    assert seen.head > 15
+    assert compared > 2
 
 
 def test_nothing_newer_is_nothing_and_what_was_not_taken_is_given_again(definitions: Definitions) -> None:
     follower = Follower()
-    assert definitions.newer(follower, "kopi", 0) is None
+    assert definitions.newer(follower, "kopi", None) is None
     definitions.publish("kopi", Publication([percent_off("ten", 10)]))
-    first = definitions.newer(follower, "kopi", 0)
+    first = definitions.newer(follower, "kopi", None)
     assert first is not None
-    assert definitions.newer(follower, "kopi", 0) == first
-    assert definitions.newer(follower, "kopi", 1) is None
-    assert definitions.newer(follower, "roti", 0) is None
-    assert definitions.newer(follower, "kopi", 0) == first
+    assert definitions.newer(follower, "kopi", None) == first
+    assert definitions.newer(follower, "kopi", first.front) is None
+    assert definitions.newer(follower, "roti", None) is None
+    assert definitions.newer(follower, "kopi", None) == first
 
 
 def test_a_database_that_was_put_back_is_followed_from_there(
@@ -73,12 +65,12 @@ def test_a_database_that_was_put_back_is_followed_from_there(
     follower = Follower()
     for percent in (10, 20):
         definitions.publish("kopi", Publication([percent_off("ten", percent)]))
-    assert definitions.newer(follower, "kopi", 0) is not None
+    assert definitions.newer(follower, "kopi", None) is not None
     with database.begin() as connection:
         connection.execute(text("UPDATE revision_head SET revision = 1"))
-    found = definitions.newer(follower, "kopi", 2)
+    found = definitions.newer(follower, "kopi", Front(2))
     assert found is not None
-    assert _bytes(found) == _bytes(definitions.ruleset("kopi", 1))
+    assert _bytes(found.general) == _bytes(definitions.ruleset("kopi", 1))
 
 
 async def test_a_publication_is_heard(definitions: Definitions, database: Engine) -> None:
@@ -148,6 +140,33 @@ async def test_listening_outlives_the_database(data_dir: Path, monkeypatch: pyte
         await asyncio.wait_for(heard.wait(), WAIT_SECONDS)
         engine.dispose()
         await end([task])
+
+
+def _change_something(definitions: Definitions, database: Engine, chance: random.Random, step: int) -> None:
+    """Makes another revision, or finds nothing to change."""
+    key = f"p{chance.randrange(8)}"
+    running = definitions.front("kopi").cohort is not None
+    match chance.choice([2, 6, 7]) if running else chance.randrange(6):
+        case 0:
+            definitions.publish("kopi", Publication([], settings=jakarta_settings()))
+        case 1:
+            _act(Promotions(database), chance.choice([Action.PAUSE, Action.RESUME]), key)
+        case 2:
+            definitions.roll_back(owner(), chance.randrange(1, definitions.head_revision("kopi") + 1))
+        case 3:
+            stores = jakarta_settings().stores
+            stores[0].name = f"Menteng {step}"
+            import_references(database, owner(), "store", stores)
+        case 4:
+            changed = [percent_off(key, 90 + step % 10)]
+            definitions.publish("kopi", Publication(changed, rollout=Plan(store_ids=("Menteng",))))
+        case 6:
+            definitions.promote(owner(), None)
+        case 7:
+            definitions.stop_rollout(owner(), None)
+        case _:
+            publication = [percent_off(f"p{chance.randrange(8)}", chance.randrange(1, 90))]
+            definitions.publish("kopi", Publication(publication))
 
 
 def _act(promotions: Promotions, action: Action, key: str) -> None:

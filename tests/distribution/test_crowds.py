@@ -15,7 +15,7 @@ from server.distribution.stream import Now, Stream
 from server.distribution.turns import TURN_SECONDS, Turns
 from tests.access.calls import serving, token_for
 from tests.definitions.samples import percent_off
-from tests.distribution.test_follower import NOON, log_of, ruleset
+from tests.distribution.test_follower import NOON, log_of, newest
 from tests.distribution.test_streams import publish
 from tests.distribution.tills import following
 
@@ -97,7 +97,7 @@ def test_a_delta_waits_for_nobody() -> None:
     hold = Stream(line.log, ALL, Hello(), Now(0.0, NOON), turn=line.turns.of(lambda: None))
     while hold.next(Now(0.0, NOON)) is not None:
         pass
-    line.log.publish(line.log.prepare(ruleset(2, "a", "b")))
+    line.log.publish(line.log.prepare(newest(2, "a", "b")))
     assert line.kinds(0) == ["delta"]
 
 

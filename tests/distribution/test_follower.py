@@ -28,6 +28,7 @@ from dealwright.v1.rule_stream_service_pb2 import (
 )
 from dealwright.v1.ruleset_pb2 import Ruleset
 
+from server.definitions.service import Front, Newest
 from server.distribution.log import Log, Scope
 from server.distribution.stream import Now, Stream
 from tests.distribution.simulation.server import signer
@@ -38,15 +39,16 @@ THERE = Now(0.0, NOON)
 ALL = Scope.of(())
 
 
-def ruleset(revision: int, *promotion_ids: str) -> Ruleset:
+def newest(revision: int, *promotion_ids: str) -> Newest:
+    """A revision that is in force everywhere."""
     promotions = [Promotion(id=promotion_id, rule_language=1) for promotion_id in promotion_ids]
-    return Ruleset(company_id="kopi", revision=revision, promotions=promotions)
+    return Newest(Front(revision), Ruleset(company_id="kopi", revision=revision, promotions=promotions))
 
 
 def log_of(revision: int, *promotion_ids: str) -> Log:
     log = Log(signer())
     log.begin_epoch(1)
-    log.publish(log.prepare(ruleset(revision, *promotion_ids)))
+    log.publish(log.prepare(newest(revision, *promotion_ids)))
     return log
 
 
@@ -152,7 +154,7 @@ def test_a_refused_bookmark_does_not_stop_the_set_that_follows() -> None:
     while stream.next(THERE) is not None:
         pass
     stream.acked(Ack(epoch=1, revision=1, root=log.edition(ALL, NOON).root))
-    log.publish(log.prepare(ruleset(2, "a", "b")))
+    log.publish(log.prepare(newest(2, "a", "b")))
     assert stream.next(THERE) is not None
     assert stream.waiting
     stream.refused(Nack(epoch=1, revision=1, reason=NACK_REASON_EXPIRED))

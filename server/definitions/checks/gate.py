@@ -16,14 +16,16 @@ from server.audit.service import Event
 from server.definitions.analysis.report import Report, analyse
 from server.definitions.checks.guardrails import guardrails_of, limits_something
 from server.definitions.checks.test_carts import Outcome, run_both
+from server.definitions.rollouts import ENDING
 from server.definitions.store import revisions as revision_store
 from server.definitions.store import test_carts as store
 from server.definitions.store.references import references_at
 from server.documents import Source, parse_message
 from server.runtime.errors import DefinitionsRefused, Refusal
 
-NEVER_REFUSED = frozenset({"pause", "archive", "roll_back"})
-"""What takes promotions out of force or goes back: the way out of trouble stays open."""
+NEVER_REFUSED = frozenset({"pause", "archive", *ENDING})
+"""What takes promotions out of force, goes back, or was checked when its rollout began: the way out of
+trouble stays open."""
 
 ANALYSED_MAX = 20
 """Up to how many promotions are analysed as they come into force where no guardrail asks for it: everybody

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,8 @@ from dealwright.rule_stream import admission as admission_module
 from dealwright.rule_stream import follower as follower_module
 from dealwright.v1.rule_stream_service_pb2 import Delta
 
-from server.distribution.log import Log, Scope
+from server.definitions.service import Front
+from server.distribution.log import Log, Published, Scope
 from server.distribution.stream import Stream
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
@@ -139,6 +140,31 @@ def scopes_are_mixed_up(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(follower_module, "require_root", lambda holding, manifest: None)
 
 
+def candidates_go_everywhere(patch: pytest.MonkeyPatch) -> None:
+    """Every till has at once what is rolled out to some."""
+    patch.setattr(Front, "leads", lambda self, store_ids: self.cohort is not None)
+
+
+def tills_of_several_stores_follow_any_of_them(patch: pytest.MonkeyPatch) -> None:
+    """One store in the cohort is enough for a till that prices for others too."""
+
+    def leads(self: Front, store_ids: Iterable[str]) -> bool:
+        return self.cohort is not None and bool(self.cohort & set(store_ids))
+
+    patch.setattr(Front, "leads", leads)
+
+
+def ends_of_rollouts_are_missed(patch: pytest.MonkeyPatch) -> None:
+    """Servers don't notice that a rollout has ended, until the next one begins."""
+    original = Log.publish
+
+    def publish(self: Log, published: Published) -> None:
+        if self._candidate is None or published.candidate is not None:
+            original(self, published)
+
+    patch.setattr(Log, "publish", publish)
+
+
 def _of(trial: Any) -> tuple[Any, Any, Any]:
     return trial.signed, trial.manifest, trial.holding
 
@@ -153,6 +179,9 @@ MUTANTS: tuple[Mutant, ...] = (
     refused_revisions_are_parked_for_good,
     restores_go_unnoticed,
     scopes_are_mixed_up,
+    candidates_go_everywhere,
+    tills_of_several_stores_follow_any_of_them,
+    ends_of_rollouts_are_missed,
 )
 
 

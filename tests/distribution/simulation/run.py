@@ -31,6 +31,10 @@ KILL_SECONDS = 5.0
 """A kill is in force at a connected till after this: the server looks each 2 s, the rest is one delay and one
 compilation."""
 
+BACK_SECONDS = 150.0
+"""When a rollout has ended, a connected till has the revision of all after this: a slow disk takes up to 60 s
+for each of the two revisions that may be on their way, and a control may come between."""
+
 SCOPES = ((STORES[0],), (STORES[1],), (STORES[1], STORES[2]), ())
 
 ORDERLY = Troubles()
@@ -97,7 +101,7 @@ class Run:
         till = draws.choice(self.tills)
         chance = draws.random()
         if chance < 0.35:
-            self.company.publish()
+            self._publish()
             if draws.random() < 0.7 and self.server.up and not self.server.lagging:
                 self.server.refresh()
         elif chance < 0.5:
@@ -124,6 +128,36 @@ class Run:
             self.server.lag(not self.server.lagging)
         world.after(self._soon(), self._event)
 
+    def _publish(self) -> None:
+        """The next revision: for all, or for some stores first; or what was for some is taken back."""
+        company = self.company
+        if company.rolling_out or self.draws.random() < 0.7:
+            stopping = company.rolling_out
+            company.publish()
+            if stopping:
+                self._expect_settled()
+        else:
+            company.start_rollout()
+
+    def _expect_settled(self) -> None:
+        """When a rollout ends, tills that stay connected to a server that stays well have what all have in
+        time."""
+        company, server = self.company, self.server
+        if not self.world.troubles.orderly or not server.well:
+            return
+        place = company.epoch, company.head
+        undisturbed = [(till, till.greeted_at, till.failures) for till in self.tills if till.greeted_at]
+        troubles = server.troubles
+
+        def look() -> None:
+            if server.troubles != troubles or company.epoch != place[0]:
+                return
+            for till, *before in undisturbed:
+                if before == [till.greeted_at, till.failures]:
+                    till.require_revision(place)
+
+        self.world.after(BACK_SECONDS, look)
+
     def _expect_kill(self) -> None:
         """Tills that stay connected to a server that stays well have the kill in force in time."""
         company, server = self.company, self.server
@@ -131,13 +165,13 @@ class Run:
             return
         place, killed = (company.epoch, company.sequence), company.killed
         connected = [till for till in self.tills if till.greeted_at is not None]
-        undisturbed = [(till, till.greeted_at, till.engine_failures) for till in connected]
+        undisturbed = [(till, till.greeted_at, till.failures) for till in connected]
         troubles = server.troubles
 
         def look() -> None:
             if server.troubles == troubles and company.epoch == place[0]:
                 for till, *before in undisturbed:
-                    if before == [till.greeted_at, till.engine_failures]:
+                    if before == [till.greeted_at, till.failures]:
                         till.require_control(place, killed)
 
         self.world.after(KILL_SECONDS, look)
@@ -152,20 +186,23 @@ class Run:
             if not till.up:
                 till.boot()
         self.company.publish()
+        if self.draws.random() < 0.3:
+            self.company.start_rollout()
 
     def _current(self, till: Till) -> bool:
         """Whether a till has, on a stream, what there is."""
         company, follower = self.company, till.follower
+        head = (company.epoch, company.revision_at(till.device.store_ids))
         return (
             till.greeted_at is not None
             and follower.active
-            and (follower.epoch, follower.revision) == (company.epoch, company.head.revision)
+            and (follower.epoch, follower.revision) == head
             and (follower.control_epoch, follower.control_sequence) == (company.epoch, company.sequence)
         )
 
     def _require_current(self, till: Till) -> None:
         if not self._current(till):
-            head = (self.company.epoch, self.company.head.revision)
+            head = (self.company.epoch, self.company.revision_at(till.device.store_ids))
             place, why = (till.follower.epoch, till.follower.revision), till.follower.refused
             raise Violation(f"{till.device.device_id} is at {place} and not at {head}: {why}")
         till.require_control((self.company.epoch, self.company.sequence), self.company.killed)

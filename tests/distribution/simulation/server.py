@@ -135,10 +135,10 @@ class Server:
         if company.epoch > log.epoch:
             log.begin_epoch(company.epoch)
             changed = True
-        if log.revision != company.head.revision or self._known[0] != company.epoch:
-            log.publish(log.prepare(company.head))
+        if log.revision != company.head or self._known[0] != company.epoch:
+            log.publish(log.prepare(company.newest()))
             changed = True
-        self._known = company.epoch, company.head.revision
+        self._known = company.epoch, company.head
         if (company.epoch, company.sequence) > (log.control.epoch, log.control.sequence):
             changed = True
             log.kill(
@@ -167,7 +167,7 @@ class Server:
             if stream is None:
                 continue
             if stream.proven_ahead() and not self.lagging:
-                head = (self.company.epoch, self.company.head.revision)
+                head = (self.company.epoch, self.company.revision_at(connection.scope.store_ids))
                 if (stream.epoch, stream.revision) > head:
                     self.company.begin_epoch(stream.epoch)
             if self.world.now >= stream.wake_at:

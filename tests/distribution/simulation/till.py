@@ -37,7 +37,7 @@ class Till:
         """The newest epoch and revision that was ever in force."""
         self.trusted = world.unix
         self.activations = 0
-        self.engine_failures = 0
+        self.failures = 0
         self.life = 0
         self.up = False
         self.boot()
@@ -149,7 +149,7 @@ class Till:
             return
         self.compiled[ticket] = ruleset
         fails = self.world.chance(self.world.troubles.compile_fails)
-        self.engine_failures += fails
+        self.failures += fails
         outcome = Uncompilable("the engine is too old") if fails else Compiled()
         self._do(self.follower.compiled(ticket, outcome, self.now()))
 
@@ -163,6 +163,7 @@ class Till:
             return
         write = self.writes.pop(0)
         ok = not self.world.chance(self.world.troubles.disk_fails)
+        self.failures += not ok
         if ok:
             self.disk.update(write.files)
         if self.writes:
@@ -204,6 +205,11 @@ class Till:
                 f"{self.device.device_id} at {follower.epoch}/{follower.revision} has {sorted(has)} "
                 f"instead of {[sorted(each) for each in expected]}"
             )
+
+    def require_revision(self, place: tuple[int, int]) -> None:
+        """The till has a revision, or a later one."""
+        if (self.follower.epoch, self.follower.revision) < place:
+            raise Violation(f"{self.device.device_id} isn't at {place} in time")
 
     def require_control(self, place: tuple[int, int], killed: frozenset[str]) -> None:
         """The till has a control, or a later one, and nothing is in force that it has killed."""
