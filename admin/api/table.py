@@ -42,6 +42,7 @@ _redemptions = partial(_call, redemption_service_pb2.DESCRIPTOR)
 _vouchers = partial(_call, voucher_service_pb2.DESCRIPTOR)
 _webhooks = partial(_call, webhook_service_pb2.DESCRIPTOR)
 
+
 def _rollouts(verb: str, path: str, method: str) -> Call:
     return _call(rollout_service_pb2.DESCRIPTOR, verb, path, method)
 

@@ -113,6 +113,8 @@ def test_an_archived_promotion_is_restored_before_it_is_edited(promotions: Promo
 def test_start_and_end_come_by_themselves(promotions: Promotions, database: Engine) -> None:
     """Nothing is switched, so nothing can be missed while the service or the database is away."""
     # A busy machine may take longer to publish than a promotion waits, or to look than it holds.
+    seen: list[State] = []
+    in_time = False
     for seconds in (2, 10, 60):
         seen, in_time = states_seen(promotions, database, f"a{seconds}", seconds)
         if in_time:
