@@ -25,6 +25,7 @@ from google.protobuf.message import DecodeError
 
 from server.distribution import frames
 from server.distribution.log import Edition, Log, Scope
+from server.distribution.signer import Signer
 from server.distribution.turns import Turn
 
 BOOKMARK_SECONDS = 15.0
@@ -128,6 +129,8 @@ class Stream:
         cursor = hello.cursor
         self._place = _Place(cursor.epoch, cursor.revision, cursor.root)
         self._proof = hello.manifest
+        self._proven = False
+        self._proven_by: Signer | None = None
         self._expires = _expiry(hello.manifest)
         self._key_id = hello.manifest.key_id
         self._set: _Set | None = None
@@ -182,7 +185,11 @@ class Stream:
 
     def _proof_of_place(self) -> Manifest | None:
         """The manifest of what the till has, if one of our keys has signed it."""
-        if not self._log.signer.signed(self._proof):
+        signer = self._log.signer
+        if self._proven_by is not signer:
+            # Asked again and again while the till is ahead.
+            self._proven_by, self._proven = signer, signer.signed(self._proof)
+        if not self._proven:
             return None
         manifest = _manifest(self._proof)
         about_place = (

@@ -1,15 +1,24 @@
 """One seed from beginning to end: minutes of trouble, then peace, in which all tills must catch up.
 
 python -m tests.distribution.simulation.run --seed 4711          # replay one, and show what happens
-python -m tests.distribution.simulation.run --seeds 1000000      # search
+python -m tests.distribution.simulation.run --seeds 1000000      # search, with all processors
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
+import os
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+
+import dealwright_engine
+import pytest
 
 from tests.distribution.simulation.company import STORES, Company
 from tests.distribution.simulation.server import Server
@@ -53,6 +62,12 @@ class Outcome:
 
     def plus(self, other: Outcome) -> Outcome:
         return Outcome(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+
+# Tills of a run check the same signatures again and again, and what is true of one stays true.
+_verify = lru_cache(maxsize=1_000)(dealwright_engine.verify)
+
+NOTHING = Outcome(0, 0, 0, 0, 0)
 
 
 class Run:
@@ -212,11 +227,49 @@ class Run:
 def run(seed: int) -> Outcome:
     """One seed; a violation says how to replay it."""
     try:
-        return Run(seed).go()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dealwright_engine, "verify", _verify)
+            return Run(seed).go()
     except Exception as error:
         raise Violation(
             f"{error}\nreplay it with: python -m tests.distribution.simulation.run --seed {seed}"
         ) from error
+
+
+SEEDS_AT_ONCE = 1_000
+"""What a process of a search does before it tells what it has seen."""
+
+ALLOCATIONS = 100_000
+"""How much is allocated before unreachable cycles are looked for; a run makes few of them, at its end."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What some seeds have come to."""
+
+    seeds: int
+    seen: Outcome
+    violations: tuple[str, ...]
+
+
+def search(first: int, seeds: int, processes: int) -> Iterator[Found]:
+    """Runs seeds in processes, and tells of some after some."""
+    starts = range(first, first + seeds, SEEDS_AT_ONCE)
+    counts = [min(SEEDS_AT_ONCE, first + seeds - start) for start in starts]
+    with ProcessPoolExecutor(
+        processes, get_context("spawn"), initializer=gc.set_threshold, initargs=(ALLOCATIONS,)
+    ) as pool:
+        yield from pool.map(_search, starts, counts)
+
+
+def _search(first: int, seeds: int) -> Found:
+    seen, violations = NOTHING, []
+    for seed in range(first, first + seeds):
+        try:
+            seen = seen.plus(run(seed))
+        except Violation as violation:
+            violations.append(str(violation))
+    return Found(seeds, seen, tuple(violations))
 
 
 def main() -> int:
@@ -224,24 +277,26 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="replay this one alone")
     parser.add_argument("--first", type=int, default=0, help="where a search begins")
     parser.add_argument("--seeds", type=int, default=10_000, help="how many seeds a search takes")
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=os.cpu_count(),
+        help="default: one per processor",
+    )
     arguments = parser.parse_args()
     if arguments.seed is not None:
         print(run(arguments.seed))
         return 0
-    begin, seen, failed = time.perf_counter(), Outcome(0, 0, 0, 0, 0), 0
-    for seed in range(arguments.first, arguments.first + arguments.seeds):
-        try:
-            outcome = run(seed)
-        except Violation as violation:
-            failed += 1
-            print(violation, file=sys.stderr)
-            continue
-        seen = seen.plus(outcome)
-    print(
-        f"{arguments.seeds} seeds, {failed} with a violation, {time.perf_counter() - begin:.0f} s: "
-        f"{seen.activations} activations, {seen.revisions} revisions, {seen.kills} kills, "
-        f"{seen.crashes} crashes"
-    )
+    begin, seen, done, failed = time.monotonic(), NOTHING, 0, 0
+    for found in search(arguments.first, arguments.seeds, arguments.processes):
+        print(*found.violations, sep="\n", end="\n" if found.violations else "", file=sys.stderr)
+        seen, done, failed = seen.plus(found.seen), done + found.seeds, failed + len(found.violations)
+        print(
+            f"{done} seeds, {failed} with a violation, {time.monotonic() - begin:.0f} s: "
+            f"{seen.activations} activations, {seen.revisions} revisions, {seen.kills} kills, "
+            f"{seen.crashes} crashes",
+            flush=True,
+        )
     return 1 if failed else 0
 
 

@@ -34,6 +34,8 @@ class Keys:
 
     def renewed(self, signed: Signed) -> Keys:
         """With another list, if that is newer; raises Untrusted."""
+        if self.signed.payload and signed == self.signed:
+            return self
         listed = _checked(signed, self.root_key, KeyList)
         return Keys(self.root_key, signed, listed) if listed.version > self.listed.version else self
 
