@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup release-engine wheels demo up serve test test-fast explore soak soak-redemption soak-streams faults lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
+.PHONY: help setup release-engine wheels demo up serve test test-fast explore soak soak-redemption soak-streams soak-away faults lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 BIN := .venv/bin
@@ -17,6 +17,8 @@ PARALLEL := --numprocesses 4 --dist worksteal
 CARGO_TEST := cargo test --workspace --exclude dealwright-python
 # Clippy compiles the binding too, which asks for an interpreter.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+# Tests and benchmarks start many programs; without bytecode, each spends seconds on compiling what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +59,9 @@ soak-redemption: setup ## Kill servers and Postgres under crowds of orders again
 
 soak-streams: setup ## Drive tills and servers through random trouble: make soak-streams SEEDS=1000000 FIRST=0
 	$(BIN)/python -m tests.distribution.simulation.run --seeds $(or $(SEEDS),100000) --first $(or $(FIRST),0)
+
+soak-away: setup ## Take the database away from tills for minutes: make soak-away SECONDS=300
+	DEALWRIGHT_AWAY_SECONDS=$(or $(SECONDS),300) $(BIN)/pytest -q -s tests/distribution/test_away.py
 
 faults: setup ## Cause every fault that the operating guide names, and print what was seen
 	$(BIN)/python -m pytest -q -p no:xdist -p tests.faults -m fault tests

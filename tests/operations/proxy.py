@@ -5,6 +5,10 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from sqlalchemy import Engine, make_url
+
+from server.db.engine import connect
+
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 
@@ -13,6 +17,8 @@ class Proxy:
 
     def __init__(self, connect: Connect) -> None:
         self.port = 0
+        self.refused = 0
+        """How many connections were refused."""
         self._connect = connect
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -44,6 +50,7 @@ class Proxy:
         """One connection."""
         if not self._connected or self._refusals:
             self._refusals = max(self._refusals - 1, 0)
+            self.refused += 1
             writer.close()
             return
         await self._flowing.wait()
@@ -78,3 +85,22 @@ async def proxy_to(connect: Connect) -> AsyncIterator[Proxy]:
     finally:
         server.close()
         proxy.mend()
+
+
+@asynccontextmanager
+async def database_through(url: str) -> AsyncIterator[tuple[Engine, Proxy]]:
+    """A database over a network that can be disturbed."""
+    there = make_url(url)
+    folder = there.query.get("host")
+
+    async def reach() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if folder is not None:
+            return await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{there.port or 5432}")
+        return await asyncio.open_connection(there.host, there.port or 5432)
+
+    async with proxy_to(reach) as network:
+        through = there.set(host="127.0.0.1", port=network.port).difference_update_query(["host"])
+        engine = connect(through.render_as_string(hide_password=False))
+        yield engine, network
+        network.mend()
+        engine.dispose()

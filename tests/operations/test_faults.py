@@ -13,13 +13,12 @@ from dealwright.v1.redemption_service_pb2 import RedeemRequest
 from sqlalchemy import Engine, make_url
 
 from server.actors import Role
-from server.db.engine import connect
 from server.definitions.service import Definitions, Publication
 from server.runtime.app import Application
 from tests.access.calls import bearer, serving, token_for
 from tests.definitions.samples import percent_off
 from tests.evaluation.requests import EVALUATE, BareMethod, call, details, latte_request
-from tests.operations.proxy import Proxy, proxy_to
+from tests.operations.proxy import Proxy, database_through
 
 REDEEM = "/dealwright.v1.RedemptionService/Redeem"
 WAIT_SECONDS = 60.0
@@ -71,21 +70,9 @@ class Shop:
 async def shop(url: str, database: Engine, definitions: Definitions) -> AsyncIterator[Shop]:
     token = token_for(database, "till", Role.DEVICE)
     definitions.publish("kopi", Publication([percent_off("offer", 10)]))
-    there = make_url(url)
-    folder = there.query.get("host")
-
-    async def reach() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if folder is not None:
-            return await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{there.port or 5432}")
-        return await asyncio.open_connection(there.host, there.port or 5432)
-
-    async with proxy_to(reach) as network:
-        through = there.set(host="127.0.0.1", port=network.port).difference_update_query(["host"])
-        engine = connect(through.render_as_string(hide_password=False))
-        async with serving(engine) as (application, channel):
-            yield Shop(application, channel, network, token)
-            network.mend()
-        engine.dispose()
+    async with database_through(url) as (engine, network), serving(engine) as (application, channel):
+        yield Shop(application, channel, network, token)
+        network.mend()
 
 
 @pytest.mark.fault(
