@@ -16,6 +16,8 @@ from benchmarks.markdown import table
 from benchmarks.messages import compiled, request
 from benchmarks.ratios import Ratio, of_medians
 from benchmarks.timing import Calls, measure
+from server.runtime.origin import arrive
+from server.runtime.throttles import REMEMBERED, SECOND, Throttle
 
 SECONDS = 8.0
 CARTS = 16
@@ -30,6 +32,8 @@ TEXTS = EvaluateOptions(language="en")
 def tables() -> Iterator[str]:
     contenders = {
         "reading a property of the ruleset": _property(),
+        "before it: taking in where a call comes from": _arrive(),
+        "before it: counting a call of its token": _throttle(),
         "evaluate: 1 line, no promotions, no verdicts": _evaluate(NO_RULES, 1, BARE),
         "evaluate: 1 line, no promotions, texts": _evaluate(NO_RULES, 1, TEXTS),
         "evaluate: 20 lines, no promotions, no verdicts": _evaluate(NO_RULES, 20, BARE),
@@ -47,6 +51,24 @@ def tables() -> Iterator[str]:
 def _property() -> Calls:
     ruleset = compiled(NO_RULES)
     return Calls(lambda _: ruleset.revision, [None] * CARTS, CALLS)
+
+
+def _arrive() -> Calls:
+    metadata = (
+        ("user-agent", "grpc-python/1.85.1 grpc-c/52.0.0 (linux; chttp2)"),
+        ("accept-encoding", "identity, deflate, gzip"),
+        ("x-request-id", "0123456789abcdef"),
+        ("authorization", "Bearer dw_0123456789abcdef0123456789abcdef"),
+    )
+    return Calls(arrive, [metadata] * CARTS, CALLS)
+
+
+def _throttle() -> Calls:
+    """Among as many callers as are remembered."""
+    throttle = Throttle(10**9, SECOND)
+    for number in range(REMEMBERED):
+        throttle.take(f"tok_{number}")
+    return Calls(throttle.take, [f"tok_{number}" for number in range(CARTS)], CALLS)
 
 
 def _evaluate(listed: tuple[Rule, ...], lines: int, options: EvaluateOptions) -> Calls:

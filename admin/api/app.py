@@ -21,12 +21,13 @@ from admin.api.repetition import fingerprint, key_of, once
 from admin.api.requests import asked, body_of
 from admin.api.routes import Methods, Route
 from admin.api.table import ROUTES
-from admin.api.throttles import Throttles
 from server.access.passwords import HASHES_AT_ONCE
 from server.actors import Actor
 from server.answers.service import Answers
+from server.runtime.errors import Unauthenticated
 from server.runtime.metrics import Metrics
 from server.runtime.spans import Spans
+from server.runtime.throttles import Throttles, network
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -90,8 +91,7 @@ def _endpoint(
     async def respond(request: Request) -> Response:
         named(request.scope, route.path)
         try:
-            actor = await callers.admitted(request, route.method)
-            throttles.take(route.path, actor)
+            actor = await _admitted(request, route, callers, throttles)
             body = await body_of(request) if request.method in ("POST", "PUT") else None
             async with hashing if route.hashes else contextlib.nullcontext():
                 return _response(await asyncio.to_thread(answered, request, body, actor))
@@ -101,6 +101,16 @@ def _endpoint(
             return _response(_refusal(error, request).answer())
 
     return respond
+
+
+async def _admitted(request: Request, route: Route, callers: Callers, throttles: Throttles) -> Actor:
+    try:
+        actor = await callers.admitted(request, route.method)
+    except Unauthenticated:
+        throttles.strangers.take(network(request.client.host if request.client else ""))
+        raise
+    throttles.take_http(route.path, actor.token_id)
+    return actor
 
 
 def _refusal(error: BaseException, request: Request) -> Problem:

@@ -10,11 +10,11 @@ import uvicorn
 from admin.api.app import application
 from admin.api.callers import Callers
 from admin.api.routes import Methods
-from admin.api.throttles import Throttles
 from server.answers.service import Answers
 from server.runtime.metrics import Metrics
 from server.runtime.settings import Address, AddressTaken, Settings
 from server.runtime.spans import spans_of
+from server.runtime.throttles import Throttles
 from server.runtime.tls import certificate_of
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
@@ -37,13 +37,14 @@ class AdminServer:
         self._settings = settings
         self._certificate = certificate_of(settings, metrics.certificate_expiry)
         self._spans = spans_of(settings)
+        self.throttles = Throttles.of(settings, metrics)
         self._application = application(
             methods,
             callers,
             answers,
             metrics,
             _hosts(settings),
-            throttles=Throttles.of(settings),
+            throttles=self.throttles,
             spans=self._spans,
         )
         self._server: _Server | None = None

@@ -26,6 +26,7 @@ from server.runtime.calls import UseCase, request_type
 from server.runtime.errors import Denied, Invalid, Unauthenticated
 from server.runtime.handlers import wrapped
 from server.runtime.origin import current
+from server.runtime.throttles import Throttles, network_of_peer
 
 if TYPE_CHECKING:
     from server.runtime.handlers import Handler
@@ -97,11 +98,13 @@ class GuardedServer:
         *,
         open_pricing: bool,
         served_company: Callable[[], str | None],
+        throttles: Throttles,
     ) -> None:
         self._server = server
         self._grants = grants
         self._open_pricing = open_pricing
         self._served_company = served_company
+        self._throttles = throttles
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
         guarded = {name: self._guard(handler, f"/{service}/{name}") for name, handler in handlers.items()}
@@ -112,14 +115,16 @@ class GuardedServer:
 
     def _guard(self, handler: Handler, method: str) -> Handler:
         rule = RULES.get(method, Rule())
-        if rule.public or (rule.pricing and self._open_pricing):
+        if rule.public:
             return handler
+        if rule.pricing and self._open_pricing:
+            return wrapped(handler, self._price_for_anybody)
         wrap = self._price if rule.pricing else self._call
         return wrapped(handler, lambda behaviour: wrap(behaviour, method))
 
     def _call(self, behaviour: Any, method: str) -> Any:
         def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            _grant.set(self._admit(method))
+            _grant.set(self._admit(context, method))
             return behaviour(request, context)
 
         return call
@@ -128,7 +133,7 @@ class GuardedServer:
         store_of = _STORE[method.rpartition("/")[2]]
 
         def call(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            grant = self._admit(method)
+            grant = self._admit(context, method)
             served = self._served_company()
             if served is not None and grant.company_id != served:
                 raise Denied("OTHER_COMPANY", "the token is of another company than the one served here")
@@ -138,8 +143,22 @@ class GuardedServer:
 
         return call
 
-    def _admit(self, method: str) -> Grant:
-        grant = self._grants.grant(_token())
+    def _price_for_anybody(self, behaviour: Any) -> Any:
+        throttle = self._throttles.grpc
+
+        def call(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            throttle.take(network_of_peer(context.peer()))
+            return behaviour(request, context)
+
+        return call
+
+    def _admit(self, context: grpc.aio.ServicerContext[Any, Any], method: str) -> Grant:
+        try:
+            grant = self._grants.grant(_token())
+        except Unauthenticated:
+            self._throttles.strangers.take(network_of_peer(context.peer()))
+            raise
+        self._throttles.grpc.take(grant.token_id)
         require_role(method, grant.roles)
         return grant
 

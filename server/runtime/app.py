@@ -48,6 +48,7 @@ from server.runtime.observation import ObservedServer
 from server.runtime.refreshing import end, keep_fresh
 from server.runtime.settings import Address, AddressTaken, Settings
 from server.runtime.spans import spans_of
+from server.runtime.throttles import Throttles
 from server.runtime.tls import certificate_of
 from server.vouchers.service import Vouchers
 
@@ -98,6 +99,7 @@ class Application:
         self._spans = spans_of(settings)
         self._certificate = certificate_of(settings, self.metrics.certificate_expiry)
         self.grants = Grants(Access(engine))
+        self.throttles = Throttles.of(settings, self.metrics)
         self.methods = methods(engine, settings, self.metrics)
         self._definitions = Definitions(engine)
         self._published = asyncio.Event()
@@ -227,6 +229,7 @@ class Application:
             self.grants,
             open_pricing=self.settings.open_pricing,
             served_company=lambda: self.holder.active.company_id if self.holder.active else None,
+            throttles=self.throttles,
         )
         evaluation = Evaluation(self.holder, self.metrics, self.exhaustion.added)
         after_sale = AfterSale(self.revisions, self.metrics)

@@ -95,6 +95,12 @@ class Metrics:
             ("kind",),
             registry=registry,
         )
+        self.throttled = Counter(
+            "dealwright_calls_throttled",
+            "Calls that were refused because their caller makes too many: by the bound that they met.",
+            ("kind",),
+            registry=registry,
+        )
         self.unanswered = Gauge(
             "dealwright_calls_unanswered",
             "Calls that were taken and aren't answered yet, by kind.",

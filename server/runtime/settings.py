@@ -127,6 +127,13 @@ class Settings:
     refused with 429. 0: as often as one likes."""
     api_calls_per_hour: int = 0
     """DEALWRIGHT_API_CALLS_PER_HOUR: the same for every other call of the HTTP API."""
+    grpc_calls_per_second: int = 10_000
+    """DEALWRIGHT_GRPC_CALLS_PER_SECOND: how many calls over gRPC a token may make in a second, or an address
+    where carts are priced without one; more is refused with RESOURCE_EXHAUSTED. 0: as many as one likes."""
+    stranger_calls_per_minute: int = 6_000
+    """DEALWRIGHT_STRANGER_CALLS_PER_MINUTE: how many calls may come in a minute from an address without a
+    token or a session that is good; more is refused with RESOURCE_EXHAUSTED or 429. 0: as many as one
+    likes."""
     refresh_seconds: float = 2.0
     """DEALWRIGHT_REFRESH_SECONDS: how often the database is asked for a new revision."""
     connection_seconds: float = 60.0
@@ -169,6 +176,12 @@ class Settings:
             ),
             sync_calls_per_hour=reader.count("DEALWRIGHT_SYNC_CALLS_PER_HOUR", default.sync_calls_per_hour),
             api_calls_per_hour=reader.count("DEALWRIGHT_API_CALLS_PER_HOUR", default.api_calls_per_hour),
+            grpc_calls_per_second=reader.count(
+                "DEALWRIGHT_GRPC_CALLS_PER_SECOND", default.grpc_calls_per_second
+            ),
+            stranger_calls_per_minute=reader.count(
+                "DEALWRIGHT_STRANGER_CALLS_PER_MINUTE", default.stranger_calls_per_minute
+            ),
             refresh_seconds=reader.seconds("DEALWRIGHT_REFRESH_SECONDS", default.refresh_seconds),
             connection_seconds=reader.seconds("DEALWRIGHT_CONNECTION_SECONDS", default.connection_seconds),
             drain_seconds=reader.seconds("DEALWRIGHT_DRAIN_SECONDS", default.drain_seconds),

@@ -12,7 +12,6 @@ from sqlalchemy import Engine, text
 
 from admin.api.callers import Callers
 from admin.api.server import AdminServer
-from admin.api.throttles import HOUR_SECONDS, Throttle
 from server.access.grants import Grants
 from server.access.service import Access
 from server.access.sessions import Sessions
@@ -21,7 +20,6 @@ from server.answers.service import Answers
 from server.definitions.service import Definitions, Publication
 from server.definitions.tills import Tills
 from server.methods import methods
-from server.runtime.errors import TooMany
 from server.runtime.metrics import Metrics
 from server.runtime.settings import Address, Settings
 from tests.access.calls import owner, token_for
@@ -277,20 +275,17 @@ async def test_who_calls_too_often_is_told_when_to_come_back(till: Till, databas
         await server.stop()
 
 
-def test_calls_come_back_with_time() -> None:
-    now = 0.0
-    throttle = Throttle(3600, clock=lambda: now)
-    for _ in range(3600):
-        throttle.take("a")
-    with pytest.raises(TooMany) as refused:
-        throttle.take("a")
-    assert refused.value.retry_seconds == 1
-    throttle.take("b")
-    now = 1.0
-    throttle.take("a")
-    with pytest.raises(TooMany):
-        throttle.take("a")
-    now += 2 * HOUR_SECONDS
-    for _ in range(3600):
-        throttle.take("a")
-    Throttle(0).take("a")
+async def test_strangers_are_told_to_wait_and_keep_nobody_out(till: Till, database: Engine) -> None:
+    server = await start(database, stranger_calls_per_minute=2)
+    server.throttles.strangers.clock = lambda: 1.0
+    try:
+        async with httpx.AsyncClient(base_url=f"http://{server.address}", timeout=20.0) as client:
+            path = f"{SYNC}/version/"
+            answers = [await client.get(path, headers={"authorization": "Bearer dw_x"}) for _ in range(3)]
+            known = await client.get(path, headers=till.headers)
+    finally:
+        await server.stop()
+
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert known.status_code == 200

@@ -24,6 +24,7 @@ EVALUATION_SERVICE = "dealwright.v1.EvaluationService"
 METRICS = {
     "dealwright_build_info",
     "dealwright_calls_shed",
+    "dealwright_calls_throttled",
     "dealwright_calls_unanswered",
     "dealwright_snapshot_failures",
     "dealwright_certificate_expiry_timestamp_seconds",

@@ -124,7 +124,7 @@ def test_a_variable_that_is_no_setting_is_noticed() -> None:
 def test_every_setting_is_a_variable_that_is_read() -> None:
     names = {f"DEALWRIGHT_{field.name.upper()}": "" for field in fields(Settings)}
 
-    assert len(names) == 26
+    assert len(names) == 28
     assert unknown_variables(names) == []
 
 
