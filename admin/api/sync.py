@@ -11,7 +11,8 @@ from admin.api.problems import problem_of
 from admin.api.routes import Methods, Shaped
 from server.actors import Actor
 from server.definitions.pos import SCHEMA
-from server.usage.calls import Wanted
+from server.definitions.tills import Reader
+from server.usage.calls import Wanted, WantedDocuments, reader_of
 
 PREFIX = "/api/v1/sync"
 
@@ -110,20 +111,48 @@ def _parameter(asked: Asked, name: str) -> str:
 
 
 def _wanted(asked: Asked) -> Wanted:
-    return Wanted(*(_parameter(asked, name) for name in ("store_id", "brand_id", "last_sync")))
+    store_id, brand_id, last_sync = (
+        _parameter(asked, name) for name in ("store_id", "brand_id", "last_sync")
+    )
+    return Wanted(store_id, brand_id, last_sync, _reader(asked))
+
+
+def _reader(asked: Asked) -> Reader:
+    return reader_of(_parameter(asked, "extensions"), _parameter(asked, "currency"))
 
 
 def _listed(name: str) -> Callable[[Asked], Any]:
     return lambda asked: asked.body.get(name) if isinstance(asked.body, dict) else None
 
 
-_QUERY = tuple(
-    {"name": name, "in": "query", "required": name == "store_id", "description": text, "schema": schema}
-    for name, text, schema in (
-        ("store_id", "The store of the till.", {"type": "string"}),
-        ("brand_id", "Only what holds for this brand. Default: the store's.", {"type": "string"}),
-        ("last_sync", "The sync_timestamp of the last answer. Without it, everything.", _TIME),
-    )
+def _query(name: str, description: str, schema: Json) -> Json:
+    return {
+        "name": name,
+        "in": "query",
+        "required": name == "store_id",
+        "description": description,
+        "schema": schema,
+    }
+
+
+_READER = (
+    _query(
+        "extensions",
+        "The extensions of documents that the till understands, with commas between them, or all. Promotions "
+        "whose documents have others are left out.",
+        {"type": "string"},
+    ),
+    _query(
+        "currency",
+        "The currency of the till, where the company keeps no stores and sells in several.",
+        {"type": "string"},
+    ),
+)
+_QUERY = (
+    _query("store_id", "The store of the till.", {"type": "string"}),
+    _query("brand_id", "Only what holds for this brand. Default: the store's.", {"type": "string"}),
+    _query("last_sync", "The sync_timestamp of the last answer. Without it, everything.", _TIME),
+    *_READER,
 )
 
 
@@ -151,8 +180,11 @@ SYNC = (
         "sync/GetDocument",
         "SyncPromotion",
         "The document of one promotion.",
-        _answering("sync/GetDocument", lambda asked: asked.path["promotion_id"]),
+        _answering(
+            "sync/GetDocument", lambda asked: WantedDocuments([asked.path["promotion_id"]], _reader(asked))
+        ),
         _DOCUMENT,
+        parameters=_READER,
         refusal=_REFUSAL,
     ),
     Shaped(
@@ -161,10 +193,24 @@ SYNC = (
         "sync/GetDocuments",
         "SyncSomePromotions",
         "The documents of some promotions. Those that aren't there are left out.",
-        _answering("sync/GetDocuments", _listed("promotion_ids")),
+        _answering(
+            "sync/GetDocuments",
+            lambda asked: WantedDocuments(_listed("promotion_ids")(asked), _reader(asked)),
+        ),
         _SOME,
+        parameters=_READER,
         request=_object({"promotion_ids": _IDS}),
         strict=False,
+        refusal=_REFUSAL,
+    ),
+    Shaped(
+        "GET",
+        f"{PREFIX}/schema/",
+        "sync/GetVersion",
+        "SyncSchema",
+        "The JSON Schema of documents.",
+        lambda methods, actor, asked: _answer(SCHEMA, HTTPStatus.OK, {}),
+        {"type": "object"},
         refusal=_REFUSAL,
     ),
     Shaped(

@@ -26,6 +26,7 @@ from server.definitions.drafts import Draft
 from server.definitions.lifecycle import State
 from server.definitions.promotions import Applied, Filter, Promotions
 from server.definitions.service import Definitions, DefinitionsRefused
+from server.definitions.tills import Reader
 from server.documents import Definitions as Documents
 from server.documents import read_definitions, to_yaml
 
@@ -176,6 +177,12 @@ def export(
     store: Annotated[
         str | None, typer.Option(metavar="ID", help="With --format pos: the store that they are for.")
     ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="With --format pos: only documents without extensions.")
+    ] = False,
+    currency: Annotated[
+        str, typer.Option(help="With --format pos: where a company without stores sells in several.")
+    ] = "",
     company: CompanyOption = None,
 ) -> None:
     """Write promotions, and test carts, as YAML that apply and publish read back to the same.
@@ -183,13 +190,14 @@ def export(
     Test carts are written where neither promotions nor a revision are named; with --to, into a folder
     test-carts.
 
-    `--format pos` writes what is in force in a store as POS documents (docs/pos.md). Standard error says
-    which promotions no document can say, and why.
+    `--format pos` writes what is in force in a store as POS documents (docs/pos.md); a company that keeps
+    no stores may give any. Standard error says which promotions no document can say, and why.
     """
     if form is Form.POS:
         if to is not None or revision is not None or store is None:
             raise typer.BadParameter("--format pos needs --store, and has neither --to nor --revision")
-        promotions_pos.export_documents(store, ids, company)
+        reader = Reader(frozenset() if plain else None, currency)
+        promotions_pos.export_documents(store, ids, company, reader)
         return
     carts: list[TestCart] = []
     with acting("ListPromotions", LIST_TEST_CARTS, company=company) as (engine, actor):

@@ -12,14 +12,14 @@ from server.definitions.drafts import Draft
 from server.definitions.pos import read_documents
 from server.definitions.promotions import Promotions
 from server.definitions.service import DefinitionsRefused
-from server.definitions.tills import Tills
+from server.definitions.tills import Reader, Tills
 from server.documents import read_source
 
 
-def export_documents(store_id: str, ids: list[str] | None, company: str | None) -> None:
+def export_documents(store_id: str, ids: list[str] | None, company: str | None, reader: Reader) -> None:
     """Writes the documents of a store as a list, and says which promotions have none."""
     with acting("ListPromotions", company=company) as (engine, actor):
-        written, unsaid = Tills(engine).of_store(actor.company_id, store_id)
+        written, unsaid = Tills(engine).of_store(actor.company_id, store_id, reader)
     emit_json([found.document for key, found in written.items() if not ids or key in ids])
     for key, found in unsaid.items():
         if not ids or key in ids:

@@ -13,15 +13,16 @@ from server.audit import service as audit
 from server.audit.service import Event
 from server.db.engine import plain_errors
 from server.definitions.compiling import editions
-from server.definitions.contents import contents_at
-from server.definitions.pos import Edition
+from server.definitions.contents import contents_at, read_promotion
+from server.definitions.pos import Edition, understood
 from server.definitions.rollouts import in_force_at
 from server.definitions.service import require_revision, snapshot, writing
 from server.definitions.store import pos as store
 from server.definitions.store.pos import PosDocument
+from server.definitions.store.revisions import policy_at
 from server.runtime.errors import Invalid, Unknown
 
-__all__ = ["Changes", "PosDocument", "Tills", "UnknownStore"]
+__all__ = ["READS_ALL", "READS_PLAIN", "Changes", "PosDocument", "Reader", "Tills", "UnknownStore"]
 
 LOOK_AHEAD = timedelta(days=14)
 """How long before its first day a promotion is sent, so that a till without a network has it then."""
@@ -48,6 +49,20 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
+class Reader:
+    """What a till says of how it reads documents."""
+
+    extensions: frozenset[str] | None = frozenset()
+    """The extensions that it understands; None is all. A document that has another one isn't for it."""
+    currency_code: str = ""
+    """Where it sells, for companies that keep no stores. Empty: there is one."""
+
+
+READS_ALL = Reader(None)
+READS_PLAIN = Reader()
+
+
+@dataclass(frozen=True, slots=True)
 class _Place:
     """Where and when documents are wanted: the store as it was at a revision, and the day there."""
 
@@ -55,6 +70,7 @@ class _Place:
     brand_id: str
     currency_code: str
     today: date
+    reader: Reader
 
     def wants(self, document: Json) -> bool:
         """Whether a document is sent: it holds in the store, and isn't over or too far ahead."""
@@ -63,10 +79,11 @@ class _Place:
         return begins and (last is None or last >= str(self.today)) and self.is_in(document)
 
     def is_in(self, document: Json) -> bool:
-        """Whether a document holds in the store, at whatever time."""
+        """Whether a document holds in the store, at whatever time, and its till can read it."""
         targeting = document["targeting"]
         return (
-            _among(self.store_id, targeting["stores"])
+            understood(document, self.reader.extensions)
+            and _among(self.store_id, targeting["stores"])
             and _among(self.brand_id, targeting["brands"])
             and not (self.brand_id and _among(self.brand_id, targeting.get("exclude_brands", ())))
         )
@@ -79,13 +96,18 @@ class Tills:
         self._engine = engine
 
     def changes(
-        self, company_id: str, store_id: str, brand_id: str = "", since: datetime | None = None
+        self,
+        company_id: str,
+        store_id: str,
+        brand_id: str = "",
+        since: datetime | None = None,
+        reader: Reader = READS_PLAIN,
     ) -> Changes:
         """What changed for a store since a time that an earlier answer gave; all of it without one."""
         with plain_errors(self._engine), self._engine.begin() as connection:
             newest, now = store.settled_head(connection, company_id)
             head = in_force_at(connection, company_id, newest, store_id)
-            place = _place(connection, company_id, store_id, brand_id, head, now)
+            place = _place(connection, company_id, store_id, brand_id, reader, head, now)
             if place is None:
                 raise UnknownStore(store_id)
             current = _wanted(connection, company_id, head, place)
@@ -93,7 +115,7 @@ class Tills:
                 return Changes(_documents(current), (), now)
             last = store.revision_before(connection, company_id, since)
             then = in_force_at(connection, company_id, last, store_id)
-            earlier = _place(connection, company_id, store_id, brand_id, then, since)
+            earlier = _place(connection, company_id, store_id, brand_id, reader, then, since)
             known = _wanted(connection, company_id, then, earlier)
             news = {key: found for key, found in current.items() if known.get(key) != found}
             passing = [
@@ -104,14 +126,20 @@ class Tills:
             gone = {*known, *passing} - current.keys()
         return Changes(_documents(news), tuple(sorted(gone)), now)
 
-    def some(self, company_id: str, store_ids: Sequence[str], promotion_ids: Sequence[str]) -> list[Json]:
+    def some(
+        self,
+        company_id: str,
+        store_ids: Sequence[str],
+        promotion_ids: Sequence[str],
+        reader: Reader = READS_PLAIN,
+    ) -> list[Json]:
         """The documents of some promotions, if they hold in one of the stores; in any, when none is named."""
         with plain_errors(self._engine), self._engine.begin() as connection:
             newest, now = store.settled_head(connection, company_id)
             found: dict[str, Json] = {}
-            for store_id in store_ids or store.currencies_at(connection, company_id, newest):
+            for store_id in store_ids or store.currencies_at(connection, company_id, newest) or [""]:
                 head = in_force_at(connection, company_id, newest, store_id)
-                place = _place(connection, company_id, store_id, "", head, now)
+                place = _place(connection, company_id, store_id, "", reader, head, now)
                 for key, written in _wanted(connection, company_id, head, place).items():
                     if key in promotion_ids and written.document is not None:
                         found.setdefault(key, written.document)
@@ -121,13 +149,13 @@ class Tills:
         """What the documents of a company are written for. Its stores may leave but one currency."""
         with snapshot(self._engine) as connection:
             head = require_revision(connection, company_id, None)
-            found = editions(contents_at(connection, company_id, head))
+            contents = contents_at(connection, company_id, head)
+            found = editions(contents, map(read_promotion, contents.promotions.values()))
         if currency_code:
-            found = [edition for edition in found if edition.currency_code == currency_code] or [
-                Edition(currency_code, calendar_ids=found[0].calendar_ids if found else ())
-            ]
-        if len(found) != 1:
-            known = ", ".join(edition.currency_code for edition in found) or "none that a store sells in"
+            found = [replace(found[0], currency_code=currency_code)]
+        if len(found) != 1 or not found[0].currency_code:
+            known = ", ".join(filter(None, (edition.currency_code for edition in found)))
+            known = known or "nothing says in which the company sells"
             message = f"say in which currency the amounts are: {known}"
             raise Invalid("REQUIRED", message, field="currency_code")
         return replace(found[0], language=language)
@@ -164,20 +192,17 @@ class Tills:
             )
 
     def of_store(
-        self, company_id: str, store_id: str
+        self, company_id: str, store_id: str, reader: Reader = READS_ALL
     ) -> tuple[Mapping[str, PosDocument], Mapping[str, PosDocument]]:
         """The documents of a store, and the promotions in force for which there is none, by id."""
         with plain_errors(self._engine), self._engine.begin() as connection:
             newest, now = store.settled_head(connection, company_id)
             head = in_force_at(connection, company_id, newest, store_id)
-            place = _place(connection, company_id, store_id, "", head, now)
+            place = _place(connection, company_id, store_id, "", reader, head, now)
             if place is None:
                 raise UnknownStore(store_id)
             every = store.documents_at(connection, company_id, place.currency_code, head)
-        wanted = {
-            key: found for key, found in every.items() if found.document and place.wants(found.document)
-        }
-        return wanted, {key: found for key, found in every.items() if found.document is None}
+        return _in_scope(every, place), {key: found for key, found in every.items() if found.document is None}
 
 
 def _wanted(
@@ -197,13 +222,44 @@ def _documents(found: Mapping[str, PosDocument]) -> tuple[Json, ...]:
 
 
 def _place(
-    connection: Connection, company_id: str, store_id: str, brand_id: str, revision: int, moment: datetime
+    connection: Connection,
+    company_id: str,
+    store_id: str,
+    brand_id: str,
+    reader: Reader,
+    revision: int,
+    moment: datetime,
 ) -> _Place | None:
     kept = store.store_at(connection, company_id, store_id, revision)
     if kept is None:
-        return None
+        return _place_without_stores(connection, company_id, store_id, brand_id, reader, revision, moment)
     today = moment.astimezone(ZoneInfo(kept["time_zone"])).date()
-    return _Place(store_id, brand_id or kept.get("brand_id", ""), kept.get("currency_code", ""), today)
+    brand_id = brand_id or kept.get("brand_id", "")
+    return _Place(store_id, brand_id, kept.get("currency_code", ""), today, reader)
+
+
+def _place_without_stores(
+    connection: Connection,
+    company_id: str,
+    store_id: str,
+    brand_id: str,
+    reader: Reader,
+    revision: int,
+    moment: datetime,
+) -> _Place | None:
+    """Any store of a company that keeps none; None when it keeps some, or has published nothing."""
+    if store.currencies_at(connection, company_id, revision):
+        return None
+    written = store.currencies_written(connection, company_id)
+    if not written:
+        return None
+    currencies = [reader.currency_code] if reader.currency_code else sorted(written - {""}) or [""]
+    if len(currencies) > 1:
+        message = f"say in which currency the till sells: {', '.join(currencies)}"
+        raise Invalid("REQUIRED", message, field="currency")
+    zone = (policy_at(connection, company_id, revision) or {}).get("time_zone") or "UTC"
+    today = moment.astimezone(ZoneInfo(zone)).date()
+    return _Place(store_id, brand_id, currencies[0], today, reader)
 
 
 def _among(name: str, names: str | Sequence[str]) -> bool:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from server.actors import Actor
-from server.definitions.tills import Tills, UnknownStore
+from server.definitions.tills import Reader, Tills, UnknownStore
 from server.runtime.calls import UseCase
 from server.runtime.errors import Denied, Invalid, Unknown
 from server.usage.service import Uploaded, Usage
@@ -21,6 +21,21 @@ class Wanted:
     store_id: str
     brand_id: str
     last_sync: str
+    reader: Reader
+
+
+@dataclass(frozen=True, slots=True)
+class WantedDocuments:
+    """Which documents a till asks for."""
+
+    promotion_ids: Any
+    reader: Reader
+
+
+def reader_of(extensions: str, currency_code: str) -> Reader:
+    """What a till says of how it reads: extensions with commas between them, or `all`."""
+    named = frozenset(filter(None, (name.strip() for name in extensions.split(","))))
+    return Reader(None if named == {"all"} else named, currency_code)
 
 
 def use_cases(tills: Tills, usage: Usage) -> Mapping[str, UseCase]:
@@ -50,7 +65,9 @@ class TillCalls:
             raise Denied("OTHER_STORE", "the token is for other stores", field="store_id")
         since = _instant(wanted.last_sync) if wanted.last_sync else None
         try:
-            changes = self._tills.changes(actor.company_id, wanted.store_id, wanted.brand_id, since)
+            changes = self._tills.changes(
+                actor.company_id, wanted.store_id, wanted.brand_id, since, wanted.reader
+            )
         except UnknownStore:
             # As the prescribed answer is: nothing for a store that nobody knows, with the time to go on from.
             raise Unknown("STORE_UNKNOWN", "Store not found", field="store_id") from None
@@ -63,16 +80,17 @@ class TillCalls:
             "count": len(promotions),
         }
 
-    def document(self, actor: Actor, promotion_id: str) -> Json:
-        found = self._some(actor, [promotion_id])
+    def document(self, actor: Actor, wanted: WantedDocuments) -> Json:
+        found = self._some(actor, wanted.promotion_ids, wanted.reader)
         if not found:
             raise Unknown("PROMOTION_UNKNOWN", "Promotion not found")
         return found[0]
 
-    def documents(self, actor: Actor, promotion_ids: Any) -> Json:
-        if not isinstance(promotion_ids, list):
+    def documents(self, actor: Actor, wanted: WantedDocuments) -> Json:
+        if not isinstance(wanted.promotion_ids, list):
             raise Invalid("REQUIRED", "promotion_ids is required", field="promotion_ids")
-        found = self._some(actor, [key for key in promotion_ids if isinstance(key, str)])
+        named = [key for key in wanted.promotion_ids if isinstance(key, str)]
+        found = self._some(actor, named, wanted.reader)
         return {"promotions": found, "count": len(found)}
 
     def version(self, actor: Actor, _: None) -> Json:
@@ -93,10 +111,9 @@ class TillCalls:
             raise Invalid("REQUIRED", "logs array is required", field="logs")
         return _uploaded(self._usage.upload_logs(actor, logs))
 
-    def _some(self, actor: Actor, promotion_ids: list[str]) -> list[Json]:
-        return self._counted(
-            actor, self._tills.some(actor.company_id, sorted(actor.store_ids), promotion_ids)
-        )
+    def _some(self, actor: Actor, promotion_ids: list[str], reader: Reader) -> list[Json]:
+        found = self._tills.some(actor.company_id, sorted(actor.store_ids), promotion_ids, reader)
+        return self._counted(actor, found)
 
     def _counted(self, actor: Actor, documents: list[Json]) -> list[Json]:
         """Documents with the number of uses as tills have told it until now."""

@@ -8,6 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from dealwright.v1.ruleset_pb2 import Ruleset, Store
+from jsonschema import Draft202012Validator
 from sqlalchemy import Engine, text
 
 from admin.api.callers import Callers
@@ -17,6 +18,7 @@ from server.access.service import Access
 from server.access.sessions import Sessions
 from server.actors import Role
 from server.answers.service import Answers
+from server.definitions.pos import SCHEMA
 from server.definitions.service import Definitions, Publication
 from server.definitions.tills import Tills
 from server.methods import methods
@@ -123,6 +125,28 @@ async def test_single_promotions_and_several(till: Till) -> None:
     several = (await till.post("/promotions/bulk/", {"promotion_ids": ["ten", "there", "x", 7]})).json()
     assert [found["id"] for found in several["promotions"]] == ["ten"]
     assert several["count"] == 1
+
+
+async def test_a_till_says_which_extensions_it_understands(till: Till, definitions: Definitions) -> None:
+    closing = percent_off("closing", 10)
+    closing.stacking.closes_units = True
+    definitions.publish("kopi", Publication([closing]))
+    for query, wanted in (
+        ({}, ["ten"]),
+        ({"extensions": "condition"}, ["ten"]),
+        ({"extensions": "condition, stacking"}, ["closing", "ten"]),
+        ({"extensions": "all"}, ["closing", "ten"]),
+    ):
+        listed = await till.get("/promotions/", store_id="sudirman", **query)
+        assert [found["id"] for found in listed.json()["promotions"]] == wanted
+    assert (await till.get("/promotions/closing/")).status_code == 404
+    one = (await till.get("/promotions/closing/", extensions="stacking")).json()
+    assert one["extensions"] == {"stacking": {"closes_units": True}}
+    some = await till.post("/promotions/bulk/?extensions=stacking", {"promotion_ids": ["closing"]})
+    assert some.json()["promotions"] == [one]
+    schema = (await till.get("/schema/")).json()
+    assert schema == SCHEMA
+    Draft202012Validator(schema).validate(one)
 
 
 async def test_the_version_only_grows(till: Till, database: Engine, definitions: Definitions) -> None:

@@ -14,8 +14,9 @@ from typer.testing import CliRunner, Result
 
 from admin.cli.main import app
 from server.audit.service import Audit
+from server.definitions.references import import_references
 from server.definitions.service import Definitions, Publication
-from server.definitions.tills import Changes, Tills, UnknownStore
+from server.definitions.tills import READS_ALL, Changes, Reader, Tills, UnknownStore
 from server.runtime.errors import Invalid
 from tests.access.calls import owner
 from tests.definitions.samples import percent_off
@@ -41,6 +42,13 @@ def offer(promotion_id: str, percent: int = 10, **targeting: list[str]) -> Promo
     promotion = percent_off(promotion_id, percent)
     for name, names in targeting.items():
         getattr(promotion.targeting, name).include.extend(names)
+    return promotion
+
+
+def closing(promotion_id: str) -> Promotion:
+    """An offer of which only an extension says how it lives with others."""
+    promotion = offer(promotion_id)
+    promotion.stacking.closes_units = True
     return promotion
 
 
@@ -213,13 +221,15 @@ def test_documents_leave_and_enter_by_the_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DEALWRIGHT_DATABASE_URL", database_url)
-    closed = offer("closed")
-    closed.stacking.closes_units = True
-    publish(definitions, offer("ten"), closed)
+    dollars = offer("dollars")
+    dollars.percent_discount.max_discount.add(currency_code="USD", minor=500)
+    publish(definitions, offer("ten"), closing("closed"), dollars)
 
-    exported = run("promotions", "export", "--format", "pos", "--store", "sudirman", "--company", "kopi")
-    assert "closed: no POS document can say stacking" in exported.stderr
-    (document,) = json.loads(exported.stdout)
+    export = ("promotions", "export", "--format", "pos", "--store", "sudirman", "--company", "kopi")
+    exported = run(*export)
+    assert exported.stderr == "dollars: no POS document can say percent_discount.max_discount\n"
+    assert [each["id"] for each in json.loads(exported.stdout)] == ["closed", "ten"]
+    (document,) = json.loads(run(*export, "--plain").stdout)
     assert document["id"] == "ten"
     document["id"] = "eleven"
     document["rules"]["discount_percent"] = 11
@@ -238,10 +248,96 @@ def test_documents_leave_and_enter_by_the_command(
     assert tills.version("kopi")[2] is True
 
 
-def test_a_company_without_stores_has_no_currency_of_its_own(
-    definitions: Definitions, database: Engine
+def test_a_till_gets_no_document_that_it_does_not_understand(tills: Tills, definitions: Definitions) -> None:
+    publish(definitions, offer("plain"), closing("closing"))
+    assert ids(tills.changes("kopi", "sudirman")) == ["plain"]
+    knows = Reader(frozenset({"stacking"}))
+    assert ids(tills.changes("kopi", "sudirman", reader=knows)) == ["closing", "plain"]
+    assert ids(tills.changes("kopi", "sudirman", reader=Reader(frozenset({"condition"})))) == ["plain"]
+    assert ids(tills.changes("kopi", "sudirman", reader=READS_ALL)) == ["closing", "plain"]
+    assert tills.some("kopi", ["sudirman"], ["closing"]) == []
+    assert [found["id"] for found in tills.some("kopi", ["sudirman"], ["closing"], knows)] == ["closing"]
+
+
+def test_what_is_no_longer_plain_is_deleted_for_tills_that_know_no_extensions(
+    tills: Tills, definitions: Definitions
 ) -> None:
     publish(definitions, offer("a"))
-    with pytest.raises(Invalid, match="none that a store sells in"):
+    since = tills.changes("kopi", "sudirman").time
+    publish(definitions, closing("a"))
+    delta = tills.changes("kopi", "sudirman", since=since)
+    assert (delta.promotions, delta.deleted_ids) == ((), ("a",))
+    assert ids(tills.changes("kopi", "sudirman", since=since, reader=READS_ALL)) == ["a"]
+
+
+def test_lists_of_stores_are_written_again_when_there_are_other_stores(
+    tills: Tills, definitions: Definitions
+) -> None:
+    away = offer("away")
+    away.targeting.store_ids.exclude.append("ubud")
+    bali = offer("bali", regions=["Bali"])
+    publish(definitions, away, bali, offer("all"))
+    before = tills.changes("kopi", "sudirman")
+    stores = {document["id"]: document["targeting"]["stores"] for document in before.promotions}
+    assert stores == {"all": "all", "away": ["orchard", "sudirman"]}
+
+    kuta = Store(id="kuta", region="Bali", time_zone="Asia/Makassar", currency_code="IDR")
+    definitions.publish("kopi", Publication(settings=Ruleset(company_id="kopi", stores=[*STORES, kuta])))
+    after = tills.changes("kopi", "sudirman", since=before.time)
+    assert [document["targeting"]["stores"] for document in after.promotions] == [
+        ["kuta", "orchard", "sudirman"]
+    ]
+    assert ids(tills.changes("kopi", "kuta")) == ["all", "away", "bali"]
+    assert ids(tills.changes("kopi", "ubud")) == ["all"]
+
+
+def test_a_company_without_stores_has_documents_for_any_store(
+    definitions: Definitions, database: Engine
+) -> None:
+    tills = Tills(database)
+    with pytest.raises(UnknownStore):
+        tills.changes("kopi", "anywhere")
+    publish(definitions, offer("a"))
+    assert ids(tills.changes("kopi", "anywhere")) == ["a"]
+    assert [found["id"] for found in tills.some("kopi", [], ["a"])] == ["a"]
+
+    rupiah = offer("b")
+    rupiah.percent_discount.max_discount.add(currency_code="IDR", minor=5_000_000)
+    publish(definitions, rupiah)
+    changes = tills.changes("kopi", "anywhere")
+    assert ids(changes) == ["a", "b"]
+    assert changes.promotions[1]["rules"]["max_discount_amount"] == 50000.0
+
+    dollars = offer("c")
+    dollars.percent_discount.max_discount.add(currency_code="USD", minor=500)
+    publish(definitions, dollars)
+    with pytest.raises(Invalid, match="say in which currency the till sells: IDR, USD"):
+        tills.changes("kopi", "anywhere")
+    assert ids(tills.changes("kopi", "anywhere", reader=Reader(currency_code="USD"))) == ["a", "c"]
+    assert ids(tills.changes("kopi", "anywhere", reader=Reader(currency_code="IDR"))) == ["a", "b"]
+    assert ids(tills.changes("kopi", "anywhere", reader=Reader(currency_code="JPY"))) == []
+
+    # What nobody names any longer is kept up to date for those who still sell in it.
+    publish(definitions, offer("a", 30), deleted_ids=["c"])
+    (a,) = tills.changes("kopi", "anywhere", reader=Reader(currency_code="USD")).promotions
+    assert a["rules"]["discount_percent"] == 30.0
+
+
+def test_a_company_that_gives_up_its_stores_has_documents_in_what_they_sold_in(
+    tills: Tills, definitions: Definitions, database: Engine
+) -> None:
+    publish(definitions, offer("a"))
+    definitions.publish("kopi", Publication(settings=Ruleset(company_id="kopi", stores=[STORES[0]])))
+    publish(definitions, offer("a", 40))
+    import_references(database, owner(), "store", [], complete=True)
+    for currency_code in ("IDR", "SGD"):
+        reader = Reader(currency_code=currency_code)
+        (document,) = tills.changes("kopi", "anywhere", reader=reader).promotions
+        assert document["rules"]["discount_percent"] == 40.0, currency_code
+
+
+def test_the_currency_of_imports_has_to_be_known(definitions: Definitions, database: Engine) -> None:
+    publish(definitions, offer("a"))
+    with pytest.raises(Invalid, match="nothing says in which the company sells"):
         Tills(database).edition("kopi")
     assert Tills(database).edition("kopi", "IDR").currency_code == "IDR"

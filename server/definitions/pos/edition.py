@@ -1,4 +1,4 @@
-"""What documents are written for: one currency, one language, and the holidays of one company."""
+"""What documents are written for: one currency, one language, and the holidays and stores of one company."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +21,8 @@ class Edition:
     language: str = "en"
     calendar_ids: tuple[str, ...] = ()
     """The holidays that `exclude_holidays` means: all calendars of the company."""
+    store_regions: tuple[tuple[str, str], ...] = ()
+    """The company's stores with their regions: what excluded stores and regions come to as a list."""
 
     def number(self, amounts: Iterable[Money]) -> Decimal | None:
         """The amount in the edition's currency, in its major unit."""

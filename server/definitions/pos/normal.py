@@ -23,9 +23,10 @@ from dealwright.v1.rules_pb2 import (
 from dealwright.v1.schedule_pb2 import DailyWindow, HolidayRule, Schedule
 from dealwright.v1.selector_pb2 import LINE_KIND_DELIVERY, LINE_KIND_ITEM, LineFilter, Selector
 from dealwright.v1.stacking_pb2 import EXCLUSIVITY_NO
-from dealwright.v1.targeting_pb2 import SPEND_SOURCE_THIS_CART
+from dealwright.v1.targeting_pb2 import SPEND_SOURCE_THIS_CART, NameFilter, Targeting
 from google.protobuf.message import Message
 
+from server.definitions.pos.edition import Edition
 from server.definitions.pos.selectors import of_product
 
 TEXTS = ("name", "description", "terms", "receipt_text", "labels")
@@ -87,8 +88,8 @@ EMPTY = {
 """The parts that mean the same when they are empty as when they aren't set, by message."""
 
 
-def normal(promotion: Promotion, currency_code: str) -> Promotion:
-    """The definition in one currency without its texts, as it is written when nothing is said twice."""
+def normal(promotion: Promotion, edition: Edition) -> Promotion:
+    """The definition of an edition without its texts, as it is written when nothing is said twice."""
     result = Promotion()
     result.CopyFrom(promotion)
     for name in TEXTS:
@@ -100,25 +101,56 @@ def normal(promotion: Promotion, currency_code: str) -> Promotion:
         result.ClearField("trigger")
     elif result.trigger.HasField("automatic"):
         result.ClearField("trigger")
+    if depends_on_stores(result):
+        _list_stores(result.targeting, edition)
     kind = LINE_KIND_DELIVERY if _delivers(result) else LINE_KIND_ITEM
     for part in _parts(result):
-        _tidy(part, currency_code, kind)
+        _tidy(part, edition.currency_code, kind)
     return result
 
 
-def amounts(message: Message, path: str = "") -> set[str]:
-    """The places where a definition has amounts."""
-    found = set()
+def amounts(message: Message, path: str = "") -> dict[str, list[Money]]:
+    """The amounts of a definition, by the place where they are."""
+    found: dict[str, list[Money]] = {}
     for field, value in message.ListFields():
         where = f"{path}.{field.name}" if path else field.name
         if field.message_type is Money.DESCRIPTOR:
-            found.add(where)
+            found[where] = list(value)
         elif field.message_type is not None and field.is_repeated:
             for number, item in enumerate(value):
                 found |= amounts(item, f"{where}[{number}]")
         elif field.message_type is not None:
             found |= amounts(value, where)
     return found
+
+
+def amounts_of(promotion: Promotion) -> Iterator[Money]:
+    """All amounts of a definition."""
+    return (money for found in amounts(promotion).values() for money in found)
+
+
+def depends_on_stores(promotion: Promotion) -> bool:
+    """Whether a document lists stores of the company that its definition doesn't name."""
+    return bool(promotion.targeting.store_ids.exclude) or promotion.targeting.HasField("regions")
+
+
+def _list_stores(targeting: Targeting, edition: Edition) -> None:
+    """Puts the stores that are left in place of excluded ones and of regions, where there are any."""
+    accepted = [
+        store_id
+        for store_id, region in edition.store_regions
+        if _accepts(targeting.store_ids, store_id) and _accepts(targeting.regions, region)
+    ]
+    if accepted:
+        targeting.store_ids.CopyFrom(NameFilter(include=accepted))
+        targeting.ClearField("regions")
+
+
+def _accepts(names: NameFilter, name: str) -> bool:
+    """Names are compared without regard to case, as everywhere."""
+    folded = name.casefold()
+    included = not names.include or folded in (known.casefold() for known in names.include)
+    return included and folded not in (known.casefold() for known in names.exclude)
 
 
 def _delivers(promotion: Promotion) -> bool:

@@ -15,6 +15,7 @@ from dealwright.v1.targeting_pb2 import CrossBrand, CustomerType, SpendSource, T
 
 from server.definitions.differences import of_one
 from server.definitions.pos.edition import Edition
+from server.definitions.pos.extensions import PLAIN_VERSION, extended
 from server.definitions.pos.normal import amounts, normal, with_seconds
 from server.definitions.pos.reading import read
 from server.definitions.pos.selectors import scope_section
@@ -23,8 +24,6 @@ from server.definitions.pos.types import TYPES
 from server.documents import to_value
 
 Json = dict[str, Any]
-
-COMPILER_VERSION = "1.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +41,24 @@ def project(promotion: Promotion, edition: Edition, version: int, compiled_at: d
     kind = promotion.WhichOneof("rule")
     if kind not in TYPES:
         return Projection(promotion.id, None, (kind or "rule",))
-    wanted = normal(promotion, edition.currency_code)
-    unsaid = sorted(amounts(promotion) - amounts(wanted))
-    if unsaid:
-        return Projection(promotion.id, None, tuple(unsaid))
-    document = _written(promotion, wanted, edition, version, compiled_at)
-    said = normal(read(document, edition), edition.currency_code)
-    difference = of_one("promotion", promotion.id, to_value(wanted), to_value(said))
-    unsaid = [field.path for field in difference.fields] if difference else faults(document)
+    wanted = normal(promotion, edition)
+    foreign = sorted(amounts(promotion).keys() - amounts(wanted).keys())
+    if foreign:
+        return Projection(promotion.id, None, tuple(foreign))
+    plain = _written(promotion, wanted, edition, version, compiled_at)
+    said = normal(read(plain, edition), edition)
+    document = extended(plain, promotion, wanted, said)
+    misshapen = faults(document)
+    if misshapen and kind not in document.get("extensions", {}):
+        # An amount that the section `rules` can't carry.
+        said.ClearField(kind)
+        document = extended(plain, promotion, wanted, said)
+        misshapen = faults(document)
+    again = normal(read(document, edition), edition)
+    difference = (
+        None if again == wanted else of_one("promotion", promotion.id, to_value(wanted), to_value(again))
+    )
+    unsaid = [field.path for field in difference.fields] if difference else misshapen
     return Projection(promotion.id, None if unsaid else document, tuple(dict.fromkeys(unsaid)))
 
 
@@ -99,7 +108,7 @@ def _written(
         "rules": rules,
         "limits": _limits(wanted.limits),
         "compiled_at": compiled_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "compiler_version": COMPILER_VERSION,
+        "compiler_version": PLAIN_VERSION,
         "version": version,
         **(cross_brand if wanted.HasField("cross_brand") else {}),
     }

@@ -9,6 +9,7 @@ from dealwright.v1.stacking_pb2 import Limits, Trigger, VoucherTrigger
 from dealwright.v1.targeting_pb2 import CrossBrand, CustomerType, NameFilter, SpendSource, Targeting
 
 from server.definitions.pos.edition import Edition
+from server.definitions.pos.extensions import superseded
 from server.definitions.pos.selectors import scope_of
 from server.definitions.pos.types import TYPES
 
@@ -21,9 +22,6 @@ RULE_LANGUAGE = 1
 def read(document: Json, edition: Edition) -> Promotion:
     """The definition that a document is, apart from what it says of the moment of writing."""
     kind = document["promo_type"]
-    rule: Any = TYPES[kind].read(document["rules"], scope_of(document["scope"]), edition)
-    if not TYPES[kind].stage:
-        rule.phase = Phase.Value(f"PHASE_{document['execution_stage'].upper()}")
     promotion = Promotion(
         id=document["id"],
         rule_language=RULE_LANGUAGE,
@@ -37,11 +35,21 @@ def read(document: Json, edition: Edition) -> Promotion:
         cross_brand=_cross_brand(document["cross_brand"], edition) if "cross_brand" in document else None,
         limits=_limits(document["limits"]),
     )
-    getattr(promotion, kind).CopyFrom(rule)
+    if kind not in document.get("extensions", {}):
+        getattr(promotion, kind).CopyFrom(_rule(document, edition))
+    superseded(promotion, document)
     for part in ("schedule", "targeting", "limits"):
         if not getattr(promotion, part).ByteSize():
             promotion.ClearField(part)
     return promotion
+
+
+def _rule(document: Json, edition: Edition) -> Any:
+    form = TYPES[document["promo_type"]]
+    rule: Any = form.read(document["rules"], scope_of(document["scope"]), edition)
+    if not form.stage:
+        rule.phase = Phase.Value(f"PHASE_{document['execution_stage'].upper()}")
+    return rule
 
 
 def _schedule(validity: Json, edition: Edition) -> Schedule:

@@ -62,10 +62,10 @@ def insert_documents(
         connection.execute(insert(pos_document), rows)
 
 
-def has_any(connection: Connection, company_id: str, currency_code: str) -> bool:
-    """Whether documents were ever written in a currency."""
-    query = select(pos_document.c.revision).where(_in(company_id, currency_code)).limit(1)
-    return connection.scalar(query) is not None
+def currencies_written(connection: Connection, company_id: str) -> set[str]:
+    """The currencies in which a company's documents were ever written."""
+    query = select(pos_document.c.currency_code).where(pos_document.c.company_id == company_id).distinct()
+    return set(connection.scalars(query))
 
 
 def documents_at(
