@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from admin.cli.output import ExitCode, JsonOption, emit, emit_json, say
 from admin.cli.process import plain_failures, read_settings
 from server.db.database import database
-from server.db.engine import DatabaseUnavailable
+from server.db.engine import DatabaseUnavailable, place_of
 from server.db.migrate import versions
 from server.evaluation.snapshots import SnapshotRefused, read
 from server.runtime import logs
@@ -113,7 +113,7 @@ def _database(settings: Settings, resources: ExitStack) -> Engine:
     except DatabaseUnavailable as away:
         file = _snapshot_file(settings)
         try:
-            read(file, settings.company, time.time())
+            read(file, place_of(engine), settings.company, time.time())
         except SnapshotRefused as refused:
             raise DatabaseUnavailable(f"{away}; the snapshot {file} is of no help: {refused}") from away
     return engine

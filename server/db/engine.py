@@ -51,6 +51,14 @@ def connect(url: str, *, application: str = "dealwright") -> Engine:
     )
 
 
+def place_of(engine: Engine) -> str:
+    """Where a database is, as its URL says: host:port/name, without who asks and with what."""
+    url = engine.url
+    host = url.host or url.query.get("host", "localhost")
+    places = host if isinstance(host, str) else ",".join(host)
+    return f"{places}:{url.port or url.query.get('port', 5432)}/{url.database or url.username}"
+
+
 @contextmanager
 def plain_errors(engine: Engine) -> Iterator[None]:
     """Turns a lost connection into DatabaseUnavailable, a value without a place into Unstorable."""

@@ -66,8 +66,11 @@ def write(file: Path, snapshot: Snapshot) -> None:
         raise
 
 
-def read(file: Path, company: str | None, now: float) -> Snapshot:
-    """The snapshot of a file, for the company of the settings if they name one; raises SnapshotRefused."""
+def read(file: Path, database: str, company: str | None, now: float) -> Snapshot:
+    """The snapshot of a file, for a database and the company of the settings if they name one.
+
+    Raises SnapshotRefused.
+    """
     try:
         with file.open("rb") as opened:
             if os.fstat(opened.fileno()).st_mode & OTHERS_WRITE:
@@ -78,6 +81,9 @@ def read(file: Path, company: str | None, now: float) -> Snapshot:
     except OSError as error:
         raise SnapshotRefused(f"it can't be read: {error.strerror}") from error
     snapshot = _decoded(content)
+    if snapshot.database != database:
+        known = snapshot.database or "a database that it doesn't name"
+        raise SnapshotRefused(f"it is of {known} instead of {database}")
     if company not in (None, snapshot.ruleset.company_id):
         raise SnapshotRefused(f"it is of {snapshot.ruleset.company_id} instead of {company}")
     hours = (now - snapshot.known_time.ToSeconds()) / 3600
@@ -102,8 +108,12 @@ def _decoded(content: bytes) -> Snapshot:
 class Snapshots:
     """Keeps the file as new as what is active, and starts a server with it."""
 
-    def __init__(self, file: Path, holder: RulesetHolder, grants: Grants, metrics: Metrics) -> None:
+    def __init__(
+        self, file: Path, database: str, holder: RulesetHolder, grants: Grants, metrics: Metrics
+    ) -> None:
+        """`database` is the place of it, since only that is known while it is away."""
         self._file = file
+        self._database = database
         self._holder = holder
         self._grants = grants
         self._metrics = metrics
@@ -114,7 +124,7 @@ class Snapshots:
     def restore(self, company: str | None) -> None:
         """Takes over what the file has, or says why not."""
         try:
-            snapshot = read(self._file, company, time.time())
+            snapshot = read(self._file, self._database, company, time.time())
         except SnapshotRefused as refused:
             log.error("snapshot_refused", file=str(self._file), reason=str(refused))
             return
@@ -152,6 +162,7 @@ class Snapshots:
         write(
             self._file,
             Snapshot(
+                database=self._database,
                 ruleset=newest.general,
                 candidate=newest.candidate,
                 cohort=sorted(newest.front.cohort or ()),

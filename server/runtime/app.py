@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from server.access.grants import Grants
 from server.access.rpc import GuardedServer, register
 from server.access.service import Access
+from server.db.engine import place_of
 from server.definitions.service import Definitions
 from server.distribution import rpc as distribution_rpc
 from server.distribution.clients import WRITE_SECONDS, Clients
@@ -116,7 +117,9 @@ class Application:
             prepare=self.distribution.prepare,
         )
         self._snapshots = (
-            Snapshots(snapshot_file, self.holder, self.grants, self.metrics) if snapshot_file else None
+            Snapshots(snapshot_file, place_of(engine), self.holder, self.grants, self.metrics)
+            if snapshot_file
+            else None
         )
         self.revisions = Revisions(self.holder, self._definitions)
         self.replays = Replays(engine, self._definitions, self.metrics)

@@ -13,7 +13,6 @@ from dealwright.v1.rollout_service_pb2_grpc import RolloutServiceStub
 from sqlalchemy import Engine
 
 from server.actors import Role
-from server.db.engine import connect
 from server.definitions.lifecycle import Action
 from server.definitions.promotions import Promotions
 from server.definitions.service import Definitions
@@ -24,7 +23,8 @@ from tests.definitions.people import ANN, BEN, write
 from tests.definitions.samples import percent_off
 from tests.distribution.tills import Till, following
 from tests.evaluation.requests import EVALUATE, EXPLAIN, latte_request
-from tests.operations.test_snapshot import NOWHERE, application, until
+from tests.operations.proxy import database_through
+from tests.operations.test_snapshot import application, until
 from tests.rollouts.shops import open_shops, roll_out
 
 
@@ -115,23 +115,23 @@ async def test_a_server_that_starts_in_the_middle_knows_who_has_what(
 
 
 async def test_a_server_that_starts_without_its_database_knows_who_has_what(
-    database: Engine, definitions: Definitions, tmp_path: Path
+    database_url: str, definitions: Definitions, tmp_path: Path
 ) -> None:
     open_shops(definitions)
     second = roll_out(definitions)
-    before = application(database, tmp_path / "snapshot")
-    await before.start()
-    await until((tmp_path / "snapshot").exists)
-    await before.stop()
+    async with database_through(database_url) as (engine, network):
+        before = application(engine, tmp_path / "snapshot")
+        await before.start()
+        await until((tmp_path / "snapshot").exists)
+        await before.stop()
 
-    engine = connect(NOWHERE)
-    after = application(engine, tmp_path / "snapshot")
-    await after.start()
-    try:
-        revisions = [after.holder.at(store_id).revision for store_id in ("menteng", "medan", "")]
-    finally:
-        await after.stop()
-        engine.dispose()
+        network.cut()
+        after = application(engine, tmp_path / "snapshot")
+        await after.start()
+        try:
+            revisions = [after.holder.at(store_id).revision for store_id in ("menteng", "medan", "")]
+        finally:
+            await after.stop()
     assert revisions == [second, 1, 1]
 
 
