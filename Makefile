@@ -3,13 +3,14 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup release-engine wheels demo up serve test test-fast explore soak soak-redemption soak-streams soak-away faults lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
+.PHONY: help setup release-engine wheels demo clients up serve test test-fast explore soak soak-redemption soak-streams soak-away faults lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 BIN := .venv/bin
 # Read from a list, because what is named as an argument is built again each time.
 INSTALL_OUR_OWN := $(UV) pip install --python .venv --no-deps --no-build-isolation --requirements -
 PEERS := benchmarks/peers
+CLIENTS := examples/clients
 # The engine as it is released, apart from the local build in .venv.
 BENCH := PYTHONPATH=target/release-engine $(BIN)/python -m benchmarks
 # The tests mostly wait for databases and processes, hence more of them at once than most machines have cores.
@@ -66,6 +67,14 @@ soak-away: setup ## Take the database away from tills for minutes: make soak-awa
 faults: setup ## Cause every fault that the operating guide names, and print what was seen
 	$(BIN)/python -m pytest -q -p no:xdist -p tests.faults -m fault tests
 
+clients: setup ## Build the checkouts of examples/clients for which there are tools, and run them all against a server
+	@cd $(CLIENTS)/go; if command -v go >/dev/null; then set -x; go generate && go build -o gen/ .; else echo "Without go, its checkout is left out."; fi
+	@cd $(CLIENTS)/node; if command -v npm >/dev/null; then set -x; npm ci --ignore-scripts --no-audit --no-fund; \
+	else echo "Without npm, the checkout of Node is left out."; fi
+	@cd $(CLIENTS)/java; if command -v mvn >/dev/null; then set -x; mvn --quiet --batch-mode package; \
+	else echo "Without mvn, the checkout of Java is left out."; fi
+	$(BIN)/pytest -p no:xdist -rs tests/examples/test_clients.py
+
 lint: setup ## Check formatting, types, contracts, the schema and the extension's stub
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -105,7 +114,7 @@ lock: | $(UV) ## Renew the lock files of Python; UPGRADE=1 takes the newest vers
 	  $(PEERS)/requirements.in --output-file $(PEERS)/requirements.lock
 
 clean: ## Remove everything that can be built again; the data in .dealwright stays
-	rm -rf .venv target dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(addprefix $(CLIENTS)/,go/gen node/node_modules java/target) .venv target dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # The packages of the lock. The engine is built here with its progress on the screen; uv would show none, and finds it done.
 .venv/locked: requirements.lock | $(UV)

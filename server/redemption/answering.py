@@ -77,15 +77,19 @@ class Call:
 
 
 def complete(response_type: type[Message], response: bytes, when: Answered | Placed) -> bytes:
-    """A kept answer with its times. Those of Reserve and Redeem are known to the database alone, and stand
-    behind the rest: messages that come again add to themselves.
+    """A kept answer with its times. Those of Reserve and Redeem are known to the database alone.
+
+    A second redemption behind the first would add to it by the rules of protobuf, but protobuf.js takes the
+    last one alone.
     """
     name = response_type.DESCRIPTOR.name
     if name not in ("ReserveResponse", "RedeemResponse") or when.redemption_id is None:
         return response
     resolve = when.time if name == "RedeemResponse" else None
-    added = response_type(redemption=times(when.time, when.expire_time, resolve))
-    return response + added.SerializeToString(deterministic=True)
+    answer: Any = response_type.FromString(response)
+    answer.redemption.MergeFrom(times(when.time, when.expire_time, resolve))
+    completed: bytes = answer.SerializeToString(deterministic=True)
+    return completed
 
 
 def require_text(value: str, field: str, chars_max: int) -> None:

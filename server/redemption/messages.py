@@ -49,7 +49,7 @@ def placed(redemption_id: str, order_id: str, priced: Priced, state: str) -> sch
 def times(
     create: datetime | None = None, expire: datetime | None = None, resolve: datetime | None = None
 ) -> schema.Redemption:
-    """The times of a redemption alone; its bytes behind those of another add them to it."""
+    """The times of a redemption alone."""
     return schema.Redemption(
         create_time=timestamp(create), expire_time=timestamp(expire), resolve_time=timestamp(resolve)
     )

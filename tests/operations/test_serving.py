@@ -8,10 +8,13 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from google.protobuf.descriptor_database import DescriptorDatabase
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from server.access.rules import HTTP_ALONE, RULES
 from server.definitions.service import Definitions, Publication
 from server.runtime.app import Application
 from tests.definitions.samples import percent_off
@@ -173,6 +176,31 @@ async def test_reflection_describes_the_service(application: Application, channe
     ]
     methods = {method.name for file in files for service in file.service for method in service.method}
     assert methods == {"Evaluate", "Explain", "Replay", "Compare", "Refund"}
+
+
+async def test_reflection_has_all_that_a_caller_without_the_schema_needs(channel: grpc.aio.Channel) -> None:
+    """As grpcurl walks it: from the list of services to every message that their methods take and give."""
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type] # sync only
+
+    async def ask(**asked: Any) -> Any:
+        request = reflection_pb2.ServerReflectionRequest(**asked)
+        (answer,) = [answer async for answer in stub.ServerReflectionInfo(iter([request]), timeout=10)]
+        return answer
+
+    files = DescriptorDatabase()
+    services = [service.name for service in (await ask(list_services="")).list_services_response.service]
+    for service in services:
+        described = (await ask(file_containing_symbol=service)).file_descriptor_response
+        for file in described.file_descriptor_proto:
+            files.Add(FileDescriptorProto.FromString(file))
+
+    pool = DescriptorPool(files)
+    walked = {
+        f"/{service}/{method.name}": (method.input_type.fields, method.output_type.fields)
+        for service in services
+        for method in pool.FindServiceByName(service).methods
+    }
+    assert RULES.keys() - HTTP_ALONE.keys() <= walked.keys()
 
 
 async def test_metrics_have_the_names_that_dashboards_know(

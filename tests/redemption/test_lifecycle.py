@@ -14,10 +14,11 @@ from dealwright.v1.redemption_service_pb2 import (
     GetRedemptionRequest,
     RedeemResponse,
     ReleaseRequest,
+    ReserveResponse,
 )
 from dealwright.v1.result_pb2 import REASON_LIMIT
 
-from tests.access.calls import reason
+from tests.access.calls import ask, bearer, reason
 from tests.redemption.conftest import Publish
 from tests.redemption.shop import (
     LATTE_MINOR,
@@ -49,6 +50,18 @@ async def test_a_reservation_holds_its_price_and_is_committed(till: Till, publis
     assert found.redemption == committed.redemption
     assert found.sale.result == reserved.result
     assert [operation.kind for operation in found.operations] == ["reserve", "commit"]
+
+
+async def test_an_answer_has_no_message_in_two_pieces(
+    channel: grpc.aio.Channel, token: str, publish: Publish
+) -> None:
+    """Protobuf says that they are one; protobuf.js forgets the first."""
+    await publish(limited(max_uses=1))
+    method, request = "/dealwright.v1.RedemptionService/Reserve", reserve_request().SerializeToString()
+
+    first, again = [await ask(channel, method, request, metadata=bearer(token)) for _ in range(2)]
+
+    assert first == again == ReserveResponse.FromString(first).SerializeToString(deterministic=True)
 
 
 async def test_what_a_limit_refuses_is_priced_without_it(till: Till, publish: Publish) -> None:
