@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import re
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 import httpx
 import psutil
@@ -29,6 +33,9 @@ from server.distribution import keys
 from server.runtime import logs
 
 COMPANY = "bench"
+WAIT_SECONDS = 120.0
+"""How long something that is expected is awaited."""
+
 DEALWRIGHT = Path(sys.executable).with_name("dealwright")
 
 
@@ -36,7 +43,7 @@ class Server:
     """A server process."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
-        where = json.loads(said(process))
+        where = json.loads(Said(process).next())
         self.address: str = where["grpc"]
         self._metrics: str = where["metrics"]
         self._process = psutil.Process(process.pid)
@@ -49,8 +56,7 @@ class Server:
     @property
     def processor_seconds(self) -> float:
         """What it has taken of processors until now; the clock would tell how busy the machine is."""
-        times = self._process.cpu_times()
-        return float(times.user + times.system)
+        return processor_seconds(self._process)
 
     def sent(self, part: str) -> int:
         """Bytes that went to tills: of snapshots, of deltas, or other."""
@@ -135,8 +141,35 @@ def promotion(number: int) -> Promotion:
     return made
 
 
-def said(process: subprocess.Popen[str]) -> str:
-    """The next line of a process."""
-    if process.stdout is None or not (line := process.stdout.readline()):
-        raise RuntimeError(f"{process.args!r} has said nothing")
-    return line
+def processor_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+class Said:
+    """The lines of a process, each awaited for a while only."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._args = process.args
+        self._lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
+
+    def next(self) -> str:
+        """The next line."""
+        try:
+            line = self._lines.get(timeout=WAIT_SECONDS)
+        except queue.Empty:
+            raise TimeoutError(f"{self._args!r} has said nothing for {WAIT_SECONDS:.0f} s") from None
+        if not line:
+            raise RuntimeError(f"{self._args!r} has ended")
+        return line
+
+    def _read(self, lines: IO[str]) -> None:
+        for line in lines:
+            self._lines.put(line)
+        self._lines.put("")
+
+
+def progress(text: str) -> None:
+    """Tells whoever waits for a table how far it is."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
