@@ -1,6 +1,7 @@
 """A result as a receipt: lines, what was taken off each and why, totals, and why the rest wasn't applied."""
 
 from collections.abc import Iterator
+from datetime import UTC
 from zoneinfo import ZoneInfo
 
 from dealwright.v1.cart_pb2 import Cart, PriceMode
@@ -51,13 +52,14 @@ def _head(cart: Cart, result: Result) -> Iterator[str]:
 
 
 def _moment(cart: Cart, result: Result) -> str:
-    """The instant of the evaluation, in the cart's zone when it names one."""
+    """The instant of the evaluation to the second, in the cart's zone when it names one."""
+    moment = result.evaluate_time.ToDatetime(UTC).replace(microsecond=0)
     try:
         zone = ZoneInfo(cart.time_zone)
     except (KeyError, ValueError, OSError):
         # None is named, or this machine doesn't know it; the engine has zones of its own.
-        return str(result.evaluate_time.ToJsonString())
-    return f"{result.evaluate_time.ToDatetime(zone).isoformat()} {cart.time_zone}"
+        return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{moment.astimezone(zone).isoformat()} {cart.time_zone}"
 
 
 def _lines(cart: Cart, result: Result) -> Iterator[str]:

@@ -139,8 +139,10 @@ class Desk:
             raise NotUnderstood("the cart is empty")
         sold = self._till.sell(sale_id or uuid.uuid4().hex, self._cart, language=self._language)
         paid = amount(sold.result.totals.payable_minor, sold.result.currency_code)
+        # A limit may have run out since the last look at the bill.
+        printed = receipt(self._cart, sold.result)
         self._clear()
-        return f"Sold {sold.sale_id} for {paid}, journal entry {sold.sequence}."
+        return f"{printed}\nSold {sold.sale_id} for {paid}, journal entry {sold.sequence}."
 
     def _clear(self) -> str:
         self._cart = Cart()
@@ -204,7 +206,9 @@ def _status(state: TillState) -> str:
         parts.append(f"good until {expires.isoformat(timespec='minutes')}")
     if state.clock_suspect:
         parts.append("the time isn't sure")
-    parts += filter(None, (state.refused, state.upload_problem, state.lease_problem, state.journal_problem))
+    problems = (state.refused, state.upload_problem, state.lease_problem, state.journal_problem)
+    # The same may be wrong with several things.
+    parts += filter(None, dict.fromkeys(problems))
     return "; ".join(parts)
 
 

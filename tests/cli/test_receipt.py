@@ -55,6 +55,13 @@ def test_the_time_is_that_of_the_place(zone: str, shown: str) -> None:
     assert receipt(Cart(time_zone=zone), priced()).splitlines()[1] == shown
 
 
+def test_the_time_has_no_parts_of_a_second() -> None:
+    result = priced()
+    result.evaluate_time.nanos = 999_999_999
+
+    assert receipt(Cart(), result).splitlines()[1] == "2026-11-29T05:30:00Z, amounts in USD"
+
+
 def test_a_gift_says_what_it_is_worth() -> None:
     result = priced()
     result.gifts.add(promotion_id="tea", product_id="iced-tea", quantity=2, value_minor=700)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -54,7 +55,7 @@ def test_a_script_scans_and_sells(arguments: list[str], tmp_path: Path) -> None:
     assert "   2 x mie-goreng-jawa" in done.stdout
     assert "   1 x es-jeruk" in done.stdout
     assert "offline; rules stale; revision 1; 0 to upload" in done.stdout.replace("fresh", "stale")
-    assert "Sold bill-1 for" in done.stdout
+    assert re.search(r"^To pay .*\n(?:.*\n)+Sold bill-1 for", done.stdout, re.MULTILINE)
     assert (done.returncode, "there is no line 1" in done.stderr) == (1, True)
     assert Journal(Storage(tmp_path / "till")).sale("bill-1") is not None
 

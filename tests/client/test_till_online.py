@@ -133,10 +133,11 @@ def test_a_server_that_is_away_for_a_while_changes_nothing(
         with pytest.raises(Unavailable):
             till.upload()
         until(lambda: not till.state.connected)
+        until(lambda: till.state.upload_problem == "no server can be reached")
         published.publish("kopi", Publication([percent_off("ten", 30)]))
         with served(database, keys_dir=keys_dir, grpc_address=Address(address.host, address.port)):
             until(lambda: till.state.revision == 2)
-            until(lambda: till.state.unsent == 0)
+            until(lambda: till.state.unsent == 0 and not till.state.upload_problem)
     assert stored(database) == [f"bill-{number}" for number in range(3)]
 
 

@@ -407,10 +407,17 @@ class Till:
             self.upload()
 
     def _note_upload(self, failed: CallFailed | DiskFailed | None) -> None:
-        self._upload_problem = str(failed) if failed else ""
+        self._upload_problem = _problem(failed)
 
     def _note_leasing(self, failed: CallFailed | DiskFailed | None) -> None:
-        self._lease_problem = str(failed) if failed else ""
+        self._lease_problem = _problem(failed)
+
+
+def _problem(failed: CallFailed | DiskFailed | None) -> str:
+    """What a cashier is told. Where nobody answers, gRPC has much to say of addresses and sockets."""
+    if isinstance(failed, Unavailable) and not failed.reason:
+        return "no server can be reached"
+    return str(failed) if failed else ""
 
 
 def _cart(request: bytes) -> Cart:
