@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -58,6 +59,9 @@ PAGE_SIZE = 50
 PUBLICATIONS = 50
 ASK_SECONDS = 0.002
 """Between two calls that look for a publication; without a pause they would keep it from being loaded."""
+
+ANSWER_SECONDS = 60
+"""How long a page over HTTP is waited for: a machine that is busy with something else may pause for long."""
 
 PAGE_MS_WANTED = 100
 PUBLICATION_MS_WANTED = 250
@@ -137,7 +141,11 @@ def _figures() -> Figures:
 async def _measured() -> Figures:
     logs.configure(level="error")
     async with _serving() as (engine, application, api):
-        paged = [await _page(kind, queries, engine, application, api) for kind, queries in _kinds().items()]
+        paged = []
+        for kind, queries in _kinds().items():
+            _progress(f"pages of {kind}")
+            paged.append(await _page(kind, queries, engine, application, api))
+        _progress(f"{PUBLICATIONS} publications")
         published, committed = await _publish(engine, application)
         ruleset = Definitions(engine).ruleset("bench").SerializeToString()
     begin = time.perf_counter()
@@ -152,6 +160,7 @@ async def _serving() -> AsyncIterator[tuple[Engine, Application, httpx.AsyncClie
     with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder)) as embedded:
         engine = connect(embedded.url())
         upgrade(engine)
+        _progress(f"{PROMOTIONS} promotions are put into a database")
         _stock(engine)
         any_port = Address("127.0.0.1", 0)
         settings = Settings(grpc_address=any_port, metrics_address=any_port, admin_address=any_port)
@@ -167,7 +176,8 @@ async def _serving() -> AsyncIterator[tuple[Engine, Application, httpx.AsyncClie
         await application.start()
         await api.start()
         headers = {"authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(base_url=f"http://{api.address}", headers=headers) as client:
+        base_url = f"http://{api.address}"
+        async with httpx.AsyncClient(base_url=base_url, headers=headers, timeout=ANSWER_SECONDS) as client:
             yield engine, application, client
         await api.stop()
         await application.stop()
@@ -189,6 +199,11 @@ def _stock(engine: Engine) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         # As the database does by itself a minute after such an import.
         connection.execute(sqlalchemy.text("ANALYZE"))
+
+
+def _progress(step: str) -> None:
+    """Says what comes next, since the whole takes minutes."""
+    print(f"  {step}", file=sys.stderr, flush=True)
 
 
 def _kinds() -> dict[str, list[schema.ListPromotionsRequest]]:

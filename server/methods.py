@@ -93,7 +93,11 @@ def methods(engine: Engine, settings: Settings, metrics: Metrics) -> dict[str, U
             access_service_pb2.DESCRIPTOR,
             access_calls.use_cases(Access(engine)) | user_calls.use_cases(Users(engine)),
         ),
-        **session_calls.use_cases(Sessions(engine), lambda: _companies(engine, settings)),
+        **session_calls.use_cases(
+            Sessions(engine),
+            lambda: _companies(engine, settings),
+            lambda outcome: metrics.logins.labels(outcome).inc(),
+        ),
         **_of(audit_service_pb2.DESCRIPTOR, audit_calls.use_cases(Audit(engine))),
     }
 

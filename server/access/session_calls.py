@@ -1,6 +1,7 @@
 """What people ask who log in over HTTP: plain values to use cases."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from server.access.sessions import Opened, Session, Sessions
@@ -38,9 +39,23 @@ class PasswordChange:
     new_password: str
 
 
-def use_cases(sessions: Sessions, companies: Callable[[], Sequence[str]]) -> Mapping[str, UseCase]:
-    """What each of them does, by the name that its rule has. `companies` are those that can be meant."""
-    calls = SessionCalls(sessions, companies)
+OUTCOMES = {
+    "LOGIN_REFUSED": "refused",
+    "INVITATION_UNKNOWN": "refused",
+    "PASSWORD_WRONG": "refused",
+    "LOGIN_LATER": "later",
+}
+"""What becomes of an attempt, by the reason of its refusal. Refused for another reason, it was none."""
+
+
+def use_cases(
+    sessions: Sessions, companies: Callable[[], Sequence[str]], count: Callable[[str], None]
+) -> Mapping[str, UseCase]:
+    """What each of them does, by the name that its rule has.
+
+    `companies` are those that can be meant; `count` is told what becomes of attempts: opened, refused, later.
+    """
+    calls = SessionCalls(sessions, companies, count)
     return {
         "sessions/LogIn": calls.log_in,
         "sessions/AcceptInvitation": calls.accept,
@@ -53,26 +68,43 @@ def use_cases(sessions: Sessions, companies: Callable[[], Sequence[str]]) -> Map
 class SessionCalls:
     """One method each."""
 
-    def __init__(self, sessions: Sessions, companies: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self, sessions: Sessions, companies: Callable[[], Sequence[str]], count: Callable[[str], None]
+    ) -> None:
         self._sessions = sessions
         self._companies = companies
+        self._count = count
 
     def log_in(self, actor: Actor, asked: LogIn) -> Opened:
         company_id = asked.company_id or self._only_company()
-        return self._sessions.log_in(company_id, asked.name, asked.password, actor.source, asked.earlier)
+        with self._counted():
+            return self._sessions.log_in(company_id, asked.name, asked.password, actor.source, asked.earlier)
 
     def accept(self, actor: Actor, asked: Acceptance) -> Opened:
-        return self._sessions.accept(asked.code, asked.password, actor.source, asked.earlier)
+        with self._counted():
+            return self._sessions.accept(asked.code, asked.password, actor.source, asked.earlier)
 
     def get(self, _: Actor, secret: str | None) -> Session | None:
         return None if secret is None else self._sessions.require(secret)
 
     def change_password(self, actor: Actor, asked: PasswordChange) -> Opened:
         secret = _required(asked.secret)
-        return self._sessions.change_password(secret, asked.password, asked.new_password, actor.source)
+        with self._counted():
+            return self._sessions.change_password(secret, asked.password, asked.new_password, actor.source)
 
     def log_out(self, actor: Actor, secret: str | None) -> None:
         self._sessions.log_out(_required(secret), actor.source)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Counts an attempt to show who one is, by what became of it."""
+        try:
+            yield
+        except Refusal as refusal:
+            if refusal.reason in OUTCOMES:
+                self._count(OUTCOMES[refusal.reason])
+            raise
+        self._count("opened")
 
     def _only_company(self) -> str:
         """Where there is none yet, a name that nobody has: the login is refused as any other."""

@@ -230,6 +230,12 @@ class Metrics:
             ("outcome",),
             registry=registry,
         )
+        self.logins = Counter(
+            "dealwright_logins",
+            "Attempts to log in or to choose a password: opened (a session), refused, or later (they wait).",
+            ("outcome",),
+            registry=registry,
+        )
         self.streams = Gauge("dealwright_streams", "Open rule streams.", registry=registry)
         self.streams_behind = Gauge(
             "dealwright_streams_behind",

@@ -42,6 +42,7 @@ METRICS = {
     "dealwright_leases",
     "dealwright_leases_reclaimed",
     "dealwright_limits_left",
+    "dealwright_logins",
     "dealwright_redemption_batch_size",
     "dealwright_redemption_placements",
     "dealwright_redemption_vouchers",
