@@ -23,6 +23,7 @@ from dealwright import Till
 
 from benchmarks.markdown import table
 from benchmarks.ratios import Ratio
+from benchmarks.stream_cycles import cycles
 from benchmarks.stream_servers import (
     WAIT_SECONDS,
     Installation,
@@ -96,6 +97,7 @@ def tables() -> Iterator[str]:
             ),
             [(name, *_measured(installation, name, *crowd)) for name, *crowd in crowds],
         )
+        yield cycles(installation)
 
 
 def _measured(
