@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -44,11 +44,12 @@ class Load:
 class Callers:
     """Several connections to a method."""
 
-    def __init__(self, address: str, method: str, request: bytes) -> None:
+    def __init__(self, address: str, method: str, request: Callable[[], bytes], token: str = "") -> None:
         options = [("grpc.use_local_subchannel_pool", 1)]
         self._channels = [grpc.aio.insecure_channel(address, options=options) for _ in range(CONNECTIONS)]
         self._methods: Sequence[Method] = [channel.unary_unary(method) for channel in self._channels]
         self._request = request
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else None
 
     async def close(self) -> None:
         for channel in self._channels:
@@ -83,7 +84,8 @@ class Callers:
 
     async def _call(self, number: int, load: Load, begin: float, due: float) -> None:
         try:
-            await self._methods[number % CONNECTIONS](self._request, timeout=DEADLINE_SECONDS)
+            method = self._methods[number % CONNECTIONS]
+            await method(self._request(), timeout=DEADLINE_SECONDS, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             load.ends[error.code().name] += 1
             return

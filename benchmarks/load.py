@@ -1,49 +1,54 @@
 """A server under load: closed and open loops, beside an echo on a server of the same kind.
 
-Server and callers share the processors of one machine, so that throughput is that of both together; ratios
-are what to look at. Echo and Evaluate take turns, each alone.
+The company has 1 000 promotions, the cart 20 lines. Server and callers share the processors of one machine,
+so that throughput is that of both together; ratios are what to look at, and what a call takes of the server's
+processor. Echo and Evaluate take turns, each alone.
 """
 
 import asyncio
+import itertools
 import json
-import os
-import signal
+import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import grpc
 import grpc.aio
+from dealwright.v1.redemption_service_pb2 import RedeemRequest
 
 from benchmarks.callers import Callers, Load
+from benchmarks.catalogue import bills
 from benchmarks.markdown import Cell, table
+from benchmarks.messages import request
 from benchmarks.ratios import Ratio
-from server.db.embedded import EmbeddedPostgres
-from server.db.engine import connect
-from server.db.migrate import upgrade
-from server.definitions.service import Definitions, Publication
-from server.documents import read_cart, read_definitions
+from benchmarks.stream_servers import Installation, Server, installed
+from benchmarks.streams import following
 
-DEMO = Path(__file__).parents[1] / "examples" / "demo"
-CART = DEMO / "carts" / "01-sunday-family.yaml"
-COMPANY = "sinar-rasa"
-DEALWRIGHT = Path(sys.executable).with_name("dealwright")
+PROMOTIONS, LINES = 1000, 20
 
 EVALUATE = "/dealwright.v1.EvaluationService/Evaluate"
+REDEEM = "/dealwright.v1.RedemptionService/Redeem"
 ECHO = "/benchmark.Bare/Echo"
 
 AT_A_TIME = (1, 8, 32, 128)
-USUAL = 8
-SECONDS = 4.0
+USUAL, MANY = 8, 32
+SECONDS = 3.0
+ROUNDS = 3
+"""How often echo and Evaluate take turns at each concurrency; the medians are shown."""
+
 OVERLOAD = 3.0
 RECOVERY_SECONDS = 5.0
 PUBLISH_SECONDS = 1.0
+TILLS, REDEEMING = 50, 2
+"""Of mixed traffic: tills on rule streams, and orders at a time."""
+
+REPLACING_SECONDS = 15.0
 
 
 async def echo_server() -> None:
@@ -58,109 +63,159 @@ async def echo_server() -> None:
     )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    print(json.dumps({"grpc": f"127.0.0.1:{port}"}), flush=True)
+    print(json.dumps({"grpc": f"127.0.0.1:{port}", "metrics": ""}), flush=True)
     await server.wait_for_termination()
 
 
 @contextmanager
-def _process(*command: str, **variables: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """A server as a process, and where it answers."""
-    with subprocess.Popen(
-        command, env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True
-    ) as process:
+def _echoing() -> Iterator[Server]:
+    command = [sys.executable, "-m", "benchmarks.load"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield process, json.loads(process.stdout.readline() if process.stdout else "")["grpc"]
+            yield Server(process)
         finally:
             process.terminate()
-            process.wait(timeout=60)
 
 
-@contextmanager
-def _serving(url: str, *options: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    with tempfile.TemporaryDirectory() as folder:
-        ports = {f"DEALWRIGHT_{name}_ADDRESS": "127.0.0.1:0" for name in ("GRPC", "METRICS", "ADMIN")}
-        settings = {
-            "DEALWRIGHT_DATABASE_URL": url,
-            "DEALWRIGHT_DATA_DIR": folder,
-            "DEALWRIGHT_LOG_LEVEL": "error",
-        }
-        quick = {"DEALWRIGHT_CONNECTION_SECONDS": "2"} if options else {}
-        with _process(str(DEALWRIGHT), "serve", "--json", *options, **ports, **settings, **quick) as running:
-            yield running
+@dataclass(frozen=True)
+class Rounds:
+    """Loads of one kind, with what a call took of the server's processor in each, in microseconds."""
+
+    loads: list[Load] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+
+    async def add(self, server: Server, callers: Callers, at_a_time: int) -> None:
+        before = server.processor_seconds
+        load = await callers.closed_loop(at_a_time, SECONDS / ROUNDS)
+        self.loads.append(load)
+        self.processor.append((server.processor_seconds - before) / load.ends.total() * 1e6)
+
+    @property
+    def per_second(self) -> float:
+        return statistics.median(load.per_second for load in self.loads)
+
+    def percentile(self, share: float) -> float:
+        return statistics.median(load.percentile(share) for load in self.loads)
+
+
+@dataclass(frozen=True)
+class Level:
+    """Echo and Evaluate with so many calls at a time, in turns."""
+
+    at_a_time: int
+    echo: Rounds = field(default_factory=Rounds)
+    evaluate: Rounds = field(default_factory=Rounds)
+
+    def row(self) -> tuple[Cell, ...]:
+        return (
+            self.at_a_time,
+            self.echo.per_second,
+            self.evaluate.per_second,
+            self.evaluate.per_second / self.echo.per_second,
+            self.echo.percentile(0.5),
+            self.echo.percentile(0.99),
+            self.evaluate.percentile(0.5),
+            self.evaluate.percentile(0.99),
+            statistics.median(self.echo.processor),
+            statistics.median(self.evaluate.processor),
+        )
 
 
 class Bench:
-    """A database with the demo company, and the loads that were measured."""
+    """The loads that were measured."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.definitions = Definitions(connect(url))
-        self.demo = read_definitions([DEMO / "company.yaml", DEMO / "promotions"])
-        self.definitions.publish(COMPANY, Publication(self.demo.promotions, settings=self.demo.settings))
-        self.request = read_cart(CART).request.SerializeToString()
-        self.levels: list[tuple[int, Load, Load]] = []
-        self.publishing: tuple[Load, Load] | None = None
-        self.overload: tuple[Load, Load] | None = None
-        self.workers: tuple[Load, Load] | None = None
-        self.replacement: Load | None = None
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._token = installation.tokens[0]
+        asked = request(bills(1, LINES)[0])
+        asked.cart.store_id = installation.stores[0]
+        self._cart = asked.cart
+        self._request = asked.SerializeToString()
+        self._orders = itertools.count(1)
+        self.levels: list[Level] = []
+        self.loads: list[tuple[str, Load]] = []
 
     async def measure(self) -> None:
-        with ExitStack() as servers:
-            _, echo = servers.enter_context(_process(sys.executable, "-m", "benchmarks.load"))
-            _, one = servers.enter_context(_serving(self.url))
-            evaluating = Callers(one, EVALUATE, self.request)
+        with ExitStack() as stack:
+            echo = stack.enter_context(_echoing())
+            (server,) = stack.enter_context(self._installation.serving(1))
+            evaluating = self._evaluating(server)
             await evaluating.closed_loop(USUAL, 1.0)
-            size = len(await self._answer(one))
-            echoing = Callers(echo, ECHO, size.to_bytes(4, "big") + bytes(len(self.request) - 4))
+            size = len(await self._answer(server.address))
+            body = size.to_bytes(4, "big") + bytes(len(self._request) - 4)
+            echoing = Callers(echo.address, ECHO, lambda: body)
             for at_a_time in AT_A_TIME:
-                self.levels.append(
-                    (
-                        at_a_time,
-                        await echoing.closed_loop(at_a_time, SECONDS),
-                        await evaluating.closed_loop(at_a_time, SECONDS),
-                    )
-                )
+                _say(f"{at_a_time} at a time, echo and Evaluate in turns")
+                level = Level(at_a_time)
+                for _ in range(ROUNDS):
+                    await level.echo.add(echo, echoing, at_a_time)
+                    await level.evaluate.add(server, evaluating, at_a_time)
+                self.levels.append(level)
             await echoing.close()
-            calm = await evaluating.closed_loop(USUAL, SECONDS)
-            with self._published_each_second():
-                self.publishing = (calm, await evaluating.closed_loop(USUAL, SECONDS))
-            loaded = await evaluating.open_loop(OVERLOAD * calm.per_second, SECONDS)
-            await asyncio.sleep(RECOVERY_SECONDS)
-            self.overload = (loaded, await evaluating.closed_loop(USUAL, SECONDS))
+            await self._measure_trouble(server, evaluating)
             await evaluating.close()
         await self._measure_workers()
 
+    async def _measure_trouble(self, server: Server, evaluating: Callers) -> None:
+        await self._note(f"calm, {USUAL} at a time", evaluating)
+        with self._published_each_second():
+            await self._note("a publication each second", evaluating)
+            with following(self._installation, server, 0, TILLS, 0) as tills:
+                tills.arrived()
+                redeeming = Callers(server.address, REDEEM, self._order, self._token)
+                mixed = f"{TILLS} tills on streams, orders and a publication each second beside"
+                _say(mixed)
+                priced, redeemed = await asyncio.gather(
+                    evaluating.closed_loop(USUAL, SECONDS), redeeming.closed_loop(REDEEMING, SECONDS)
+                )
+                await redeeming.close()
+                self.loads += [(mixed, priced), (f"these orders, {REDEEMING} at a time", redeemed)]
+        await self._note(f"{MANY} at a time", evaluating, MANY)
+        capacity = self.loads[-1][1].per_second
+        _say("three times as many")
+        loaded = await evaluating.open_loop(OVERLOAD * capacity, SECONDS)
+        self.loads.append(("an open loop of three times as many", loaded))
+        await asyncio.sleep(RECOVERY_SECONDS)
+        await self._note(f"five seconds later, {USUAL} at a time", evaluating)
+
     async def _measure_workers(self) -> None:
-        loads = []
         for count in ("1", "2"):
-            with _serving(self.url, "--workers", count) as (supervisor, address):
-                callers = Callers(address, EVALUATE, self.request)
+            options = ("--workers", count)
+            with self._installation.serving(1, *options, DEALWRIGHT_CONNECTION_SECONDS="2") as (supervisor,):
+                callers = self._evaluating(supervisor)
                 await callers.closed_loop(USUAL, 1.0)
-                loads.append(await callers.closed_loop(AT_A_TIME[-2], SECONDS))
+                await self._note(f"{count} of `--workers`, {MANY} at a time", callers, MANY)
                 if count == "2":
-                    supervisor.send_signal(signal.SIGHUP)
-                    self.replacement = await callers.closed_loop(USUAL, 5 * SECONDS)
+                    supervisor.replace_workers()
+                    name = f"both are replaced, {USUAL} at a time"
+                    await self._note(name, callers, seconds=REPLACING_SECONDS)
                 await callers.close()
-        self.workers = (loads[0], loads[1])
+
+    async def _note(
+        self, name: str, callers: Callers, at_a_time: int = USUAL, seconds: float = SECONDS
+    ) -> None:
+        _say(name)
+        self.loads.append((name, await callers.closed_loop(at_a_time, seconds)))
+
+    def _evaluating(self, server: Server) -> Callers:
+        return Callers(server.address, EVALUATE, lambda: self._request)
+
+    def _order(self) -> bytes:
+        name = f"order-{next(self._orders)}"
+        return RedeemRequest(idempotency_key=name, order_id=name, cart=self._cart).SerializeToString()
 
     async def _answer(self, address: str) -> bytes:
         async with grpc.aio.insecure_channel(address) as channel:
             evaluate: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(EVALUATE)
-            return await evaluate(self.request)
+            return await evaluate(self._request)
 
     @contextmanager
     def _published_each_second(self) -> Iterator[None]:
-        """A promotion of which nobody has anything changes once a second."""
         ended = threading.Event()
 
         def publish() -> None:
-            changed = self.demo.promotions[0]
-            number = 0
             while not ended.wait(PUBLISH_SECONDS):
-                number += 1
-                del changed.labels[:]
-                changed.labels.add(name="benchmark", text=str(number))
-                self.definitions.publish(COMPANY, Publication([changed]))
+                self._installation.publish()
 
         publishing = threading.Thread(target=publish)
         publishing.start()
@@ -171,19 +226,18 @@ class Bench:
             publishing.join()
 
 
+def _say(what: str) -> None:
+    """Progress, beside the tables."""
+    print(f"load: {what}", file=sys.stderr, flush=True)
+
+
 @cache
 def _measured() -> Bench:
-    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder)) as embedded:
-        engine = connect(embedded.url())
-        upgrade(engine)
-        engine.dispose()
-        bench = Bench(embedded.url())
+    _say(f"a company with {PROMOTIONS} promotions")
+    with installed(PROMOTIONS, 1) as installation:
+        bench = Bench(installation)
         asyncio.run(bench.measure())
         return bench
-
-
-def _row(name: str, load: Load) -> tuple[Cell, ...]:
-    return (name, load.per_second, load.percentile(0.5), load.percentile(0.99), load.failed)
 
 
 def tables() -> Iterator[str]:
@@ -198,34 +252,18 @@ def tables() -> Iterator[str]:
             "p99 ms",
             "Evaluate p50 ms",
             "p99  ms",
+            "echo processor us",
+            "Evaluate processor us",
         ),
+        [level.row() for level in bench.levels],
+    )
+    yield table(
+        ("load", "answered/s", "p50 ms", "p99 ms", "failed"),
         [
-            (
-                at_a_time,
-                echo.per_second,
-                evaluate.per_second,
-                evaluate.per_second / echo.per_second,
-                echo.percentile(0.5),
-                echo.percentile(0.99),
-                evaluate.percentile(0.5),
-                evaluate.percentile(0.99),
-            )
-            for at_a_time, echo, evaluate in bench.levels
+            (name, load.per_second, load.percentile(0.5), load.percentile(0.99), load.failed)
+            for name, load in bench.loads
         ],
     )
-    if bench.publishing and bench.overload and bench.workers and bench.replacement:
-        rows = (
-            ("calm, 8 at a time", bench.publishing[0]),
-            ("a publication each second", bench.publishing[1]),
-            ("three times as many calls as it answers", bench.overload[0]),
-            ("five seconds later, 8 at a time", bench.overload[1]),
-            ("one worker, 32 at a time", bench.workers[0]),
-            ("two workers, 32 at a time", bench.workers[1]),
-            ("two workers while they are replaced, 8 at a time", bench.replacement),
-        )
-        yield table(
-            ("load", "answered/s", "p50 ms", "p99 ms", "failed"), [_row(name, load) for name, load in rows]
-        )
 
 
 RATIOS: tuple[Ratio, ...] = ()

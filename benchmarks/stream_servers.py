@@ -1,4 +1,6 @@
-"""A company with servers as processes, for the rule-stream benchmark: `dealwright serve`, from outside."""
+"""A company with servers as processes, for benchmarks of rule streams and of load: `dealwright serve`, from
+outside.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import json
 import os
 import queue
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -47,6 +50,10 @@ class Server:
         self.address: str = where["grpc"]
         self._metrics: str = where["metrics"]
         self._process = psutil.Process(process.pid)
+
+    def replace_workers(self) -> None:
+        """Of a supervisor: each of its workers gives way to a new one."""
+        self._process.send_signal(signal.SIGHUP)
 
     @property
     def resident(self) -> int:
@@ -99,8 +106,8 @@ class Installation:
         self._engine.dispose()
 
     @contextmanager
-    def serving(self, count: int) -> Iterator[list[Server]]:
-        """So many servers."""
+    def serving(self, count: int, *options: str, **settings: str) -> Iterator[list[Server]]:
+        """So many servers, with options and settings of `dealwright serve`."""
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("DEALWRIGHT_")},
             "DEALWRIGHT_DATABASE_URL": self._url,
@@ -108,13 +115,17 @@ class Installation:
             "DEALWRIGHT_GRPC_ADDRESS": "127.0.0.1:0",
             "DEALWRIGHT_METRICS_ADDRESS": "127.0.0.1:0",
             "DEALWRIGHT_LOG_LEVEL": "error",
+            **settings,
         }
         with ExitStack() as stack:
             processes = []
             for _ in range(count):
                 process = stack.enter_context(
                     subprocess.Popen(
-                        [DEALWRIGHT, "serve", "--json"], env=environment, stdout=subprocess.PIPE, text=True
+                        [DEALWRIGHT, "serve", "--json", *options],
+                        env=environment,
+                        stdout=subprocess.PIPE,
+                        text=True,
                     )
                 )
                 stack.callback(process.terminate)

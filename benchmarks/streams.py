@@ -158,7 +158,7 @@ def _crowd(installation: Installation, tills: int, servers: int, *, deaf: int = 
         _until(lambda: whole.state.revision > 0)
         before = sum(server.resident for server in serving)
         crowds = [
-            stack.enter_context(_following(installation, server, number, tills // servers, deaf))
+            stack.enter_context(following(installation, server, number, tills // servers, deaf))
             for number, server in enumerate(serving)
         ]
         for crowd in crowds:
@@ -201,9 +201,10 @@ class _Crowd:
 
 
 @contextmanager
-def _following(
+def following(
     installation: Installation, server: Server, number: int, count: int, deaf: int
 ) -> Iterator[_Crowd]:
+    """So many tills that follow a server, for as long as it lasts."""
     pipe = subprocess.PIPE
     command = [sys.executable, "-m", "benchmarks.stream_tills"]
     streams = [

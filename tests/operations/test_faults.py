@@ -128,6 +128,27 @@ async def test_a_database_that_may_only_be_read(
     assert read_only == ["UNAVAILABLE DATABASE_UNAVAILABLE", 500_000]
 
 
+@pytest.mark.fault("PostgreSQL without disk", "carts are priced, redemptions UNAVAILABLE; back by itself")
+async def test_a_database_whose_disk_is_full(
+    database_url: str, database: Engine, definitions: Definitions
+) -> None:
+    """A trigger says what PostgreSQL says when a table can't grow any more."""
+    async with shop(database_url, database, definitions) as served:
+        assert await served.redeem() == "OK"
+        _run(
+            database,
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE disk_full USING MESSAGE = 'could not extend file'; END $$",
+        )
+        _run(database, "CREATE TRIGGER full_disk BEFORE INSERT ON redemption EXECUTE FUNCTION full_disk()")
+        full = [await served.redeem(), await served.price()]
+        _run(database, "DROP TRIGGER full_disk ON redemption")
+        emptied = await served.redeem()
+
+    assert full == ["UNAVAILABLE DATABASE_UNAVAILABLE", 500_000]
+    assert emptied == "OK"
+
+
 async def _settled(served: Shop) -> str:
     """How orders end once every connection is a new one."""
     async with asyncio.timeout(WAIT_SECONDS):
