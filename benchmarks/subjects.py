@@ -27,6 +27,7 @@ MODULES = {
     "checks": "checks",
     "definitions": "definitions",
     "transport": "transport",
+    "transports": "transports",
     "load": "load",
     "vouchers": "vouchers",
     "redemption": "redemption",
