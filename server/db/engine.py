@@ -43,6 +43,8 @@ def connect(url: str, *, application: str = "dealwright") -> Engine:
     return sqlalchemy.create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
+        # Errors are logged, and what a statement was given concerns customers and callers.
+        hide_parameters=True,
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
             "tcp_user_timeout": SILENT_SECONDS * 1000,
