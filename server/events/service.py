@@ -216,7 +216,8 @@ class Webhooks:
             return assigned, store.claim(connection, AT_ONCE, LEASE, OVERLAP)
 
     async def _try(self, client: Client, due: Due, seen: Seen) -> None:
-        keys = [self._secret(salt) for salt in due.salts]
+        # The first one asks the database, which nobody else of this event loop shall wait for.
+        keys = await asyncio.to_thread(lambda: [self._secret(salt) for salt in due.salts])
         problem = await sending.send(client, due, keys, inside=self._inside)
         if not problem:
             state, wait = "delivered", timedelta()
