@@ -51,9 +51,12 @@ def test_attempts_are_counted_by_their_outcome(database: Engine) -> None:
     wrong = PasswordChange(opened.secret, OTHER, OTHER)
     assert refused(lambda: calls["sessions/ChangePassword"](STRANGER, wrong)) == "PASSWORD_WRONG"
     assert counts() == (2, 2, 0)
-    reasons = [refused(lambda: log_in(OTHER)) for _ in range(3 * NAME_FREE)]
-    assert reasons.count("LOGIN_LATER") > 0
-    assert counts() == (2, 2 + reasons.count("LOGIN_REFUSED"), reasons.count("LOGIN_LATER"))
+    reasons = [refused(lambda: log_in(OTHER))]
+    # A wait may be over before a busy machine tries again, but each one is twice as long.
+    while reasons[-1] != "LOGIN_LATER" and len(reasons) < 3 * NAME_FREE:
+        reasons.append(refused(lambda: log_in(OTHER)))
+    assert reasons[-1] == "LOGIN_LATER"
+    assert counts() == (2, 1 + len(reasons), 1)
     # What makes no sense is no attempt.
     assert refused(lambda: calls["sessions/LogOut"](STRANGER, None)) == "NO_SESSION"
     assert sum(counts()) == 4 + len(reasons)
