@@ -25,6 +25,15 @@ AcceptOption = Annotated[
     ),
 ]
 
+AcceptSizesOption = Annotated[
+    str,
+    typer.Option(
+        "--accept-sizes",
+        metavar="REASON",
+        help="Go on though stores receive very much, or nothing any more; the audit log has why.",
+    ),
+]
+
 
 @contextmanager
 def passing() -> Iterator[None]:

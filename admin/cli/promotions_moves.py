@@ -6,17 +6,20 @@ from typing import Annotated
 import typer
 
 from admin.cli.acting import acting
+from admin.cli.arriving import WaitOption, wait_for_tills
 from admin.cli.findings import of_engine, report
 from admin.cli.local import CompanyOption
-from admin.cli.outcomes import AcceptOption, outcome_values, passing, tell_outcomes
+from admin.cli.outcomes import AcceptOption, AcceptSizesOption, outcome_values, passing, tell_outcomes
 from admin.cli.output import EXIT_CODES, JsonOption, emit, emit_json
 from server.actors import Actor
+from server.definitions.checks.gate import Consent
 from server.definitions.differences import sentences
 from server.definitions.lifecycle import TRANSITIONS, Action, Transition
 from server.definitions.promotions import Promotions
 from server.definitions.publishing import Revised
 from server.definitions.service import Definitions
 from server.definitions.transitions import Target
+from server.distribution.operations import Operations
 
 PUT_INTO_FORCE = (Action.PUBLISH, Action.RESUME)
 
@@ -50,7 +53,7 @@ def _doing(transition: Transition) -> Callable[..., None]:
         company: CompanyOption = None,
         as_json: JsonOption = False,
     ) -> None:
-        _act(transition, ids, comment, company, dry_run=dry_run, as_json=as_json)
+        _act(transition, ids, comment, company, Consent(dry_run=dry_run), as_json=as_json)
 
     return do
 
@@ -63,10 +66,12 @@ def _putting_into_force(transition: Transition) -> Callable[..., None]:
         comment: CommentOption = "",
         dry_run: DryRunOption = False,
         accept_deviations: AcceptOption = "",
+        accept_sizes: AcceptSizesOption = "",
         company: CompanyOption = None,
         as_json: JsonOption = False,
     ) -> None:
-        _act(transition, ids, comment, company, accept_deviations, dry_run=dry_run, as_json=as_json)
+        consent = Consent(accept_deviations, dry_run, accept_sizes)
+        _act(transition, ids, comment, company, consent, as_json=as_json)
 
     return do
 
@@ -76,9 +81,8 @@ def _act(
     ids: list[str],
     comment: str,
     company: str | None,
-    accept_deviations: str = "",
+    consent: Consent,
     *,
-    dry_run: bool,
     as_json: bool,
 ) -> None:
     with acting(transition.method, company=company) as (engine, actor), passing():
@@ -87,8 +91,9 @@ def _act(
             transition.action,
             [Target(key) for key in ids],
             comment=comment,
-            dry_run=dry_run,
-            accept_deviations=accept_deviations,
+            dry_run=consent.dry_run,
+            accept_deviations=consent.deviations,
+            accept_sizes=consent.sizes,
         )
     _tell(actor, done, as_json=as_json)
 
@@ -97,13 +102,20 @@ def rollback(
     revision: Annotated[int, typer.Argument(help="The revision to go back to.")],
     comment: CommentOption = "",
     dry_run: DryRunOption = False,
+    wait: WaitOption = 30,
     company: CompanyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a new revision that holds exactly what an earlier one held; later drafts stay."""
+    """Make a new revision that holds exactly what an earlier one held; later drafts stay.
+
+    It is for all tills, also when a revision is being rolled out, which it ends.
+    """
     with acting("Rollback", company=company) as (engine, actor):
-        done = Definitions(engine).roll_back(actor, revision, comment=comment, dry_run=dry_run)
-    _tell(actor, done, as_json=as_json)
+        definitions = Definitions(engine)
+        done = definitions.roll_back(actor, revision, comment=comment, dry_run=dry_run)
+        _tell(actor, done, as_json=as_json)
+        if not dry_run:
+            wait_for_tills(Operations(engine, definitions), actor.company_id, done.revision, wait)
 
 
 def _tell(actor: Actor, done: Revised, *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from admin.cli.findings import Finding, of_definitions, report
-from admin.cli.outcomes import AcceptOption, outcome_values, passing, tell_outcomes
+from admin.cli.outcomes import AcceptOption, AcceptSizesOption, outcome_values, passing, tell_outcomes
 from admin.cli.output import ExitCode, JsonOption, emit, emit_json, say
 from admin.cli.process import plain_failures, read_settings
 from server.definitions.differences import sentences
@@ -38,6 +38,7 @@ def publish(
         bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")
     ] = False,
     accept_deviations: AcceptOption = "",
+    accept_sizes: AcceptSizesOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Publish promotions and settings as one new revision; all of it or nothing.
@@ -64,6 +65,7 @@ def publish(
                 comment=comment,
                 dry_run=dry_run,
                 accept_deviations=accept_deviations,
+                accept_sizes=accept_sizes,
             )
     report(remarks)
     if as_json:
@@ -85,6 +87,7 @@ def publish_files(
     comment: str = "",
     dry_run: bool = False,
     accept_deviations: str = "",
+    accept_sizes: str = "",
 ) -> tuple[Published, list[Finding]]:
     """Publishes what files define. What is remarked, or why it is refused, has its place in the files."""
     found = read_definitions(files)
@@ -103,6 +106,7 @@ def publish_files(
         comment=comment,
         dry_run=dry_run,
         accept_deviations=accept_deviations,
+        accept_sizes=accept_sizes,
     )
     try:
         published = definitions.publish(company_id, publication)

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from admin.cli.findings import Finding, report
+from admin.cli.findings import Finding, of_engine, report
 from admin.cli.groups import command_group
 from admin.cli.local import CompanyOption, local_database, only_company
-from admin.cli.outcomes import AcceptOption, outcome_values, passing, tell_outcomes
+from admin.cli.outcomes import AcceptOption, AcceptSizesOption, outcome_values, passing, tell_outcomes
 from admin.cli.output import EXIT_CODES, ExitCode, JsonOption, emit, emit_json
 from admin.cli.process import plain_failures
 from server.actors import local_actor
@@ -47,6 +47,7 @@ def import_rows(
         bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")
     ] = False,
     accept_deviations: AcceptOption = "",
+    accept_sizes: AcceptSizesOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Import rows as one new revision; all of them or none.
@@ -68,12 +69,14 @@ def import_rows(
                     dry_run=dry_run,
                     comment=comment,
                     accept_deviations=accept_deviations,
+                    accept_sizes=accept_sizes,
                 )
             except RowsRefused as error:
                 report(
                     [Finding(rows[fault.index].problem(fault.field, fault.message)) for fault in error.faults]
                 )
                 raise typer.Exit(ExitCode.FINDINGS) from error
+    report(of_engine(imported.warnings))
     if as_json:
         emit_json(
             {

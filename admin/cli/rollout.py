@@ -8,7 +8,7 @@ from admin.cli.acting import acting
 from admin.cli.findings import of_engine, report
 from admin.cli.groups import command_group
 from admin.cli.local import CompanyOption
-from admin.cli.outcomes import AcceptOption, outcome_values, passing, tell_outcomes
+from admin.cli.outcomes import AcceptOption, AcceptSizesOption, outcome_values, passing, tell_outcomes
 from admin.cli.output import EXIT_CODES, JsonOption, emit, emit_json
 from admin.cli.promotions_moves import CommentOption, DryRunOption, IdsArgument
 from server.access.rules import ROLLOUT_SERVICE
@@ -44,6 +44,7 @@ def start(
     tills: Annotated[int, typer.Option(help="So many tills have to have it before it is promoted.")] = 0,
     comment: CommentOption = "",
     accept_deviations: AcceptOption = "",
+    accept_sizes: AcceptSizesOption = "",
     dry_run: DryRunOption = False,
     company: CompanyOption = None,
     as_json: JsonOption = False,
@@ -58,6 +59,7 @@ def start(
             comment=comment,
             dry_run=dry_run,
             accept_deviations=accept_deviations,
+            accept_sizes=accept_sizes,
         )
     report(of_engine(done.warnings))
     _tell(done, f"revision {done.revision}, for its cohort", as_json=as_json)

@@ -120,6 +120,7 @@ class DefinitionCalls:
                 comment=request.comment,
                 dry_run=request.dry_run,
                 accept_deviations=getattr(request, "accept_deviations", ""),
+                accept_sizes=getattr(request, "accept_sizes", ""),
             )
             return _done(done, response)
 

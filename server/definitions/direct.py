@@ -59,6 +59,8 @@ class Publication:
     """Find out what would come of it, and change nothing."""
     accept_deviations: str = ""
     """Why deviations of test carts are accepted. Empty: they aren't."""
+    accept_sizes: str = ""
+    """Why it is accepted what stores receive. Empty: it isn't."""
     rollout: Plan | None = None
     """Which stores have it first. None: all have it at once."""
 
@@ -92,8 +94,8 @@ def publish_directly(connection: Connection, actor: Actor, publication: Publicat
     known = _published_definitions(connection, actor, heads)
     written = {key: definition for key, definition in wanted.items() if known.get(key) != definition}
     gone = _gone(publication, wanted, heads)
-    consent = Consent(publication.accept_deviations, publication.dry_run)
-    step = Revising(DIRECTLY, publication.comment, consent, publication.rollout)
+    consent = Consent(publication.accept_deviations, publication.dry_run, publication.accept_sizes)
+    step = Revising(DIRECTLY, publication.comment, consent, publication.rollout, publication.deleted_ids)
     step.policy, step.references = _settings(publication.settings, before)
 
     numbers = store.insert_versions(

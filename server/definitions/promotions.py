@@ -171,6 +171,7 @@ class Promotions:
         comment: str = "",
         dry_run: bool = False,
         accept_deviations: str = "",
+        accept_sizes: str = "",
         rollout: Plan | None = None,
     ) -> Revised:
         """Does something with promotions in one transaction, with all of them or none.
@@ -179,7 +180,7 @@ class Promotions:
         """
         with writing(self._engine, actor.company_id, dry_run=dry_run) as connection:
             heads = self._heads(connection, actor, [target.promotion_id for target in targets])
-            consent = Consent(accept_deviations, dry_run)
+            consent = Consent(accept_deviations, dry_run, accept_sizes)
             done = act(connection, actor, action, targets, heads, comment, consent, rollout)
             if action is Action.SUBMIT:
                 done = replace(done, warnings=self._analysed(connection, actor, targets))

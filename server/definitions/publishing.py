@@ -1,6 +1,6 @@
 """Making revisions: what every publication does, whoever asks for it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from server.actors import Actor
 from server.audit import service as audit
 from server.audit.service import Event
 from server.definitions import rollouts
-from server.definitions.checks.gate import Consent, pass_analysis, pass_test_carts
+from server.definitions.checks.gate import Consent, pass_analysis, pass_sizes, pass_test_carts
 from server.definitions.checks.guardrails import guardrails_of
 from server.definitions.checks.test_carts import Outcome
 from server.definitions.compiling import compiled
@@ -45,6 +45,8 @@ class Revising:
     consent: Consent
     rollout: Plan | None = None
     """Which stores have it first. None: all have it at once."""
+    deleted_ids: Collection[str] = ()
+    """Promotions that whoever makes it has named to be gone."""
     changes: list[Change] = field(default_factory=list)
     promotions: dict[str, StoredPromotion | None] = field(default_factory=dict)
     policy: Json | None = None
@@ -102,6 +104,16 @@ def revise(connection: Connection, actor: Actor, before: Contents, step: Revisin
     repeated = {warning.promotion_id for warning in warnings if warning.code == "promotion_repeated"}
     # That they are applied together needn't be said of promotions that are known to be the same.
     warnings += [each for each in found if each.code != "given_twice" or each.promotion_id not in repeated]
+    warnings += pass_sizes(
+        connection,
+        actor,
+        rails,
+        step.action,
+        step.consent,
+        ruleset_before,
+        ruleset_after,
+        step.deleted_ids,
+    )
     outcomes = pass_test_carts(connection, actor, step.action, step.consent, ruleset_before, ruleset_after)
     by_id = {promotion.id: promotion for promotion in ruleset_after.promotions}
     now = revision_store.database_time(connection)

@@ -61,6 +61,7 @@ class ReferenceCalls:
                 dry_run=request.dry_run,
                 comment=request.comment,
                 accept_deviations=request.accept_deviations,
+                accept_sizes=request.accept_sizes,
             )
         except RowsRefused as error:
             raise DefinitionsRefused(
@@ -78,6 +79,7 @@ class ReferenceCalls:
             deleted=done.deleted,
             differences=map(messages.difference, done.differences),
             test_carts=map(messages.outcome, done.test_carts),
+            warnings=done.warnings,
         )
 
 

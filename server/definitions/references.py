@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dealwright_engine
-from dealwright.v1.diagnostic_pb2 import Diagnostics
+from dealwright.v1.diagnostic_pb2 import Diagnostic, Diagnostics
 from dealwright.v1.ruleset_pb2 import Ruleset
 from google.protobuf.message import Message
 from sqlalchemy import Engine
@@ -66,6 +66,7 @@ class Imported:
     deleted: int
     differences: tuple[Difference, ...] = ()
     test_carts: tuple[Outcome, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def import_references(
@@ -78,6 +79,7 @@ def import_references(
     dry_run: bool = False,
     comment: str = "",
     accept_deviations: str = "",
+    accept_sizes: str = "",
 ) -> Imported:
     """Makes reference data of one kind as given, as one new revision; all of it or nothing.
 
@@ -98,11 +100,19 @@ def import_references(
         unchanged, gone = len(wanted) - written, len(changes) - written
         if not changes:
             return Imported(actor.company_id, before.revision, 0, unchanged, 0)
-        step = Revising("import", comment, Consent(accept_deviations, dry_run), references={kind: changes})
+        consent = Consent(accept_deviations, dry_run, accept_sizes)
+        step = Revising("import", comment, consent, references={kind: changes})
         audit.append(connection, actor, settings_events(before, step))
         revised = revise(connection, actor, before, step)
     return Imported(
-        actor.company_id, revised.revision, written, unchanged, gone, revised.differences, revised.test_carts
+        actor.company_id,
+        revised.revision,
+        written,
+        unchanged,
+        gone,
+        revised.differences,
+        revised.test_carts,
+        revised.warnings,
     )
 
 

@@ -13,6 +13,8 @@ from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.ruleset_pb2 import Category, HolidayCalendar, Ruleset, Store
 from google.protobuf.message import Message
 
+from server.definitions.places import Places, Where, folded
+
 POLICY = Ruleset.POLICY_FIELD_NUMBER
 PROMOTIONS = Ruleset.PROMOTIONS_FIELD_NUMBER
 STORES = Ruleset.STORES_FIELD_NUMBER
@@ -21,9 +23,6 @@ CALENDARS = Ruleset.HOLIDAY_CALENDARS_FIELD_NUMBER
 
 KINDS = (POLICY, PROMOTIONS, STORES, CATEGORIES, CALENDARS)
 """The kinds of items, by the fields of a ruleset that hold them, in the order of the root."""
-
-Places = frozenset[str]
-"""Folded ids of stores. Empty: all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,30 +64,6 @@ class Part:
         return max((item.rule_language for item in self.items), default=0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Where:
-    """The stores that a promotion names; brand and region are left to the cart, which may say its own."""
-
-    include: Places
-    exclude: Places
-
-    @classmethod
-    def of(cls, promotion: Promotion) -> _Where:
-        if not promotion.targeting.HasField("store_ids"):
-            return _EVERYWHERE
-        names = promotion.targeting.store_ids
-        return cls(_folded(names.include), _folded(names.exclude))
-
-    def concerns(self, stores: Places) -> bool:
-        """Whether it can hold in one of some stores."""
-        if not stores:
-            return True
-        return bool((stores & self.include if self.include else stores) - self.exclude)
-
-
-_EVERYWHERE = _Where(frozenset(), frozenset())
-
-
 class Catalogue:
     """The items of one revision, and the parts of each scope that somebody asked for."""
 
@@ -109,7 +84,7 @@ class Catalogue:
         self._by_kind = {
             kind: tuple(sorted(items, key=lambda item: item.id)) for kind, items in by_kind.items()
         }
-        self._where = {promotion.id: _Where.of(promotion) for promotion in ruleset.promotions}
+        self._where = {promotion.id: Where.of(promotion) for promotion in ruleset.promotions}
         self._filters = tuple(set(self._where.values()))
         self._parts: dict[tuple[int, object], Part] = {}
         self._of_places: dict[Places, tuple[Part, ...]] = {}
@@ -123,7 +98,7 @@ class Catalogue:
 
     def parts(self, store_ids: Iterable[str]) -> tuple[Part, ...]:
         """What the scope of some stores is made of, by kind; of all stores when there are none."""
-        places = _folded(store_ids)
+        places = folded(store_ids)
         if not places:
             return tuple(self._whole.values())
         if places not in self._of_places:
@@ -190,7 +165,3 @@ def _messages(ruleset: Ruleset) -> Iterable[tuple[int, str, Message]]:
     for kind, messages in kinds.items():
         for message in messages:
             yield kind, message.id, message
-
-
-def _folded(names: Iterable[str]) -> Places:
-    return frozenset(map(dealwright_engine.fold, names))

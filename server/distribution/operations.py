@@ -20,11 +20,11 @@ from server.audit.service import Event
 from server.db.engine import plain_errors
 from server.definitions.service import Definitions, Front, tell_servers
 from server.distribution import store
-from server.distribution.store import Client
+from server.distribution.store import Arrival, Client
 from server.kills import Killed
 from server.runtime.errors import Invalid, Unknown
 
-__all__ = ["Client", "Operations", "Reports"]
+__all__ = ["Arrival", "Client", "Operations", "Reports"]
 
 IDS_MAX = 1000
 """How many promotions are killed or released at once."""
@@ -125,6 +125,11 @@ class Operations:
             ),
             unsupporting=sum(not set(changed).isdisjoint(each.unsupported_ids) for each in there),
         )
+
+    def arrival(self, company_id: str, revision: int) -> Arrival:
+        """How many tills have a revision that is for all of them."""
+        with plain_errors(self._engine), self._engine.begin() as connection:
+            return store.arrival(connection, company_id, (store.epoch(connection), revision))
 
     def clients(
         self,

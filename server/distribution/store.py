@@ -6,7 +6,20 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Connection, cast, delete, func, insert, or_, select, text, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    and_,
+    cast,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from server.distribution.tables import control_head, promotion_kill, stream_client, stream_epoch
@@ -134,6 +147,36 @@ def said(connection: Connection, company_id: str) -> list[Said]:
     return [Said(*row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How far a revision has come, in numbers of tills."""
+
+    there: int
+    """They have it, or a later one."""
+    coming: int
+    """They are connected, and don't have it yet."""
+    away: int
+    """They aren't connected, and don't have it."""
+
+    @property
+    def tills(self) -> int:
+        return self.there + self.coming + self.away
+
+
+def arrival(connection: Connection, company_id: str, place: tuple[int, int]) -> Arrival:
+    """How many tills have an epoch and revision."""
+    column = stream_client.c
+    there = tuple_(column.epoch, column.revision) >= tuple_(*place)
+    row = connection.execute(
+        select(
+            func.count().filter(there).label("there"),
+            func.count().filter(~there & _connected()).label("coming"),
+            func.count().filter(~there & ~_connected()).label("away"),
+        ).where(column.company_id == company_id)
+    ).one()
+    return Arrival(*row)
+
+
 def put_clients(connection: Connection, clients: Sequence[Client]) -> None:
     """Writes what is known of tills, unless something newer is there."""
     if not clients:
@@ -158,10 +201,9 @@ def clients(
 ) -> list[Client]:
     """Tills by device and scope: those of some stores, and those that lack an epoch and revision."""
     column = stream_client.c
-    recently = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, CONNECTED_SECONDS)
     query = select(
         *(column[name] for name in Client.__dataclass_fields__ if name != "connected"),
-        (column.connected & (column.seen_time > recently)).label("connected"),
+        _connected().label("connected"),
     ).where(column.company_id == company_id)
     if store_ids:
         every = func.cardinality(column.store_ids) == 0
@@ -173,3 +215,9 @@ def clients(
     rows = connection.execute(query.order_by(column.device_id, column.scope_id).limit(count))
     lists = ("store_ids", "unsupported_ids")
     return [Client(**{**row._mapping, **{name: tuple(row._mapping[name]) for name in lists}}) for row in rows]
+
+
+def _connected() -> ColumnElement[bool]:
+    """Whether a till is connected, as far as a process says so that is still heard of."""
+    recently = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, CONNECTED_SECONDS)
+    return and_(stream_client.c.connected, stream_client.c.seen_time > recently)

@@ -48,6 +48,7 @@ class RolloutCalls:
             comment=request.comment,
             dry_run=request.dry_run,
             accept_deviations=request.accept_deviations,
+            accept_sizes=request.accept_sizes,
         )
         return schema.StartRolloutResponse(
             revision=done.revision,

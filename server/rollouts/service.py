@@ -74,6 +74,7 @@ class Rollouts:
         comment: str = "",
         dry_run: bool = False,
         accept_deviations: str = "",
+        accept_sizes: str = "",
     ) -> Revised:
         """Publishes approved promotions for a cohort."""
         return self._promotions.act(
@@ -83,6 +84,7 @@ class Rollouts:
             comment=comment,
             dry_run=dry_run,
             accept_deviations=accept_deviations,
+            accept_sizes=accept_sizes,
             rollout=plan,
         )
 

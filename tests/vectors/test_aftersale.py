@@ -121,7 +121,9 @@ class Server:
 
     async def publish(self, *rulesets: Any) -> None:
         for ruleset in rulesets:
-            publication = Publication(ruleset.promotions, settings=ruleset, complete=True)
+            publication = Publication(
+                ruleset.promotions, settings=ruleset, complete=True, accept_sizes="a vector"
+            )
             self.definitions.publish("vectors", publication)
         await self.application.holder.refresh()
 

@@ -15,6 +15,7 @@ from server.audit import service as audit
 from server.audit.service import Event
 from server.definitions.analysis.report import Report, analyse
 from server.definitions.checks.guardrails import guardrails_of, limits_something
+from server.definitions.checks.sizes import said_of_sizes
 from server.definitions.checks.test_carts import Outcome, run_both
 from server.definitions.rollouts import ENDING
 from server.definitions.store import revisions as revision_store
@@ -45,6 +46,8 @@ class Consent:
     """Why deviations of test carts are accepted. Empty: they aren't."""
     dry_run: bool = False
     """It is only looked at, so that nothing is refused for a deviation."""
+    sizes: str = ""
+    """Why it is accepted what stores receive. Empty: it isn't."""
 
 
 class DeviationsRefused(Refusal):
@@ -64,6 +67,48 @@ class DeviationsRefused(Refusal):
             count=str(len(deviating)),
         )
         self.outcomes = tuple(outcomes)
+
+
+class SizesRefused(Refusal):
+    """Stores would receive what they most likely aren't meant to, and nobody has accepted that."""
+
+    def __init__(self, found: Sequence[Diagnostic]) -> None:
+        super().__init__(
+            "SIZES_REFUSED",
+            "accept it with a reason, or change what is published: "
+            + " ".join(each.message for each in found),
+            field="accept_sizes",
+            codes=",".join(each.code for each in found),
+        )
+
+
+def pass_sizes(
+    connection: Connection,
+    actor: Actor,
+    rails: Guardrails,
+    action: str,
+    consent: Consent,
+    before: Ruleset,
+    after: Ruleset,
+    deleted_ids: Collection[str],
+) -> list[Diagnostic]:
+    """What is to be said of what stores would receive; refused unless somebody accepts it.
+
+    The acceptance is recorded in the caller's transaction.
+    """
+    found = said_of_sizes(rails, before, after, deleted_ids)
+    if not found or consent.dry_run:
+        return found
+    if consent.sizes:
+        told = {"sizes": [each.message for each in found]}
+        number = after.revision
+        event = Event(
+            "accept_sizes", "revision", str(number), revision=number, comment=consent.sizes, after=told
+        )
+        audit.append(connection, actor, [event])
+    elif action not in NEVER_REFUSED:
+        raise SizesRefused(found)
+    return found
 
 
 def pass_test_carts(

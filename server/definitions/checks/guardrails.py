@@ -16,7 +16,7 @@ from server.runtime.errors import DefinitionsRefused
 
 PPM = 1_000_000
 
-NO_LIMITS = frozenset({"on_deviation", "second_approver_above"})
+NO_LIMITS = frozenset({"on_deviation", "second_approver_above", "store_bytes_max", "store_growth_max_ppm"})
 """What guardrails say besides limits on discounts and margins."""
 
 
@@ -56,6 +56,10 @@ def _faults(guardrails: Guardrails) -> Iterator[Diagnostic]:
         share = getattr(guardrails, name)
         if not 0 <= share <= PPM:
             yield fault("out_of_range", f"guardrails.{name}", f"{share} doesn't lie within 0 and {PPM}.")
+    for name in ("store_bytes_max", "store_growth_max_ppm"):
+        if getattr(guardrails, name) < 0:
+            least = f"{getattr(guardrails, name)} is less than nothing; 0 is the least."
+            yield fault("out_of_range", f"guardrails.{name}", least)
     for name in ("order_discount_max", "line_discount_max", "second_approver_above"):
         yield from _faults_of_amounts(name, getattr(guardrails, name))
 
