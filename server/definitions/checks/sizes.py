@@ -68,7 +68,7 @@ def said_of_sizes(
 ) -> list[Diagnostic]:
     """What there is to say of what stores would receive, a warning for each of three things.
 
-    A store that is new has nothing to be compared with. Promotions that are deleted by their name are meant to go.
+    A store that is new has nothing to be compared with. Promotions deleted by their name are meant to go.
     """
     had, has = sizes(before, deleted_ids), sizes(after)
     most = rails.store_bytes_max if rails.HasField("store_bytes_max") else STORE_BYTES_MAX
