@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from dealwright.rule_stream.follower import Trust
+from dealwright.rule_stream.effects import Trust
 from dealwright.till.clock import Reading
 from dealwright.till.till import Till
 from dealwright.v1.evaluation_service_pb2 import EvaluateRequest, EvaluateResponse
