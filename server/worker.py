@@ -15,6 +15,7 @@ from server.events import service as events
 from server.events.service import Webhooks, connected
 from server.jobs.service import Job, Jobs
 from server.keys.service import Pepper
+from server.leases import reclaiming
 from server.redemption.expiry import forget_old_keys, give_back_expired
 from server.redemption.totals import Totals
 from server.rollouts.service import Rollouts
@@ -34,7 +35,7 @@ DELIVER_SECONDS = 0.5
 """How long an event waits at most before it is sent for the first time."""
 
 BACKLOG_SECONDS = 15.0
-"""How often each worker looks how much is to be sent."""
+"""How often each worker looks how much is to be sent, and how leases stand."""
 
 ROLLOUTS_SECONDS = 5.0
 """How often it is looked whether a rollout has to end."""
@@ -56,6 +57,7 @@ class Worker:
         self._runner = Jobs(engine, metrics)
         self._jobs = (
             Job("redemption_expiry", 2, self._sweep),
+            Job("leases_reclaim", 5, self._reclaim),
             Job("daily_totals", 15, Totals(engine, Definitions(engine)).count),
             Job("redemption_clean_up", 3600, partial(forget_old_keys, engine)),
             Job("vouchers_making", 15, vouchers.make_unfinished),
@@ -82,6 +84,7 @@ class Worker:
         self._tasks = [
             self._repeat("deliveries", DELIVER_SECONDS, partial(self._deliver, client)),
             self._repeat("backlog", BACKLOG_SECONDS, self._look_at_backlog),
+            self._repeat("leases", BACKLOG_SECONDS, self._look_at_leases),
             *(self._repeat(job.name, job.seconds, partial(self._run, job)) for job in self._jobs),
         ]
 
@@ -136,8 +139,16 @@ class Worker:
         self._metrics.rollouts_ended.labels("promoted").inc(done.promoted)
         self._metrics.rollouts_ended.labels("stopped").inc(done.stopped)
 
+    async def _look_at_leases(self) -> None:
+        counts = await asyncio.to_thread(reclaiming.counts, self._engine)
+        for state, count in counts.items():
+            self._metrics.leases.labels(state).set(count)
+
     async def _run(self, job: Job) -> None:
         await asyncio.to_thread(self._runner.run, job)
 
     def _sweep(self) -> None:
         self._metrics.reservations_expired.inc(give_back_expired(self._engine))
+
+    def _reclaim(self) -> None:
+        self._metrics.leases_reclaimed.inc(reclaiming.reclaim_overdue(self._engine))

@@ -35,4 +35,6 @@ BEGIN
     REVOKE SELECT
         ON api_token, staff_user, staff_session, login_failure, kept_answer, webhook, voucher, pepper_mark
         FROM dealwright_reader;
+    -- What the invariants ask; nobody finds a voucher by its end, or learns whose it is.
+    GRANT SELECT (company_id, id, batch_id, max_uses, used, disabled) ON voucher TO dealwright_reader;
 END $$;

@@ -149,7 +149,7 @@ INVARIANTS = (
     ),
     Invariant(
         "lease_is_spends",
-        "what a lease lost is what journals brought, and one that ended holds nothing",
+        "what a lease lost is what journals brought and at most what it had; one that ended holds nothing",
         """
         SELECT lease.id::text FROM lease
         JOIN lease_part part ON part.lease_id = lease.id
@@ -158,6 +158,7 @@ INVARIANTS = (
             FROM lease_spend GROUP BY lease_id, account_id
         ) brought ON brought.lease_id = part.lease_id AND brought.account_id = part.account_id
         WHERE part.spent <> coalesce(brought.spent, 0) OR part.overrun <> coalesce(brought.overrun, 0)
+           OR part.spent + part.returned > part.leased OR least(part.spent, part.returned, part.overrun) < 0
            OR (lease.state <> 'open' AND part.spent + part.returned <> part.leased)
         """,
     ),

@@ -34,7 +34,6 @@ from server.evaluation.snapshots import Snapshots
 from server.journals.replays import Replays
 from server.keys.service import Pepper
 from server.leases import rpc as leases_rpc
-from server.leases.reclaiming import RECLAIM_SECONDS, Reclaimer
 from server.leases.service import Leases
 from server.methods import methods
 from server.redemption import rpc as redemption_rpc
@@ -129,7 +128,6 @@ class Application:
             engine, self.holder, self.revisions, self.exhaustion, vouchers, self.metrics
         )
         self.leases = Leases(engine, self.holder, self.metrics)
-        self._reclaimer = Reclaimer(engine, self.metrics)
         self._invariants = Monitor(engine, self.metrics)
         self.grpc_address = settings.grpc_address
         self.metrics_address = settings.metrics_address
@@ -168,7 +166,6 @@ class Application:
                 keep_fresh(self.grants.refresh, seconds),
                 keep_fresh(self._replay_journals, seconds),
                 keep_fresh(self.exhaustion.refresh, REFRESH_SECONDS),
-                keep_fresh(self._reclaimer.reclaim, RECLAIM_SECONDS),
                 keep_fresh(self._invariants.look, LOOK_SECONDS),
                 keep_fresh(self.clients.write, WRITE_SECONDS),
                 self.sessions.look_after(),

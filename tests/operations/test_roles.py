@@ -11,6 +11,7 @@ from server.audit.service import Audit
 from server.db.engine import connect
 from server.db.migrate import versions
 from server.definitions.service import Definitions, Publication
+from server.redemption import invariants
 from tests.definitions.samples import percent_off
 
 ROLES = Path(__file__).parents[2] / "deploy/postgres/roles.sql"
@@ -71,6 +72,10 @@ def test_the_service_can_not_unmake_what_was(service: Engine, statement: str) ->
         connection.execute(text(statement))
 
 
+def test_a_reader_can_ask_for_the_invariants(reader: Engine) -> None:
+    assert invariants.check(reader) == []
+
+
 def test_a_reader_reads_and_sees_nothing_that_opens_a_door(database: Engine, reader: Engine) -> None:
     Definitions(database).publish("kopi", Publication([percent_off("ten", 10)]))
 
@@ -80,6 +85,8 @@ def test_a_reader_reads_and_sees_nothing_that_opens_a_door(database: Engine, rea
         "SELECT * FROM api_token",
         "SELECT * FROM staff_user",
         "SELECT * FROM voucher",
+        "SELECT last_four FROM voucher",
+        "SELECT customer_id FROM voucher",
         "SELECT * FROM webhook",
         "INSERT INTO company (id) VALUES ('mine')",
     ):

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc.aio
@@ -71,8 +72,19 @@ def settings() -> Ruleset:
     )
 
 
+def noon_zone() -> str:
+    """A time zone in which it is about noon, so that no day ends while a test counts by days."""
+    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
+
+
 def fill(
-    request: Any, order: str | None = None, *, customer: str = "", store: str = "menteng", quantity: int = 1
+    request: Any,
+    order: str | None = None,
+    *,
+    customer: str = "",
+    store: str = "menteng",
+    zone: str = "",
+    quantity: int = 1,
 ) -> Any:
     """An order of lattes, in a request of Reserve or Redeem."""
     number = next(_numbers)
@@ -80,6 +92,7 @@ def fill(
     request.order_id = order or f"order-{number}"
     request.cart.currency_code = "IDR"
     request.cart.store_id = store
+    request.cart.time_zone = zone
     if customer:
         request.cart.customer.id = customer
     request.cart.lines.add(id="latte", product_id="latte", quantity=quantity, unit_price_minor=LATTE_MINOR)

@@ -21,7 +21,7 @@ from tests.access.calls import PEPPER, token_for
 from tests.operations.processes import running
 from tests.redemption.crowd import Crowd, orders
 from tests.redemption.histories import Operation, Seen, is_legal
-from tests.redemption.shop import COMPANY, OFF_MINOR, limited, settings
+from tests.redemption.shop import COMPANY, OFF_MINOR, limited, noon_zone, settings
 from tests.vouchers.conftest import SPRING
 from tests.vouchers.test_batches import one_code
 
@@ -31,7 +31,7 @@ LIMIT = 15
 KINDS: list[tuple[str, dict[str, Any], dict[str, str]]] = [
     ("total", {"max_uses": LIMIT}, {}),
     ("customer", {"max_uses_per_customer": LIMIT}, {"customer": "ani"}),
-    ("day", {"max_uses_per_day": LIMIT}, {}),
+    ("day", {"max_uses_per_day": LIMIT}, {"zone": noon_zone()}),
     ("store", {"max_uses_per_store": LIMIT}, {}),
     ("code", {"max_uses_per_code": LIMIT}, {}),
     ("budget", {"budget": LIMIT * OFF_MINOR + 1}, {}),

@@ -23,7 +23,7 @@ from server.redemption.exhaustion import LOW_PERCENT
 from server.redemption.expiry import give_back_expired
 from tests.access.calls import reason
 from tests.redemption.conftest import Publish
-from tests.redemption.shop import OFF_MINOR, Till, limited, redeem_request, reserve_request
+from tests.redemption.shop import OFF_MINOR, Till, limited, noon_zone, redeem_request, reserve_request
 
 Told = tuple[str, str, dict[str, Any]]
 
@@ -144,9 +144,10 @@ async def test_a_limit_of_many_customers_that_runs_out_is_told(
 ) -> None:
     limits: dict[str, Any] = {limit: 2}
     await publish(limited(**limits))
-    await till("Redeem", redeem_request())
+    zone = noon_zone()
+    await till("Redeem", redeem_request(zone=zone))
     assert told(database, limits=True) == []
-    await till("Redeem", redeem_request())
+    await till("Redeem", redeem_request(zone=zone))
 
     ((kind, subject, data),) = told(database, limits=True)
     assert (kind, subject, data["unit"], data["limit"], data["left"]) == (

@@ -23,12 +23,20 @@ from server.runtime.app import Application
 from tests.access.calls import reason
 from tests.evaluation.requests import EVALUATE, EXPLAIN, REPLAY, call
 from tests.redemption.conftest import Publish
-from tests.redemption.shop import OFF_MINOR, Till, granted, limited, redeem_request, reserve_request
+from tests.redemption.shop import (
+    OFF_MINOR,
+    Till,
+    granted,
+    limited,
+    noon_zone,
+    redeem_request,
+    reserve_request,
+)
 
 ONE_PAST: list[tuple[dict[str, int], dict[str, str], dict[str, str]]] = [
     ({"max_uses": 2}, {}, {}),
     ({"max_uses_per_customer": 2}, {"customer": "ani"}, {"customer": "budi"}),
-    ({"max_uses_per_day": 2}, {}, {}),
+    ({"max_uses_per_day": 2}, {"zone": noon_zone()}, {}),
     ({"max_uses_per_store": 2}, {"store": "Menteng"}, {"store": "ubud"}),
     ({"budget": 2 * OFF_MINOR + OFF_MINOR // 2}, {}, {}),
 ]
