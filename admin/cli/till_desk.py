@@ -132,6 +132,7 @@ class Desk:
 
     def _code(self, code: str) -> str:
         self._cart.codes.append(code)
+        self._cart.vouchers.extend(self._till.vouchers([code], store_id=self._cart.store_id))
         return self.bill()
 
     def _pay(self, sale_id: str = "") -> str:

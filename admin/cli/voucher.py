@@ -59,12 +59,20 @@ def generate(
     start: StartOption = None,
     end: EndOption = None,
     comment: CommentOption = "",
+    home_store: Annotated[
+        str | None, typer.Option(help="Tills of this store have the codes to themselves, also offline.")
+    ] = None,
+    risk_cap: Annotated[
+        int | None, typer.Option(help="Offline, each till grants so many uses without knowing of others.")
+    ] = None,
     company: CompanyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a batch of codes. If this is interrupted, `dealwright voucher resume` or the worker goes on."""
     ids = tuple(filter(None, map(str.strip, customers or ())))
-    spec = BatchSpec(promotion, quantity, prefix, random_chars, max_uses, ids, start, end, comment)
+    spec = BatchSpec(
+        *(promotion, quantity, prefix, random_chars, max_uses, ids, start, end, comment, home_store, risk_cap)
+    )
     with _using("GenerateVouchers", company) as (vouchers, actor):
         _make(vouchers, vouchers.create_batch(actor, spec), as_json=as_json)
 
@@ -263,15 +271,21 @@ def _make(vouchers: Vouchers, batch: Batch, *, as_json: bool) -> None:
         emit(f"batch {batch.id}: {batch.made} codes; get them with `dealwright voucher export {batch.id}`")
 
 
-def _tell(batch: Batch, used: int | None = None, *, as_json: bool) -> None:
+def _tell(batch: Batch, used: int | None = None, at_risk: int | None = None, *, as_json: bool) -> None:
     if as_json:
-        emit_json(to_value(messages.batch(batch, used)), indent=None)
+        emit_json(to_value(messages.batch(batch, used, at_risk)), indent=None)
         return
     parts = [f"{batch.id:>6}", batch.promotion_id, f"{batch.made} of {batch.quantity} {batch.origin}"]
     if batch.prefix:
         parts.append(batch.prefix)
     if used is not None:
         parts.append(f"{used} used")
+    if batch.home_store_id is not None:
+        parts.append(f"offline in {batch.home_store_id}")
+    if batch.risk_cap is not None:
+        parts.append(f"offline up to {batch.risk_cap} a till")
+    if at_risk is not None:
+        parts.append(f"{at_risk} uses at risk")
     if batch.disable_time:
         parts.append("disabled")
     elif batch.salt is None and batch.origin == "generated":

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from dealwright.codes import voucher_of
 from dealwright.grants import grants
 from dealwright.till.chain import Entry
 from dealwright.v1.journal_pb2 import JournalSale
@@ -12,8 +13,10 @@ from sqlalchemy import Connection
 
 from server.actors import Actor
 from server.leases import store
+from server.leases.risk import AtRisk
 from server.leases.store import Holder, Lease, Part, Spend
 from server.redemption.escrow import USE, Posting, post
+from server.vouchers import offline
 
 __all__ = ["Booking", "Holder", "Trouble", "book", "give_back"]
 
@@ -34,6 +37,7 @@ class Booking:
 
     leases: Mapping[str, Lease]
     """Those that the journal has or had, by id as it names them."""
+    at_risk: AtRisk
     spends: list[Spend] = field(default_factory=list)
     closed: list[Lease] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
@@ -51,8 +55,11 @@ class Booking:
                 continue
             currency = sale.request.cart.currency_code
             amounts = {USE: 1, currency: costs[lease.promotion_id]}
-            for part in lease.parts.values():
+            for part in lease.bounds.values():
                 self._spend(sequence, lease, part, amounts.get(part.unit, 0))
+            voucher_id = _voucher(sale, lease.promotion_id)
+            if voucher_id:
+                self._use(sequence, lease, voucher_id)
 
     def close(self, lease_ids: Iterable[str]) -> None:
         """Nothing more will be granted of leases."""
@@ -61,6 +68,26 @@ class Booking:
             if lease is not None and lease.state == "open" and lease not in self.closed:
                 self.closed.append(lease)
 
+    def _use(self, sequence: int, lease: Lease, voucher_id: str) -> None:
+        """Takes a use of a voucher, that the lease has or that its till took a risk with."""
+        taken = self.at_risk.take(lease, voucher_id)
+        if taken is None:
+            part = next((each for each in lease.parts.values() if each.voucher_id == voucher_id), None)
+            if part is not None:
+                self._spend(sequence, lease, part, 1)
+                return
+            detail = f"it uses the voucher {voucher_id}, which the lease {lease.id} doesn't have"
+            self.troubles.append(Trouble("lease", sequence, detail))
+            return
+        part, inside = taken
+        self.spends.append(Spend(sequence, lease.id, part.account_id, "free", inside, 1 - inside))
+        if not inside:
+            detail = f"a use of the voucher {voucher_id} of {lease.promotion_id}, which was used up elsewhere"
+            self.troubles.append(Trouble("overrun", sequence, detail))
+        if self.at_risk.left(lease, voucher_id) < 0:
+            detail = f"a use of the voucher {voucher_id} beyond the cap of the lease {lease.id}"
+            self.troubles.append(Trouble("overrun", sequence, detail))
+
     def _spend(self, sequence: int, lease: Lease, part: Part, amount: int) -> None:
         held = 0 if lease in self.closed else part.held
         inside = min(amount, held)
@@ -68,7 +95,7 @@ class Booking:
         part.spent += inside
         part.overrun += over
         if amount:
-            self.spends.append(Spend(sequence, lease.id, part.account_id, inside, over))
+            self.spends.append(Spend(sequence, lease.id, part.account_id, "escrowed", inside, over))
         if over:
             what = "a use" if part.unit == USE else f"{over} {part.unit} minor"
             detail = f"{what} of {lease.promotion_id} more than the lease {lease.id} still had"
@@ -86,7 +113,8 @@ def book(connection: Connection, actor: Actor, holder: Holder, entries: Sequence
         return []
     now = store.lock_device(connection, holder.company_id, holder.device_id)
     found = store.lock_named(connection, holder, [UUID(each) for each in named if _is_id(each)])
-    booking = Booking({str(each.id): each for each in found})
+    sales = [entry.record.sale for entry in entries]
+    booking = Booking({str(each.id): each for each in found}, AtRisk.of(connection, holder, found, sales))
     for entry in entries:
         if entry.record.HasField("sale"):
             booking.sell(entry.record.sequence, entry.record.sale)
@@ -100,27 +128,39 @@ def give_back(
     connection: Connection, actor: Actor, leases: Sequence[Lease], state: str, kind: str, now: datetime
 ) -> None:
     """Ends leases of one company: what they hold is free again."""
-    postings = []
+    postings, changed = [], []
     for lease in leases:
         for part in lease.parts.values():
-            postings.append(Posting(lease.id, part.account_id, "escrowed", "free", part.held))
-            part.returned += part.held
-    store.change_parts(connection, leases)
+            if part.held:
+                postings.append(Posting(lease.id, part.account_id, "escrowed", "free", part.held))
+                part.returned += part.held
+                changed.append((lease, part))
+    store.change_parts(connection, changed)
     store.resolve(connection, [lease.id for lease in leases], state, now)
-    post(connection, actor, kind, now, [posting for posting in postings if posting.amount])
+    offline.end_caps(connection, [lease.id for lease in leases])
+    post(connection, actor, kind, now, postings)
 
 
 def _write(connection: Connection, actor: Actor, holder: Holder, booking: Booking, now: datetime) -> None:
+    leases = {lease.id: lease for lease in booking.leases.values()}
+    spent = dict.fromkeys((spend.lease_id, spend.account_id) for spend in booking.spends)
+    parts = [(leases[lease_id], leases[lease_id].parts[account_id]) for lease_id, account_id in spent]
+    store.change_parts(connection, parts)
     store.insert_spends(connection, holder, booking.spends)
-    spending = {str(spend.lease_id) for spend in booking.spends}
-    store.change_parts(connection, [booking.leases[lease_id] for lease_id in sorted(spending)])
+    booking.at_risk.tell(connection)
     postings = []
     for spend in booking.spends:
-        postings.append(Posting(spend.lease_id, spend.account_id, "escrowed", "posted", spend.spent))
+        postings.append(Posting(spend.lease_id, spend.account_id, spend.source, "posted", spend.spent))
         postings.append(Posting(spend.lease_id, spend.account_id, "excess", "overrun", spend.overrun))
     post(connection, actor, "spend", now, [posting for posting in postings if posting.amount])
     if booking.closed:
         give_back(connection, actor, booking.closed, "closed", "close", now)
+
+
+def _voucher(sale: JournalSale, promotion_id: str) -> str:
+    """The voucher by which a sale was granted a promotion, in hexadecimal; empty where it is none."""
+    found = (each.code for each in sale.request.cart.vouchers if each.promotion_id == promotion_id)
+    return next(filter(None, map(voucher_of, found)), "")
 
 
 def _is_id(lease_id: str) -> bool:

@@ -1,9 +1,10 @@
 """Leases as messages of the schema."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from dealwright.v1 import lease_service_pb2 as schema
 from dealwright.v1.lease_pb2 import Lease as LeaseMessage
+from dealwright.v1.lease_pb2 import LeasedVouchers
 
 from server.leases.store import Lease
 from server.leases.terms import Refused
@@ -24,7 +25,7 @@ STATES = {
 """The values of the schema, by state as it is stored."""
 
 
-def lease(found: Lease, *, made: bool) -> LeaseMessage:
+def lease(found: Lease, vouchers: Sequence[LeasedVouchers], *, made: bool) -> LeaseMessage:
     """A lease as its till gets it."""
     message = LeaseMessage(
         lease_id=str(found.id),
@@ -34,8 +35,9 @@ def lease(found: Lease, *, made: bool) -> LeaseMessage:
         expire_time=timestamp(found.expire_time),
         time_zone=found.time_zone,
         made=made,
+        vouchers=vouchers,
     )
-    for part in sorted(found.parts.values(), key=lambda each: each.unit):
+    for part in sorted(found.bounds.values(), key=lambda each: each.unit):
         if part.unit == USE:
             message.uses = part.leased
         else:
@@ -43,8 +45,16 @@ def lease(found: Lease, *, made: bool) -> LeaseMessage:
     return message
 
 
-def record(found: Lease, kinds: Mapping[int, str]) -> schema.LeaseRecord:
+def record(found: Lease) -> schema.LeaseRecord:
     """A lease with what became of it."""
+    amounts: dict[tuple[str, str], schema.LeaseAmount] = {}
+    for _, part in sorted(found.parts.items()):
+        kind, unit = part.account.kind, part.unit
+        amount = amounts.setdefault((kind, unit), schema.LeaseAmount(kind=kind, unit=unit))
+        amount.leased += part.leased
+        amount.spent += part.spent
+        amount.returned += part.returned
+        amount.overrun += part.overrun
     return schema.LeaseRecord(
         lease_id=str(found.id),
         device_id=found.device_id,
@@ -55,15 +65,5 @@ def record(found: Lease, kinds: Mapping[int, str]) -> schema.LeaseRecord:
         start_time=timestamp(found.start_time),
         expire_time=timestamp(found.expire_time),
         reclaim_time=timestamp(found.reclaim_time),
-        amounts=[
-            schema.LeaseAmount(
-                kind=kinds[part.account_id],
-                unit=part.unit,
-                leased=part.leased,
-                spent=part.spent,
-                returned=part.returned,
-                overrun=part.overrun,
-            )
-            for _, part in sorted(found.parts.items())
-        ],
+        amounts=amounts.values(),
     )

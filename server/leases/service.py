@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 from dealwright.v1 import lease_service_pb2 as schema
@@ -16,10 +17,12 @@ from server.leases import messages, store
 from server.leases.sizes import addition, first
 from server.leases.store import Holder, Lease, Part
 from server.leases.terms import Refused, Terms, terms
-from server.redemption.escrow import USE, Account, Locked, escrow, kinds, lock
+from server.leases.vouchers import Lendable, TillKey
+from server.redemption.escrow import USE, Account, Locked, escrow, lock
 from server.runtime.errors import Denied, Invalid
 from server.runtime.metrics import Metrics
 from server.runtime.settings import COMPANY_ID, COMPANY_ID_NEEDS
+from server.vouchers.service import Vouchers
 
 LASTS = timedelta(hours=24)
 """How long a lease may be spent after it was renewed; one for a day ends with the day."""
@@ -38,14 +41,17 @@ class Wish:
 
     message: schema.LeaseWish
     terms: Terms
+    vouchers: Mapping[Account, int]
+    """The limits of vouchers that the till has to itself."""
 
 
 class Leases:
     """The leases of the company that is served."""
 
-    def __init__(self, engine: Engine, holder: RulesetHolder, metrics: Metrics) -> None:
+    def __init__(self, engine: Engine, holder: RulesetHolder, vouchers: Vouchers, metrics: Metrics) -> None:
         self._engine = engine
         self._holder = holder
+        self._vouchers = vouchers
         self._metrics = metrics
 
     def renew(self, actor: Actor, request: schema.RenewLeasesRequest) -> schema.RenewLeasesResponse:
@@ -57,14 +63,17 @@ class Leases:
         with plain_errors(self._engine), self._engine.begin() as connection:
             now = store.lock_device(connection, holder.company_id, holder.device_id)
             _require_own_device(connection, actor, holder)
+            lendable = Lendable.of(connection, holder.company_id, limits, request.wishes)
             wishes = []
             for wish in request.wishes:
-                found = terms(limits, wish.promotion_id, wish.store_id, now)
+                vouchers = bool(lendable.for_wish(wish))
+                found = terms(limits, wish.promotion_id, wish.store_id, now, vouchers=vouchers)
                 if isinstance(found, Refused):
                     _refuse(answer, wish, found)
                 else:
-                    wishes.append(Wish(wish, found))
-            _lend(connection, actor, holder, now, wishes, answer)
+                    wishes.append(Wish(wish, found, lendable.homed(wish)))
+            till_key = partial(self._vouchers.till_key, holder.company_id)
+            _lend(connection, actor, holder, now, wishes, lendable, till_key, answer)
         self._metrics.lease_wishes.labels("granted").inc(len(answer.leases))
         self._metrics.lease_wishes.labels("refused").inc(len(answer.refused))
         return answer
@@ -102,8 +111,7 @@ class Records:
                 overrun_only=request.overrun_only,
                 count=size,
             )
-            named = kinds(connection, {account for each in found for account in each.parts})
-        return schema.ListLeasesResponse(leases=[messages.record(each, named) for each in found])
+        return schema.ListLeasesResponse(leases=map(messages.record, found))
 
 
 def _holder(actor: Actor, request: schema.RenewLeasesRequest) -> Holder:
@@ -151,20 +159,24 @@ def _lend(
     holder: Holder,
     now: datetime,
     wishes: list[Wish],
+    lendable: Lendable,
+    till_key: TillKey,
     answer: schema.RenewLeasesResponse,
 ) -> None:
     """Enlarges what the till holds, and makes leases where it holds none."""
     held = store.lock_open(connection, holder)
-    bounding = {account: limit for wish in wishes for account, limit in wish.terms.limits.items()}
+    bounding: dict[Account, int] = {}
+    for wish in wishes:
+        bounding |= {**wish.terms.limits, **wish.vouchers}
     locked = lock(connection, holder.company_id, bounding)
     lent: dict[UUID, dict[int, int]] = {}
-    given: list[Lease] = []
     made: set[UUID] = set()
     for wish in wishes:
         lease = _held(held, wish, locked)
         if lease is None:
             lease = _fresh(actor, holder, wish, now, locked)
-            if not all(_additions(lease, wish, locked).values()):
+            nothing_left = not all(_additions(lease, wish, locked).values())
+            if nothing_left or not _vouchers_left(wish, locked, lendable):
                 _refuse(answer, wish.message, Refused.EXHAUSTED)
                 continue
             store.put(connection, lease)
@@ -173,10 +185,10 @@ def _lend(
         lease.expire_time = max(lease.expire_time, min(now + LASTS, wish.terms.day_end or now + LASTS))
         lease.reclaim_time = lease.expire_time + GRACE
         store.change_times(connection, lease)
-        given.append(lease)
+        store.change_parts(connection, [(lease, lease.parts[account_id]) for account_id in lent[lease.id]])
+        vouchers = lendable.of_lease(connection, lease, wish.message, till_key)
+        answer.leases.append(messages.lease(lease, vouchers, made=lease.id in made))
     escrow(connection, actor, now, lent, {each.id: each.limit for each in locked.values()})
-    store.change_parts(connection, given)
-    answer.leases.extend(messages.lease(lease, made=lease.id in made) for lease in given)
 
 
 def _held(held: Iterable[Lease], wish: Wish, locked: Mapping[Account, Locked]) -> Lease | None:
@@ -184,7 +196,7 @@ def _held(held: Iterable[Lease], wish: Wish, locked: Mapping[Account, Locked]) -
     accounts = {locked[account].id for account in wish.terms.limits}
     which = wish.message.promotion_id, wish.message.store_id
     matching = (
-        each for each in held if (each.promotion_id, each.store_id) == which and set(each.parts) == accounts
+        each for each in held if (each.promotion_id, each.store_id) == which and set(each.bounds) == accounts
     )
     return next(matching, None)
 
@@ -193,9 +205,7 @@ def _fresh(
     actor: Actor, holder: Holder, wish: Wish, now: datetime, locked: Mapping[Account, Locked]
 ) -> Lease:
     """A lease that has nothing yet."""
-    parts = {
-        locked[account].id: Part(locked[account].id, account.unit, leased=0) for account in wish.terms.limits
-    }
+    parts = {locked[account].id: Part(locked[account].id, account, leased=0) for account in wish.terms.limits}
     return Lease(
         id=uuid4(),
         company_id=holder.company_id,
@@ -242,7 +252,20 @@ def _enlarge(lease: Lease, wish: Wish, locked: Mapping[Account, Locked]) -> dict
         each.free -= amount
         lease.parts[each.id].leased += amount
         added[each.id] = amount
+    for account in wish.vouchers:
+        each = locked[account]
+        if each.free:
+            part = lease.parts.setdefault(each.id, Part(each.id, account, leased=0))
+            part.leased += each.free
+            added[each.id], each.free = each.free, 0
     return added
+
+
+def _vouchers_left(wish: Wish, locked: Mapping[Account, Locked], lendable: Lendable) -> bool:
+    """Whether there is a voucher to be lent, where vouchers set the promotion off."""
+    batches = lendable.for_wish(wish.message)
+    at_risk = any(batch.risk_cap is not None for batch in batches)
+    return not batches or at_risk or any(locked[account].free for account in wish.vouchers)
 
 
 def _refuse(answer: schema.RenewLeasesResponse, wish: schema.LeaseWish, why: Refused) -> None:

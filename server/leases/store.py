@@ -1,6 +1,5 @@
 """The SQL of leases."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,8 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, exists, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from server.leases.tables import lease, lease_part, lease_spend
+from server.redemption.escrow import Account, by_account_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,20 @@ class Part:
     """What a lease has of one limit, in units of it."""
 
     account_id: int
-    unit: str
+    account: Account
     leased: int
     spent: int = 0
     returned: int = 0
     overrun: int = 0
+
+    @property
+    def unit(self) -> str:
+        return self.account.unit
+
+    @property
+    def voucher_id(self) -> str:
+        """The voucher that it is uses of, in hexadecimal; empty: of a limit of all orders."""
+        return self.account.key if self.account.kind == "voucher" else ""
 
     @property
     def held(self) -> int:
@@ -57,6 +67,11 @@ class Lease:
     parts: dict[int, Part] = field(default_factory=dict)
     """By account."""
 
+    @property
+    def bounds(self) -> dict[int, Part]:
+        """Its parts of the limits that every order counts on."""
+        return {account_id: part for account_id, part in self.parts.items() if not part.voucher_id}
+
 
 @dataclass(frozen=True, slots=True)
 class Spend:
@@ -65,12 +80,14 @@ class Spend:
     sequence: int
     lease_id: UUID
     account_id: int
+    source: str
+    """The bucket that `spent` comes from."""
     spent: int
     overrun: int
 
 
 _COLUMNS = tuple(name for name in Lease.__dataclass_fields__ if name != "parts")
-_PART = tuple(Part.__dataclass_fields__)
+_AMOUNTS = ("leased", "spent", "returned", "overrun")
 
 
 def lock_device(connection: Connection, company_id: str, device_id: str) -> datetime:
@@ -118,8 +135,7 @@ def lock_overdue(connection: Connection, count: int) -> list[Lease]:
 def put(connection: Connection, made: Lease) -> None:
     """Writes down a lease that is new, with what it has."""
     connection.execute(insert(lease).values({name: getattr(made, name) for name in _COLUMNS}))
-    rows = [{"lease_id": made.id} | _columns(part) for part in made.parts.values()]
-    connection.execute(insert(lease_part), rows)
+    change_parts(connection, [(made, part) for part in made.parts.values()])
 
 
 def change_times(connection: Connection, changed: Lease) -> None:
@@ -128,15 +144,14 @@ def change_times(connection: Connection, changed: Lease) -> None:
     connection.execute(update(lease).where(lease.c.id == changed.id).values(times))
 
 
-def change_parts(connection: Connection, changed: Iterable[Lease]) -> None:
-    """Writes down what leases have now."""
-    for each in changed:
-        for part in each.parts.values():
-            connection.execute(
-                update(lease_part)
-                .where(lease_part.c.lease_id == each.id, lease_part.c.account_id == part.account_id)
-                .values(_columns(part))
-            )
+def change_parts(connection: Connection, changed: Iterable[tuple[Lease, Part]]) -> None:
+    """Writes down what leases have now of some limits."""
+    rows = [{"lease_id": each.id} | _columns(part) for each, part in changed]
+    if rows:
+        made = upsert(lease_part)
+        amounts = {name: made.excluded[name] for name in _AMOUNTS}
+        key = [lease_part.c.lease_id, lease_part.c.account_id]
+        connection.execute(made.on_conflict_do_update(index_elements=key, set_=amounts), rows)
 
 
 def resolve(connection: Connection, ids: Collection[UUID], state: str, now: datetime) -> None:
@@ -146,7 +161,8 @@ def resolve(connection: Connection, ids: Collection[UUID], state: str, now: date
 
 def insert_spends(connection: Connection, holder: Holder, spends: Sequence[Spend]) -> None:
     whose = {name: getattr(holder, name) for name in Holder.__slots__}
-    rows = [whose | {name: getattr(each, name) for name in Spend.__slots__} for each in spends]
+    names = ("sequence", "lease_id", "account_id", "spent", "overrun")
+    rows = [whose | {name: getattr(each, name) for name in names} for each in spends]
     if rows:
         connection.execute(insert(lease_spend), rows)
 
@@ -201,15 +217,14 @@ def _lock(connection: Connection, query: Select[Any]) -> list[Lease]:
 
 
 def _with_parts(connection: Connection, found: list[Lease]) -> list[Lease]:
-    by_lease: defaultdict[UUID, dict[int, Part]] = defaultdict(dict)
-    query = select(lease_part.c.lease_id, *(lease_part.c[name] for name in _PART))
-    for lease_id, *row in connection.execute(query.where(lease_part.c.lease_id.in_([e.id for e in found]))):
-        part = Part(*row)
-        by_lease[lease_id][part.account_id] = part
-    for each in found:
-        each.parts = by_lease[each.id]
+    by_id = {each.id: each for each in found}
+    query = select(lease_part.c.lease_id, lease_part.c.account_id, *(lease_part.c[name] for name in _AMOUNTS))
+    rows = connection.execute(query.where(lease_part.c.lease_id.in_(by_id))).all()
+    accounts = by_account_id(connection, {row.account_id for row in rows})
+    for lease_id, account_id, *amounts in rows:
+        by_id[lease_id].parts[account_id] = Part(account_id, accounts[account_id], *amounts)
     return found
 
 
 def _columns(part: Part) -> dict[str, int | str]:
-    return {name: getattr(part, name) for name in _PART}
+    return {name: getattr(part, name) for name in ("account_id", "unit", *_AMOUNTS)}

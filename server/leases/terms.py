@@ -31,20 +31,24 @@ class Terms:
     """When its day ends. None: it is for all days."""
 
 
-def terms(limits: RulesetLimits, promotion_id: str, store_id: str, now: datetime) -> Terms | Refused:
-    """What a lease would be about, or why there can't be one."""
+def terms(
+    limits: RulesetLimits, promotion_id: str, store_id: str, now: datetime, *, vouchers: bool
+) -> Terms | Refused:
+    """What a lease would be about, or why there can't be one. `vouchers` says whether tills of the store
+    grant some for the promotion.
+    """
     limited = limits.promotions.get(promotion_id)
-    if promotion_id in limits.vouched or (limited is not None and not lendable(limited)):
+    vouched = promotion_id in limits.vouched
+    if (vouched and not vouchers) or (limited is not None and not lendable(limited)):
         return Refused.ONLINE_ONLY
-    if limited is None:
-        return Refused.UNLIMITED
     bounding: dict[Account, int] = {}
-    for currency in _currencies(limited, limits, store_id):
-        cart = Cart(store_id=store_id, currency_code=currency, codes=limited.codes[:1])
-        bounding |= accounts(limits, cart, now, [promotion_id], {})
-    if not bounding:
+    if limited is not None:
+        for currency in _currencies(limited, limits, store_id):
+            cart = Cart(store_id=store_id, currency_code=currency, codes=limited.codes[:1])
+            bounding |= accounts(limits, cart, now, [promotion_id], {})
+    if not bounding and not vouched:
         return Refused.UNLIMITED
-    if not limited.limits.HasField("max_uses_per_day"):
+    if limited is None or not limited.limits.HasField("max_uses_per_day"):
         return Terms(bounding, "", None)
     zone = limits.store_zones.get(store_id) or limits.policy_zone
     return Terms(bounding, zone, _day_end(zone, now))

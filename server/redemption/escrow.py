@@ -10,9 +10,20 @@ from sqlalchemy import Connection
 from server.actors import Actor
 from server.redemption import store
 from server.redemption.limits import USE, Account, accounts
-from server.redemption.store import Posting, kinds
+from server.redemption.store import Posting, by_account_id, note_limits
 
-__all__ = ["USE", "Account", "Locked", "Posting", "accounts", "escrow", "kinds", "lock", "post"]
+__all__ = [
+    "USE",
+    "Account",
+    "Locked",
+    "Posting",
+    "accounts",
+    "by_account_id",
+    "escrow",
+    "lock",
+    "note_limits",
+    "post",
+]
 
 
 @dataclass(slots=True)

@@ -86,18 +86,21 @@ INVARIANTS = (
     ),
     Invariant(
         "voucher_is_redemptions",
-        "a voucher was used as often as redemptions have it, and never more often than it may be",
+        "a voucher was used as often as redemptions and leases have it, never more often than it may be",
         """
         SELECT coalesce(encode(voucher.id, 'hex'), held.key)
         FROM (SELECT company_id, id, used, max_uses FROM voucher WHERE used > 0) voucher
         FULL JOIN (
-            SELECT account.company_id, account.key, sum(
-                CASE WHEN redemption.state = 'reserved' THEN hold.reserved ELSE 0 END
-                + hold.posted - least(hold.returned, hold.posted)
-            ) AS uses
+            SELECT account.company_id, account.key, sum(had.uses) AS uses
             FROM limit_account account
-            JOIN limit_hold hold ON hold.account_id = account.id
-            JOIN redemption ON redemption.id = hold.redemption_id
+            JOIN (
+                SELECT hold.account_id,
+                       CASE WHEN redemption.state = 'reserved' THEN hold.reserved ELSE 0 END
+                       + hold.posted - least(hold.returned, hold.posted) AS uses
+                FROM limit_hold hold JOIN redemption ON redemption.id = hold.redemption_id
+                UNION ALL
+                SELECT account_id, leased - returned FROM lease_part
+            ) had ON had.account_id = account.id
             WHERE account.kind = 'voucher' GROUP BY account.company_id, account.key
         ) held ON held.company_id = voucher.company_id AND held.key = encode(voucher.id, 'hex')
         WHERE coalesce(voucher.used, 0) <> coalesce(held.uses, 0) OR voucher.used > voucher.max_uses

@@ -389,18 +389,24 @@ def lock_accounts(
     return {Account(*row[:4]): (row[4], row[5]) for row in locked}
 
 
-def kinds(connection: Connection, account_ids: Collection[int]) -> dict[int, str]:
-    """Which kind of limit each account is of."""
+def by_account_id(connection: Connection, account_ids: Collection[int]) -> dict[int, Account]:
+    """Which limit each account is of."""
     rows = connection.execute(
-        select(limit_account.c.id, limit_account.c.kind).where(limit_account.c.id.in_(account_ids))
+        select(limit_account.c.id, *_ACCOUNT).where(limit_account.c.id.in_(account_ids))
     )
-    return {row.id: row.kind for row in rows}
+    return {row[0]: Account(*row[1:]) for row in rows}
 
 
 def note_limits(connection: Connection, limits: Mapping[int, int]) -> None:
     """Writes down the limits that accounts are used with from now on, by id. They are locked."""
-    for account_id, limit in limits.items():
-        connection.execute(update(limit_account).where(limit_account.c.id == account_id).values(lim=limit))
+    connection.execute(
+        text(
+            "UPDATE limit_account SET lim = noted.lim"
+            " FROM unnest(CAST(:ids AS bigint[]), CAST(:limits AS bigint[])) AS noted(id, lim)"
+            " WHERE limit_account.id = noted.id"
+        ),
+        {"ids": list(limits), "limits": list(limits.values())},
+    )
 
 
 def left_by_account_id(connection: Connection, account_ids: Collection[int]) -> dict[int, int]:

@@ -127,7 +127,7 @@ class Application:
         self.redemptions = Redemptions(
             engine, self.holder, self.revisions, self.exhaustion, vouchers, self.metrics
         )
-        self.leases = Leases(engine, self.holder, self.metrics)
+        self.leases = Leases(engine, self.holder, vouchers, self.metrics)
         self._invariants = Monitor(engine, self.metrics)
         self.grpc_address = settings.grpc_address
         self.metrics_address = settings.metrics_address

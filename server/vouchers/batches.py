@@ -17,6 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import psycopg
+from dealwright.codes import tag
 from sqlalchemy import Connection, func
 from sqlalchemy.exc import IntegrityError
 
@@ -40,6 +41,15 @@ CUSTOMERS_MAX = 10_000
 
 MAX_USES_MAX = 1_000_000
 COMMENT_CHARS_MAX = 500
+STORE_CHARS_MAX = 255
+
+OFFLINE_QUANTITY_MAX = 5_000
+"""Codes of a company that tills may grant without a network: each keeps what it recognises them by."""
+
+OFFLINE_CHARS_MIN = 16
+"""Random letters of such codes: who has the disk of a till tries codes as fast as machines do."""
+
+RISK_CAP_MAX = 1_000
 CUSTOMER_CHARS_MAX = 200
 
 CHUNK = 20_000
@@ -66,6 +76,10 @@ class BatchSpec:
     start_time: datetime | None = None
     end_time: datetime | None = None
     comment: str = ""
+    home_store_id: str | None = None
+    """The store whose tills have the codes to themselves. None: it isn't for one."""
+    risk_cap: int | None = None
+    """Uses that each till may grant at its own risk. None: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +88,16 @@ class Code:
 
     text: str
     customer_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What is kept of a code that was made."""
+
+    voucher_id: bytes
+    last_four: str
+    tag: bytes | None
+    """By which a till recognises it. None: none does."""
 
 
 def checked(spec: BatchSpec) -> dict[str, object]:
@@ -91,10 +115,13 @@ def checked(spec: BatchSpec) -> dict[str, object]:
     quantity = len(spec.customer_ids) or spec.quantity
     if not 1 <= quantity <= QUANTITY_MAX:
         raise Invalid("OUT_OF_RANGE", f"a batch has 1 to {QUANTITY_MAX} codes", field="quantity")
-    chars = needed(quantity, COMPANY_YEAR_GUESSES).chars if spec.random_chars is None else spec.random_chars
-    if not CHARS_MIN <= chars <= CHARS_MAX:
+    offline = checked_offline(spec, quantity)
+    least = CHARS_MIN if offline is None else OFFLINE_CHARS_MIN
+    enough = max(least, needed(quantity, COMPANY_YEAR_GUESSES).chars)
+    chars = enough if spec.random_chars is None else spec.random_chars
+    if not least <= chars <= CHARS_MAX:
         raise Invalid(
-            "OUT_OF_RANGE", f"codes have {CHARS_MIN} to {CHARS_MAX} random letters", field="random_chars"
+            "OUT_OF_RANGE", f"such codes have {least} to {CHARS_MAX} random letters", field="random_chars"
         )
     return {
         "promotion_id": spec.promotion_id,
@@ -102,8 +129,32 @@ def checked(spec: BatchSpec) -> dict[str, object]:
         "quantity": quantity,
         "random_chars": chars,
         "customer_ids": list(spec.customer_ids),
+        **(offline or {}),
         **checked_terms(spec),
     }
+
+
+def checked_offline(spec: BatchSpec, quantity: int) -> dict[str, object] | None:
+    """The columns that say how tills grant the codes without a network; None where they don't."""
+    if spec.home_store_id is None and spec.risk_cap is None:
+        return None
+    if spec.home_store_id is not None and spec.risk_cap is not None:
+        raise Invalid("OUT_OF_RANGE", "codes have a home store or a cap, not both", field="offline")
+    if spec.home_store_id is not None and not 0 < len(spec.home_store_id) <= STORE_CHARS_MAX:
+        raise Invalid(
+            "ID_INVALID", f"a store's id has 1 to {STORE_CHARS_MAX} characters", field="offline.home_store_id"
+        )
+    if spec.risk_cap is not None and not 1 <= spec.risk_cap <= RISK_CAP_MAX:
+        raise Invalid(
+            "OUT_OF_RANGE", f"a till grants 1 to {RISK_CAP_MAX} uses at risk", field="offline.risk_cap"
+        )
+    if spec.customer_ids:
+        raise Invalid("OFFLINE_BEARERS", "codes of customers are granted online only", field="customer_ids")
+    if quantity > OFFLINE_QUANTITY_MAX:
+        raise Invalid(
+            "OUT_OF_RANGE", f"tills keep up to {OFFLINE_QUANTITY_MAX} codes of a company", field="quantity"
+        )
+    return {"home_store_id": spec.home_store_id, "risk_cap": spec.risk_cap}
 
 
 def checked_terms(spec: BatchSpec) -> dict[str, object]:
@@ -176,7 +227,8 @@ def make_some(connection: Connection, pepper: Pepper, company_id: str, batch_id:
     numbers = range(batch.next_number, batch.next_number + count)
     maker = Maker(pepper, batch, batch.salt)
     letters = [skeleton_of_made(maker.text(number).replace("-", "")) for number in numbers]
-    wanted = [(maker.codes.voucher_id(skeleton), last_four(skeleton)) for skeleton in letters]
+    key = maker.codes.till_key(batch.id) if batch.offline else None
+    wanted = [_made(maker.codes, key, each) for each in letters]
     taken: set[int] = set()
     if not _copied(connection, batch, wanted, taken):
         taken = _taken(connection, company_id, wanted)
@@ -194,6 +246,10 @@ def make_some(connection: Connection, pepper: Pepper, company_id: str, batch_id:
     )
 
 
+def _made(codes: Codes, key: bytes | None, letters: str) -> Made:
+    return Made(codes.voucher_id(letters), last_four(letters), None if key is None else tag(key, letters))
+
+
 def created(batch: Batch) -> Event:
     """What is told of a batch that has all of its codes."""
     data = {"batch_id": batch.id, "promotion_id": batch.promotion_id, "quantity": batch.quantity}
@@ -203,13 +259,13 @@ def created(batch: Batch) -> Event:
 def _copied(
     connection: Connection,
     batch: Batch,
-    wanted: Sequence[tuple[bytes, str]],
+    wanted: Sequence[Made],
     taken: set[int],
     *,
     last: bool = False,
 ) -> bool:
     """Writes the vouchers but those taken; whether it could. The last time, what is wrong is an error."""
-    free = [pair for index, pair in enumerate(wanted) if index not in taken]
+    free = [made for index, made in enumerate(wanted) if index not in taken]
     try:
         with connection.begin_nested():
             rows.copy_in(
@@ -217,14 +273,15 @@ def _copied(
                 (
                     NewVoucher(
                         batch.company_id,
-                        voucher_id,
+                        made.voucher_id,
                         batch.id,
-                        end,
+                        made.last_four,
                         customer_at(batch, batch.made + place),
                         None,
                         batch.max_uses,
+                        made.tag,
                     )
-                    for place, (voucher_id, end) in enumerate(free)
+                    for place, made in enumerate(free)
                 ),
             )
     except (psycopg.errors.UniqueViolation, IntegrityError):
@@ -234,10 +291,10 @@ def _copied(
     return True
 
 
-def _taken(connection: Connection, company_id: str, wanted: Sequence[tuple[bytes, str]]) -> set[int]:
+def _taken(connection: Connection, company_id: str, wanted: Sequence[Made]) -> set[int]:
     """The places of codes that are there already, or twice among those wanted: a matter of very short
     codes."""
-    ids = [voucher_id for voucher_id, _ in wanted]
+    ids = [each.voucher_id for each in wanted]
     seen = rows.known(connection, company_id, ids)
     taken = set()
     for index, voucher_id in enumerate(ids):

@@ -75,6 +75,7 @@ class VoucherCalls:
             prefix=request.prefix,
             random_chars=request.random_chars if request.HasField("random_chars") else None,
             customer_ids=tuple(request.customer_ids),
+            **(messages.offline(request.offline) if request.HasField("offline") else {}),
         )
         batch = self._vouchers.create_batch(actor, spec)
         begun = next(self._vouchers.make(actor.company_id, batch.id))

@@ -12,26 +12,31 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-import dealwright_engine
+from dealwright import codes
+from dealwright.codes import ID_BYTES, LAST_CHARS, last_four, skeleton, skeleton_of_made
 
 if TYPE_CHECKING:
     from server.keys.service import Pepper
+
+__all__ = [
+    "ALPHABET",
+    "CHECK_CHARS",
+    "CODE_CHARS_MAX",
+    "ID_BYTES",
+    "LAST_CHARS",
+    "Codes",
+    "last_four",
+    "random_letters",
+    "skeleton",
+    "skeleton_of_made",
+]
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Digits and letters without 0, O, 1 and I: 32 of them, so that each is worth 5 bits."""
 
 CHECK_CHARS = 2
-LAST_CHARS = 4
-"""How much of a code is kept to be read, for support."""
-
 CODE_CHARS_MAX = 64
 """Longest code, without spaces and dashes."""
-
-ID_BYTES = 16
-"""A voucher's id is so much of the code's MAC: none of 2^64 codes is expected to share it."""
-
-_LOOKALIKES = str.maketrans("o0i1", "qqll")
-"""What is no letter of a code is read as the letter that it looks like."""
 
 _LETTER_OF_BYTE = bytes(ord(ALPHABET[byte % 32]) for byte in range(256))
 _VALUE_OF = {letter: value for value, letter in enumerate(ALPHABET.lower())}
@@ -39,23 +44,9 @@ _TIMES_ALPHA = tuple((value << 1) ^ (0b100101 if value & 16 else 0) for value in
 """Multiplication by the generator of GF(32), modulo x^5 + x^2 + 1."""
 
 
-def skeleton(typed: str) -> str:
-    """What is left of a code that doesn't depend on how it was typed; empty when there is nothing.
-
-    It starts from the engine's form, so that two codes that are one to an evaluation are one here too.
-    """
-    letters = "".join(filter(str.isalnum, dealwright_engine.fold(typed)))
-    return letters.translate(_LOOKALIKES)
-
-
 def random_letters(random: bytes, count: int) -> str:
     """The first letters that random bytes stand for, all equally likely."""
     return random[:count].translate(_LETTER_OF_BYTE).decode("ascii")
-
-
-def last_four(letters: str) -> str:
-    """The end of a skeleton, as support asks for it."""
-    return letters[-LAST_CHARS:].upper()
 
 
 class Codes:
@@ -63,6 +54,7 @@ class Codes:
 
     def __init__(self, pepper: Pepper, company_id: str) -> None:
         self._check_key = hmac.digest(pepper.key("voucher check"), company_id.encode(), "sha256")
+        self._till_key = hmac.digest(pepper.key("voucher till"), company_id.encode(), "sha256")
         self._id_key = hmac.digest(pepper.key("voucher id"), company_id.encode(), "sha256")
 
     def complete(self, prefix: str, random: str) -> str:
@@ -83,7 +75,11 @@ class Codes:
 
     def masked(self, letters: str) -> str:
         """What is shown and kept in place of a code: its voucher's id and its end, which nobody can use."""
-        return f"*{self.voucher_id(letters).hex()}-{last_four(letters)}"
+        return codes.masked(self.voucher_id(letters), letters)
+
+    def till_key(self, batch_id: int) -> bytes:
+        """The key by which tills recognise the codes of a batch."""
+        return hmac.digest(self._till_key, str(batch_id).encode(), "sha256")
 
     def _check(self, body: str) -> str:
         remainder = 0
@@ -92,8 +88,3 @@ class Codes:
         open_check = ALPHABET[_TIMES_ALPHA[remainder]]
         keyed = hmac.digest(self._check_key, f"{body}{open_check}".encode(), "sha256")[0]
         return open_check + ALPHABET[keyed % 32]
-
-
-def skeleton_of_made(text: str) -> str:
-    """The skeleton of capital letters and digits, without asking the engine for each of millions."""
-    return text.lower().translate(_LOOKALIKES)

@@ -136,6 +136,7 @@ def _voucher(codes: Codes, batch: Batch, row: GivenRow) -> NewVoucher:
         row.customer_id or None,
         _time(row.end_time),
         _uses(row.max_uses, batch.max_uses),
+        tag=None,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from dealwright.v1 import voucher_service_pb2 as schema
 
+from server.runtime.errors import Invalid
 from server.runtime.instants import instant
 from server.vouchers.batches import BatchSpec
 from server.vouchers.importing import GivenRow, RowError
@@ -12,7 +13,7 @@ from server.vouchers.store.batches import Batch
 from server.vouchers.store.vouchers import Voucher
 
 
-def batch(kept: Batch, used: int | None = None) -> schema.VoucherBatch:
+def batch(kept: Batch, used: int | None = None, at_risk: int | None = None) -> schema.VoucherBatch:
     message = schema.VoucherBatch(
         id=kept.id,
         terms=schema.VoucherTerms(
@@ -24,9 +25,14 @@ def batch(kept: Batch, used: int | None = None) -> schema.VoucherBatch:
         quantity=kept.quantity,
         made=kept.made,
         used_vouchers=used,
+        uses_at_risk=at_risk,
         sealed=kept.salt is None and kept.origin != "imported",
         author=kept.author,
     )
+    if kept.home_store_id is not None:
+        message.offline.home_store_id = kept.home_store_id
+    elif kept.risk_cap is not None:
+        message.offline.risk_cap = kept.risk_cap
     _set_times(message.terms, start_time=kept.start_time, end_time=kept.end_time)
     _set_times(
         message,
@@ -62,6 +68,14 @@ def terms(message: schema.VoucherTerms, **more: Any) -> BatchSpec:
         comment=message.comment,
         **more,
     )
+
+
+def offline(message: schema.OfflineVouchers) -> dict[str, str | int]:
+    """How tills grant the codes of a batch without a network, as a specification has it."""
+    mode = message.WhichOneof("mode")
+    if mode is None:
+        raise Invalid("REQUIRED", "give a home_store_id or a risk_cap", field="offline")
+    return {mode: getattr(message, mode)}
 
 
 def row(number: int, message: schema.ImportedVoucher) -> GivenRow:

@@ -17,7 +17,7 @@ from server.db.engine import plain_errors
 from server.definitions.promotions import Promotions
 from server.events import service as events
 from server.runtime.errors import Invalid, Refusal, Unknown
-from server.vouchers import batches, checks
+from server.vouchers import batches, checks, offline
 from server.vouchers.applying import Given, applying
 from server.vouchers.applying import Refusal as VoucherRefusal
 from server.vouchers.batches import BatchSpec, Code, Maker
@@ -78,9 +78,12 @@ class Vouchers:
         # Nothing is made under a pepper that isn't this database's.
         self._codes(actor.company_id)
         with plain_errors(self._engine), self._engine.begin() as connection:
-            return _inserted(
+            batch = _inserted(
                 connection, actor, "generate", values, origin="generated", salt=batches.new_salt()
             )
+            if batch.offline:
+                offline.require_room(connection, actor.company_id)
+            return batch
 
     def make(self, company_id: str, batch_id: int) -> Iterator[Batch]:
         """Makes the codes of a batch that aren't there yet, and gives the batch after each part of them."""
@@ -170,10 +173,13 @@ class Vouchers:
                 audit.append(connection, actor, [Event("disable", "voucher", voucher_id.hex(), after=after)])
         return replace(voucher, disabled=True)
 
-    def batch(self, actor: Actor, batch_id: int) -> tuple[Batch, int]:
-        """A batch, and how many of its codes have been used."""
+    def batch(self, actor: Actor, batch_id: int) -> tuple[Batch, int, int | None]:
+        """A batch, how many of its codes have been used, and how many uses of it are at risk, where that is
+        capped."""
         with plain_errors(self._engine), self._engine.connect() as connection:
-            return _required(connection, actor, batch_id), store.count_used(connection, batch_id)
+            found = _required(connection, actor, batch_id)
+            at_risk = None if found.risk_cap is None else offline.at_risk(connection, batch_id)
+            return found, store.count_used(connection, batch_id), at_risk
 
     def batches(self, actor: Actor, below: int | None = None, count: int = PAGE_SIZE) -> list[Batch]:
         """The newest batches, or the newest below a number."""
@@ -219,6 +225,10 @@ class Vouchers:
         """The same in the caller's transaction, uncounted. Until its end nobody disables what is locked."""
         now = guessers.clock(connection)
         return applying(connection, self._codes(company_id), company_id, given, customer_id, now, lock=lock)
+
+    def till_key(self, company_id: str, batch_id: int) -> bytes:
+        """By which tills recognise the codes of a batch."""
+        return self._codes(company_id).till_key(batch_id)
 
     def masked(self, company_id: str, code: str) -> str:
         """What stands for a code where it is kept: nobody can use it, and the same code has the same."""
@@ -266,7 +276,13 @@ def _inserted(
 ) -> Batch:
     named = {"company_id": actor.company_id, "author": actor.name}
     batch = store.insert_batch(connection, {**values, **more, **named})
-    after = {"promotion_id": batch.promotion_id, "quantity": batch.quantity, "prefix": batch.prefix}
+    after: dict[str, object] = {
+        "promotion_id": batch.promotion_id,
+        "quantity": batch.quantity,
+        "prefix": batch.prefix,
+    }
+    if batch.offline:
+        after |= {"home_store_id": batch.home_store_id, "risk_cap": batch.risk_cap}
     audit.append(connection, actor, [_event(action, batch, after=after)])
     return batch
 

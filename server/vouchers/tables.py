@@ -15,6 +15,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
+    Uuid,
     false,
     func,
     text,
@@ -51,7 +52,10 @@ voucher_batch = Table(
     ),
     Column("complete_time", DateTime(timezone=True)),
     Column("disable_time", DateTime(timezone=True)),
+    Column("home_store_id", String(collation="C"), comment="Whose tills have its codes to themselves"),
+    Column("risk_cap", BigInteger, comment="Uses that each till may grant at its own risk"),
     CheckConstraint("made <= quantity", name="made"),
+    CheckConstraint("home_store_id IS NULL OR risk_cap IS NULL", name="offline"),
     Index("ix_voucher_batch_company_id_id", "company_id", "id"),
     Index("ix_voucher_batch_unfinished", "id", postgresql_where=text("complete_time IS NULL")),
 )
@@ -68,6 +72,7 @@ voucher = Table(
     Column("max_uses", Integer, nullable=False),
     Column("used", Integer, server_default="0", nullable=False),
     Column("disabled", Boolean, server_default=false(), nullable=False),
+    Column("tag", LargeBinary, comment="By which a till recognises its code; NULL: none does"),
     CheckConstraint("used >= 0 AND used <= max_uses", name="used"),
     CheckConstraint("octet_length(id) = 16", name="id"),
     Index(
@@ -78,6 +83,17 @@ voucher = Table(
         postgresql_where=text("customer_id IS NOT NULL"),
     ),
     Index("ix_voucher_used", "batch_id", postgresql_where=text("used > 0")),
+    Index("ix_voucher_offline", "batch_id", "id", postgresql_where=text("tag IS NOT NULL")),
+)
+
+voucher_risk = Table(
+    "voucher_risk",
+    metadata,
+    Column("batch_id", BigInteger, ForeignKey("voucher_batch.id"), primary_key=True),
+    Column("lease_id", Uuid, primary_key=True),
+    Column("uses", BigInteger, nullable=False, comment="That the till of the lease may grant in all"),
+    Column("spent", BigInteger, server_default="0", nullable=False, comment="That the server knows of"),
+    Index("ix_voucher_risk_lease_id", "lease_id"),
 )
 
 voucher_guesser = Table(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from dealwright import codes
 from dealwright.till import chain
 from dealwright.till import journal as journals
 from dealwright.till.demand import AGAIN_SECONDS, Demand
@@ -292,3 +293,71 @@ class TestDemand:
         wish = Demand(KEY).wish(self.held(spent=3), NOON)
         assert wish is not None
         assert wish.uses == 10
+
+
+def vouched(risk: int | None = None, begin: float | None = None, end: float | None = None) -> Lease:
+    """A lease of nothing but two vouchers, one of which is good twice."""
+    message = lease(None)
+    batch = message.vouchers.add(batch_id=1, key=b"k" * 32, risk_uses=risk)
+    for number, (code, uses) in enumerate((("AAA", 1), ("BBB", 2))):
+        voucher_id = bytes([number]) * codes.ID_BYTES
+        voucher = batch.vouchers.add(
+            voucher_id=voucher_id, tag=codes.tag(batch.key, codes.skeleton(code)), uses=uses
+        )
+        if begin is not None:
+            voucher.start_time.FromSeconds(int(begin))
+        if end is not None:
+            voucher.end_time.FromSeconds(int(end))
+    return message
+
+
+def use(held: Held, code: str, now: float = NOON) -> bool:
+    """Whether a code was granted."""
+    found = held.vouchers.find(codes.skeleton(code), now)
+    if found is not None:
+        held.spend("IDR", 100, found.voucher_id.hex())
+    return found is not None
+
+
+def test_a_voucher_is_granted_as_often_as_it_may_be_also_after_a_renewal_and_a_restart() -> None:
+    held = Held(vouched())
+    assert [use(held, code) for code in ("aaa", "A-AA", "BBB", "CCC", "")] == [True, False, True, False, False]
+
+    held = held.renewed(vouched())
+    assert not use(held, "AAA")
+    held = Held.of(held.message())
+    assert [use(held, code) for code in ("AAA", "BBB", "BBB")] == [False, True, False]
+    assert not held.vouchers.low
+
+
+def test_at_risk_no_more_is_granted_than_the_cap_and_half_of_it_is_low() -> None:
+    held = Held(vouched(risk=2))
+    assert use(held, "BBB")
+    assert not held.vouchers.low
+    assert use(held, "BBB")
+    assert held.vouchers.low
+    assert not use(held, "AAA")
+    # A server knows of both and fills the cap; codes that are used up it doesn't name any more.
+    renewed = vouched(risk=4)
+    del renewed.vouchers[0].vouchers[1]
+    held = held.renewed(renewed)
+    assert [use(held, "BBB"), use(held, "AAA")] == [False, True]
+    assert Held.of(held.message()).vouchers.spent == held.vouchers.spent
+
+
+@pytest.mark.parametrize(("seconds", "applies"), [(-1, False), (0, True), (9, True), (10, False)])
+def test_a_voucher_applies_in_its_time(seconds: int, applies: bool) -> None:
+    assert use(Held(vouched(begin=NOON, end=NOON + 10)), "AAA", NOON + seconds) is applies
+
+
+def test_a_lease_of_vouchers_alone_is_renewed_and_never_too_large() -> None:
+    demand = Demand(KEY)
+    held = Held(vouched(risk=2))
+    demand.renewed(held, NOON)
+    later = NOON + 0.6 * DAY
+    assert not demand.shrinks(held, later)
+    assert demand.wish(held, NOON + 1) is None
+    assert demand.wish(held, later) is not None
+    use(held, "BBB")
+    use(held, "BBB")
+    assert demand.wish(held, NOON + 1) is not None

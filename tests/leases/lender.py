@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dealwright.till.chain import Entry, Place, next_entry
+from dealwright.v1.cart_pb2 import Voucher
 from dealwright.v1.journal_pb2 import JournalClosing, JournalRecord, JournalSale
 from dealwright.v1.journal_service_pb2 import UploadJournalRequest
 from dealwright.v1.lease_pb2 import Lease
@@ -16,8 +17,12 @@ from server.actors import Actor, Role
 from server.definitions.service import Definitions, Publication
 from server.evaluation.service import Active, RulesetHolder
 from server.journals.service import Journals
+from server.keys.service import Pepper
 from server.leases.service import Leases
 from server.runtime.metrics import Metrics
+from server.runtime.settings import Settings
+from server.vouchers.service import Vouchers
+from tests.access.calls import PEPPER
 from tests.redemption.shop import COMPANY, OFF_MINOR, settings
 
 TILL = Actor("till", COMPANY, frozenset({Role.DEVICE}), "there", "t1")
@@ -31,7 +36,8 @@ class Lender:
         self.definitions = Definitions(engine)
         self.journals = Journals(engine)
         self._holder = RulesetHolder(self.definitions, Metrics(), None)
-        self.leases = Leases(engine, self._holder, Metrics())
+        self.vouchers = Vouchers(engine, Pepper(Settings(pepper=PEPPER), engine))
+        self.leases = Leases(engine, self._holder, self.vouchers, Metrics())
 
     def publish(self, *promotions: Promotion) -> None:
         self.definitions.publish(COMPANY, Publication(promotions, settings=settings()))
@@ -84,8 +90,17 @@ class Book:
     device_id: str = "till-1"
     entries: list[Entry] = field(default_factory=list)
 
-    def sold(self, sale_id: str, *lease_ids: str, off: int = OFF_MINOR, store: str = "menteng") -> None:
-        self._write(JournalRecord(sale=sale(sale_id, lease_ids, off=off, store=store)))
+    def sold(
+        self,
+        sale_id: str,
+        *lease_ids: str,
+        off: int = OFF_MINOR,
+        store: str = "menteng",
+        vouchers: Iterable[Voucher] = (),
+    ) -> None:
+        made = sale(sale_id, lease_ids, off=off, store=store)
+        made.request.cart.vouchers.extend(vouchers)
+        self._write(JournalRecord(sale=made))
 
     def closed(self, *lease_ids: str) -> None:
         self._write(JournalRecord(closing=JournalClosing(lease_ids=lease_ids)))

@@ -7,12 +7,15 @@ import grpc.aio
 import pytest
 from dealwright.v1.lease_service_pb2 import ListLeasesRequest, RenewLeasesRequest
 from dealwright.v1.lease_service_pb2_grpc import LeaseServiceStub
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from server.actors import Role
 from server.definitions.service import Definitions, Publication
 from server.runtime.app import Application
-from tests.access.calls import bearer, token_for
+from server.runtime.metrics import Metrics
+from server.runtime.settings import Settings
+from server.worker import Worker
+from tests.access.calls import PEPPER, bearer, token_for
 from tests.leases.lender import wish
 from tests.redemption.shop import COMPANY, limited, settings
 
@@ -41,15 +44,33 @@ async def test_a_till_leases_and_everybody_may_look(
     assert [(each.lease_id, each.device_id) for each in listed] == [(lease.lease_id, "till-1")]
 
 
-async def test_a_server_tells_how_leases_stand(
-    tokens: dict[Role, str], application: Application, definitions: Definitions, channel: grpc.aio.Channel
+async def test_a_server_tells_what_it_lends_and_a_worker_how_leases_stand(
+    tokens: dict[Role, str],
+    application: Application,
+    definitions: Definitions,
+    channel: grpc.aio.Channel,
+    database: Engine,
 ) -> None:
     definitions.publish(COMPANY, Publication([limited(max_uses=100)], settings=settings()))
     await application.holder.refresh()
     await LeaseServiceStub(channel).RenewLeases(REQUEST, metadata=bearer(tokens[Role.DEVICE]))
-    registry = application.metrics.registry
+    lent = application.metrics.registry.get_sample_value(
+        "dealwright_lease_wishes_total", {"outcome": "granted"}
+    )
+    assert lent == 1
 
-    async with asyncio.timeout(60):
-        while registry.get_sample_value("dealwright_leases", {"state": "usable"}) != 1:
-            await asyncio.sleep(0.05)
-    assert registry.get_sample_value("dealwright_lease_wishes_total", {"outcome": "granted"}) == 1
+    metrics = Metrics()
+    worker = Worker(Settings(pepper=PEPPER), database, metrics)
+    await worker.start()
+    try:
+        registry = metrics.registry
+        async with asyncio.timeout(60):
+            while registry.get_sample_value("dealwright_leases", {"state": "usable"}) != 1:
+                await asyncio.sleep(0.05)
+        with database.begin() as connection:
+            connection.execute(text("UPDATE lease SET reclaim_time = start_time, expire_time = start_time"))
+        async with asyncio.timeout(60):
+            while registry.get_sample_value("dealwright_leases_reclaimed_total") != 1:
+                await asyncio.sleep(0.05)
+    finally:
+        await worker.stop()

@@ -34,6 +34,15 @@ class Batch:
     skipped: Sequence[int]
     complete_time: datetime | None
     disable_time: datetime | None
+    home_store_id: str | None
+    """The store whose tills have its codes to themselves. None: it isn't for one."""
+    risk_cap: int | None
+    """Uses that each till may grant at its own risk. None: none."""
+
+    @property
+    def offline(self) -> bool:
+        """Whether tills grant its codes without a network."""
+        return self.home_store_id is not None or self.risk_cap is not None
 
 
 _COLUMNS = tuple(voucher_batch.c[name] for name in Batch.__dataclass_fields__)

@@ -30,6 +30,7 @@ class NewVoucher(NamedTuple):
     customer_id: str | None
     end_time: datetime | None
     max_uses: int
+    tag: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def copy_in(connection: Connection, rows: Iterable[NewVoucher]) -> None:
     names = ", ".join(NewVoucher._fields)
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(f"COPY voucher ({names}) FROM STDIN (FORMAT BINARY)") as copy:
-        copy.set_types(["varchar", "bytea", "int8", "varchar", "varchar", "timestamptz", "int4"])
+        copy.set_types(["varchar", "bytea", "int8", "varchar", "varchar", "timestamptz", "int4", "bytea"])
         for row in rows:
             copy.write_row(row)
 

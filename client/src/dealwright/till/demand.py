@@ -70,6 +70,9 @@ class Demand:
         if self.renewal is None or now < self._middle(held):
             return False
         wanted, now_left = self.wanted(held, now), left(held)
+        if not wanted:
+            # It is of vouchers alone.
+            return False
         if any(2 * wanted[unit] > now_left[unit] for unit in wanted):
             return False
         self.size, self.renewal = wanted, None
@@ -99,7 +102,9 @@ class Demand:
 
     def _low(self, held: Held) -> bool:
         size = self.renewal.left if self.renewal else {}
-        return any(2 * amount < size[unit] or amount == 0 for unit, amount in left(held).items())
+        return held.vouchers.low or any(
+            2 * amount < size[unit] or amount == 0 for unit, amount in left(held).items()
+        )
 
     def _middle(self, held: Held) -> float:
         begin = self.renewal.time if self.renewal else 0.0

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from dealwright.codes import skeleton, voucher_of
 from dealwright.grants import grants
 from dealwright.till.chain import Entry, Place
 from dealwright.till.limits import Limited
 from dealwright.till.storage import Storage, replace
-from dealwright.v1.cart_pb2 import Cart, LimitState, PromotionLimitState
+from dealwright.till.vouchers import Granting, HeldVouchers
+from dealwright.v1.cart_pb2 import Cart, LimitState, PromotionLimitState, Voucher
 from dealwright.v1.journal_pb2 import JournalSale
 from dealwright.v1.lease_pb2 import HeldLease, HeldLeases, Lease
 
@@ -31,6 +33,10 @@ class Held:
     lease: Lease
     spent: int = 0
     spent_budgets: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    vouchers: HeldVouchers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.vouchers = HeldVouchers(self.lease.vouchers)
 
     @property
     def key(self) -> Key:
@@ -54,21 +60,34 @@ class Held:
         in_time = _seconds(self.lease.start_time) <= now < self.expire_time
         return in_time and (not self.lease.time_zone or cart.time_zone in ("", self.lease.time_zone))
 
-    def spend(self, currency_code: str, cost_minor: int) -> None:
-        """One order was granted the promotion."""
+    def spend(self, currency_code: str, cost_minor: int, voucher_id: str) -> None:
+        """One order was granted the promotion, perhaps for a voucher."""
         self.spent += 1
         self.spent_budgets[currency_code] += cost_minor
+        if voucher_id:
+            self.vouchers.spend(bytes.fromhex(voucher_id))
+
+    def renewed(self, lease: Lease) -> Held:
+        """The same with what a server gives of it now."""
+        renewed = Held(lease, self.spent, self.spent_budgets)
+        renewed.vouchers.spent.update(self.vouchers.spent)
+        return renewed
 
     def message(self) -> HeldLease:
         message = HeldLease(lease=self.lease, spent=self.spent)
         for currency, minor in sorted(self.spent_budgets.items()):
             message.spent_budgets.add(currency_code=currency, minor=minor)
+        for (batch_id, voucher_id), uses in sorted(self.vouchers.spent.items()):
+            message.spent_vouchers.add(batch_id=batch_id, voucher_id=voucher_id, uses=uses)
         return message
 
     @classmethod
     def of(cls, message: HeldLease) -> Held:
         held = cls(message.lease, message.spent)
         held.spent_budgets.update({each.currency_code: each.minor for each in message.spent_budgets})
+        held.vouchers.spent.update(
+            {(each.batch_id, each.voucher_id): each.uses for each in message.spent_vouchers}
+        )
         return held
 
 
@@ -98,11 +117,41 @@ class Leases:
         """What the till may still grant a cart of promotions with limits."""
         state = LimitState()
         with self._lock:
+            vouched = self.granting(cart, now)
             for promotion_id, limits in limited.items():
                 if limits.concern(cart.currency_code):
                     held = self._usable(promotion_id, cart, now)
+                    if limits.vouched and promotion_id not in vouched:
+                        held = None
                     state.promotions.append(_left(promotion_id, limits, held, cart.currency_code))
         return state
+
+    def vouchers(self, codes: Iterable[str], store_id: str, now: float) -> list[Voucher]:
+        """Those of some codes that the till may grant now, each with its promotion."""
+        found = []
+        cart = Cart(store_id=store_id)
+        with self._lock:
+            usable = [held for held in self._held.values() if self._usable(held.key[0], cart, now) is held]
+            for code in codes:
+                letters = skeleton(code)
+                granting = (held for held in usable if held.vouchers.find(letters, now) is not None)
+                held = next(granting, None)
+                if held is not None:
+                    found.append(Voucher(code=code, promotion_id=held.lease.promotion_id))
+        return found
+
+    def granting(self, cart: Cart, now: float) -> dict[str, Granting]:
+        """The vouchers of a cart that the till grants promotions for, one for each promotion."""
+        found: dict[str, Granting] = {}
+        with self._lock:
+            for voucher in cart.vouchers:
+                held = self._usable(voucher.promotion_id, cart, now)
+                if held is not None and voucher.promotion_id not in found:
+                    letters = skeleton(voucher.code)
+                    leased = held.vouchers.find(letters, now)
+                    if leased is not None:
+                        found[voucher.promotion_id] = Granting(letters, leased.voucher_id)
+        return found
 
     def taken_by(self, limited: Mapping[str, Limited], sale: JournalSale, now: float) -> list[str]:
         """The leases that a sale takes something of, which it has to name."""
@@ -144,7 +193,7 @@ class Leases:
                 key = lease.promotion_id, lease.store_id
                 known = fresh.get(key)
                 if known is not None and known.lease.lease_id == lease.lease_id:
-                    fresh[key] = Held(lease, known.spent, known.spent_budgets)
+                    fresh[key] = known.renewed(lease)
                 elif known is None and lease.made:
                     fresh[key] = Held(lease)
             self._write(fresh, place)
@@ -170,7 +219,10 @@ class Leases:
         costs = {grant.promotion_id: grant.cost_minor for grant in grants(sale.result)}
         for held in self._held.values():
             if held.lease.lease_id in sale.lease_ids and held.lease.promotion_id in costs:
-                held.spend(sale.request.cart.currency_code, costs[held.lease.promotion_id])
+                vouchers = sale.request.cart.vouchers
+                named = (each for each in vouchers if each.promotion_id == held.lease.promotion_id)
+                voucher_id = next((voucher_of(each.code) for each in named), "")
+                held.spend(sale.request.cart.currency_code, costs[held.lease.promotion_id], voucher_id)
 
     def _take_up(self, begin: Place, entries: list[Entry]) -> None:
         kept = _read(self._storage.read(FILE))

@@ -29,7 +29,7 @@ from dealwright.rule_stream import (
 )
 from dealwright.till.clock import ClockState, Reading, TrustedClock
 from dealwright.till.freshness import Freshness, Judgement, Terms, judge
-from dealwright.till.limits import Limited, limited
+from dealwright.till.limits import Limited, limited, public_codes
 from dealwright.till.machine import Clocks
 from dealwright.till.storage import DiskFailed, Storage, replace
 from dealwright.v1.bundle_pb2 import Bundle, Manifest
@@ -52,6 +52,8 @@ class Force:
     judgement: Judgement
     limited: Mapping[str, Limited]
     """Promotions with limits, by id."""
+    codes: frozenset[str]
+    """Public codes, folded."""
     distrusted: bool
     """Whether nobody knows the time, so that nothing that expires is used."""
 
@@ -64,15 +66,22 @@ class Active:
     data: bytes
     terms: Terms
     limited: Mapping[str, Limited]
+    codes: frozenset[str]
 
     @classmethod
     def of(cls, ruleset: Ruleset, data: bytes) -> Active:
         promotions = RulesetMessage.FromString(data).promotions
-        return cls(ruleset, data, Terms.of(promotions), limited(promotions))
+        return cls(ruleset, data, Terms.of(promotions), limited(promotions), public_codes(promotions))
 
 
 NOTHING = Force(
-    None, None, frozenset(), Judgement(Freshness.EMPTY, frozenset(), float("inf")), {}, distrusted=False
+    None,
+    None,
+    frozenset(),
+    Judgement(Freshness.EMPTY, frozenset(), float("inf")),
+    {},
+    frozenset(),
+    distrusted=False,
 )
 
 
@@ -243,7 +252,7 @@ class Rules:
         left_out = judgement.left_out | self.follower.killed
         before, self.force = (
             self.force,
-            Force(ruleset, manifest, left_out, judgement, active.limited, distrusted),
+            Force(ruleset, manifest, left_out, judgement, active.limited, active.codes, distrusted),
         )
         if before.limited is not active.limited:
             self.changed()

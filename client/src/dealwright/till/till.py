@@ -32,7 +32,8 @@ from dealwright.till.rules import Force, Rules
 from dealwright.till.salvage import DAMAGED_FILE, Salvage, set_aside
 from dealwright.till.storage import DiskFailed, Storage
 from dealwright.till.uploading import Uploaded, Uploader
-from dealwright.v1.cart_pb2 import Cart, LimitState
+from dealwright.till.vouchers import written
+from dealwright.v1.cart_pb2 import Cart, LimitState, Voucher
 from dealwright.v1.diagnostic_pb2 import Diagnostics
 from dealwright.v1.evaluation_service_pb2 import EvaluateRequest, EvaluateResponse
 from dealwright.v1.journal_pb2 import JournalClock, JournalClosing, JournalRecord, JournalSale
@@ -202,10 +203,20 @@ class Till:
             request += EvaluateRequest(limit_state=left).SerializeToString()
         return _answer(_ruleset(force), request, now)
 
+    def vouchers(self, codes: Iterable[str], *, store_id: str = "") -> list[Voucher]:
+        """Those of some codes that are vouchers which this till may grant now, without a network too.
+
+        They go into `cart.vouchers`, beside the codes, as those do that a server found by CheckVouchers.
+        """
+        force, now = self._rules.current()
+        return self._leases.vouchers(codes, store_id, self._spendable(force, now))
+
     def sell(self, sale_id: str, cart: CartLike | EvaluateRequest, *, language: str = "") -> Receipt:
         """Prices a cart and writes the sale down; when this returns, the disk has it.
 
-        The same sale_id again gives the same receipt and grants nothing more: after a crash, ask again.
+        Codes that aren't public are written down as what stands for them, and are so in the result: whoever
+        reads a journal can use no voucher. The same sale_id again gives the same receipt and grants nothing
+        more: after a crash, ask again.
         Raises DiskFailed when it can't be written down; then nothing was granted.
         """
         if not 0 < len(sale_id) <= SALE_ID_LENGTH_MAX:
@@ -221,6 +232,9 @@ class Till:
             else:
                 request.CopyFrom(evaluate_request(cart, language=language))
             request.limit_state.MergeFrom(self._limit_state(force, request.cart, now))
+            # What is priced is what is written down, so that a server prices the same later.
+            granting = self._leases.granting(request.cart, self._spendable(force, now))
+            request.cart.CopyFrom(written(request.cart, granting, force.codes))
             request.evaluate_time.FromNanoseconds(int(now * 1e9))
             answer = _evaluated(_ruleset(force), request, now)
             sale = self._sale(sale_id, force, request, answer)
@@ -381,7 +395,11 @@ class Till:
 
     def _limit_state(self, force: Force, cart: Cart, now: float) -> LimitState:
         """What may still be granted of promotions with limits; while the time isn't sure, nothing."""
-        return self._leases.limit_state(force.limited, cart, math.inf if force.distrusted else now)
+        return self._leases.limit_state(force.limited, cart, self._spendable(force, now))
+
+    def _spendable(self, force: Force, now: float) -> float:
+        """When leases are spent: never while nobody knows the time."""
+        return math.inf if force.distrusted else now
 
     def _limited(self) -> tuple[Mapping[str, Limited], float]:
         force, now = self._rules.current()
