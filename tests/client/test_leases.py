@@ -222,7 +222,7 @@ def test_which_promotions_have_limits() -> None:
     assert limited(promotions) == {
         "uses": Limited(counts=True, currencies=frozenset()),
         "budget": Limited(counts=False, currencies=frozenset({"IDR"})),
-        "vouched": Limited(counts=True, currencies=frozenset()),
+        "vouched": Limited(counts=False, currencies=frozenset(), vouched=True),
     }
     assert not limited(promotions)["budget"].concern("SGD")
 
@@ -321,7 +321,13 @@ def use(held: Held, code: str, now: float = NOON) -> bool:
 
 def test_a_voucher_is_granted_as_often_as_it_may_be_also_after_a_renewal_and_a_restart() -> None:
     held = Held(vouched())
-    assert [use(held, code) for code in ("aaa", "A-AA", "BBB", "CCC", "")] == [True, False, True, False, False]
+    assert [use(held, code) for code in ("aaa", "A-AA", "BBB", "CCC", "")] == [
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
 
     held = held.renewed(vouched())
     assert not use(held, "AAA")

@@ -14,7 +14,7 @@ from dealwright.v1.redemption_service_pb2 import (
     ReleaseRequest,
     ReturnRequest,
 )
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from server.documents import to_value
 from server.events.service import EventType
@@ -196,3 +196,38 @@ async def test_an_event_that_is_missing_or_too_many_breaks_an_invariant(
             transaction.rollback()
         assert [violation.invariant.name for violation in broken] == ["told_once"]
         assert set(broken[0].named) == {redeemed}
+
+
+async def test_telling_reads_no_more_rows_the_more_there_are(
+    till: Till, publish: Publish, database: Engine
+) -> None:
+    """A plan that was made for a few rows is kept by its connection, and has to be as good for many."""
+    await publish(limited())
+
+    async def redeem() -> str:
+        redeemed: str = (await till("Redeem", redeem_request())).redemption.redemption_id
+        return redeemed
+
+    with database.connect() as connection:
+        for count in (1, 30):
+            ids = await asyncio.gather(*(redeem() for _ in range(count)))
+            assert rows_read(connection, ids) == 0
+
+
+def rows_read(connection: Connection, redemption_ids: Sequence[str]) -> int:
+    """How many rows of tables that grow are read, beside those that an index finds, to tell."""
+    connection.execute(
+        text(
+            "INSERT INTO ledger_transaction (company_id, redemption_id, kind, principal, token_id, time)"
+            " SELECT 'kopi', id, 'return', '', '', clock_timestamp() FROM unnest(CAST(:ids AS uuid[])) AS id"
+        ),
+        {"ids": list(redemption_ids)},
+    )
+    read = connection.scalar(
+        text(
+            "SELECT sum(seq_tup_read)::int FROM pg_stat_xact_user_tables"
+            " WHERE relname IN ('redemption', 'redemption_promotion')"
+        )
+    )
+    connection.rollback()
+    return int(read or 0)

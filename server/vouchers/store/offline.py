@@ -112,9 +112,7 @@ def tell(connection: Connection, lease_id: UUID, spent: Mapping[int, int]) -> No
 def end_caps(connection: Connection, lease_ids: Collection[UUID]) -> None:
     """Nothing more is at risk with leases that ended."""
     column = voucher_risk.c
-    connection.execute(
-        update(voucher_risk).where(column.lease_id.in_(lease_ids)).values(uses=column.spent)
-    )
+    connection.execute(update(voucher_risk).where(column.lease_id.in_(lease_ids)).values(uses=column.spent))
 
 
 def at_risk(connection: Connection, batch_id: int) -> int:
