@@ -6,8 +6,8 @@ on to read all when they are many: each batch took longer than the one before, u
 
 from alembic import op
 
-revision = "0024"
-down_revision = "0023"
+revision = "0026"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 
