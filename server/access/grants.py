@@ -51,6 +51,8 @@ class Grants:
         self._used: set[str] = set()
         self._noted_at = time.monotonic()
         self._failing = False
+        self._refreshing = asyncio.Lock()
+        """What was read earlier must not replace what was read later."""
 
     def grant(self, token: str) -> Grant:
         """What a token allows, or a refusal."""
@@ -69,6 +71,10 @@ class Grants:
 
     async def refresh(self) -> None:
         """Reads the usable tokens. When the database is away, those known go on until they expire."""
+        async with self._refreshing:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         try:
             usable = await asyncio.to_thread(self._access.usable)
             if time.monotonic() - self._noted_at >= NOTE_USE_SECONDS:

@@ -44,6 +44,8 @@ class Distribution:
         self._log = Log(keys.signer()) if keys else None
         self._changed: list[Callable[[], None]] = []
         self._failing = False
+        self._refreshing = asyncio.Lock()
+        """What was read earlier must not replace what was read later."""
         self._bursts = Bursts(self._publish_newest)
         self._newest: Published | None = None
         """What tills get when a burst of publications is over."""
@@ -99,6 +101,10 @@ class Distribution:
 
     async def refresh(self) -> None:
         """Reads the keys, the epoch and what is killed. When the database is away, what is known goes on."""
+        async with self._refreshing:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         if self._log is None or self._keys is None:
             return
         if self._log.renew(await asyncio.to_thread(self._keys.signer)):

@@ -48,6 +48,8 @@ class Exhaustion:
         self._holder = holder
         self._metrics = metrics
         self._failing = False
+        self._refreshing = asyncio.Lock()
+        """What was read earlier must not replace what was read later."""
 
     def added(self, active: Active) -> Added:
         """What is put behind each request that asks for a price with a ruleset."""
@@ -63,6 +65,10 @@ class Exhaustion:
 
     async def refresh(self) -> None:
         """Asks the database. When it is away, what was known goes on."""
+        async with self._refreshing:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         active, candidate = self._holder.active, self._holder.candidate
         if active is None:
             return
