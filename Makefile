@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup release-engine wheels demo clients up serve test test-fast explore soak soak-redemption soak-streams soak-away faults lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
+.PHONY: help setup release-engine wheels demo clients up serve test test-fast explore soak soak-redemption soak-streams soak-away faults audit lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 BIN := .venv/bin
@@ -66,6 +66,9 @@ soak-away: setup ## Take the database away from tills for minutes: make soak-awa
 
 faults: setup ## Cause every fault that the operating guide names, and print what was seen
 	$(BIN)/python -m pytest -q -p no:xdist -p tests.faults -m fault tests
+
+audit: setup ## Write the bill of materials (SBOM), check licences and ask for advisories
+	$(BIN)/python -m tests.dependencies.audit
 
 clients: setup ## Build the checkouts of examples/clients for which there are tools, and run them all against a server
 	@cd $(CLIENTS)/go; if command -v go >/dev/null; then set -x; go generate && go build -o gen/ .; else echo "Without go, its checkout is left out."; fi
