@@ -30,6 +30,9 @@ SERVICE = schema.DESCRIPTOR.services_by_name["RuleStreamService"].full_name
 HELLO_SECONDS = 10.0
 """How long a stream may stay without a word."""
 
+READER = "reader of a rule stream"
+"""The name of the task that reads what a till answers."""
+
 _DEVICE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -62,21 +65,22 @@ class RuleStreamCalls:
         self._distribution = distribution
         self._sessions = sessions
         self._intake = intake
+        self._reading: set[asyncio.Task[None]] = set()
 
     async def sync(self, requests: AsyncIterator[schema.SyncRequest], context: Context) -> None:
         self._intake.take(context)
         actor = actor_of(context)
         hello = await _hello(requests)
         session = self._sessions.open(actor, self._known(actor, hello), answers=True)
-        # One task reads for as long as the stream lives: cancelling single reads would leak.
-        reader = asyncio.create_task(self._read(session, requests))
+        # Never cancelled: it ends with the call, and gRPC doesn't free a read that is given up before
+        # (https://github.com/grpc/grpc/issues/43360).
+        reader = asyncio.create_task(self._read(session, requests), name=READER)
+        self._reading.add(reader)
+        reader.add_done_callback(self._reading.discard)
         try:
             await self._sessions.write(session, context.write)
         finally:
             self._sessions.close(session)
-            reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await reader
 
     async def watch(self, request: schema.WatchRequest, context: Context) -> None:
         self._intake.take(context)
@@ -115,13 +119,9 @@ class RuleStreamCalls:
             await context.write(part.SerializeToString())
 
     async def _read(self, session: Session, requests: AsyncIterator[schema.SyncRequest]) -> None:
-        """Takes the till's answers, for as long as it speaks."""
-        async for request in requests:
-            if request.HasField("ack"):
-                self._sessions.acked(session, request.ack)
-            elif request.HasField("nack"):
-                self._sessions.refused(session, request.nack)
-        self._sessions.left(session)
+        # Once the call is over, reading is an error.
+        with contextlib.suppress(Exception):
+            await self._sessions.read(session, requests)
 
     def _known(self, actor: Actor, hello: schema.Hello) -> schema.Hello:
         """A hello that can be answered, or a refusal."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,6 +18,7 @@ from dealwright.v1.rule_stream_service_pb2 import (
     Hello,
     Nack,
     NackReason,
+    SyncRequest,
 )
 
 from server.distribution.clients import Clients, acked, refused
@@ -146,6 +147,17 @@ class Sessions:
                 session.sent_at = time.monotonic()
             self._metrics.stream_bytes.labels(stream.wrote).inc(len(frame))
             await write(frame)
+
+    async def read(self, session: Session, requests: AsyncIterator[SyncRequest]) -> None:
+        """Takes the till's answers, for as long as it speaks. Once the stream has ended they don't count."""
+        async for request in requests:
+            if session.stream.phase is Phase.ENDED:
+                return
+            if request.HasField("ack"):
+                self.acked(session, request.ack)
+            elif request.HasField("nack"):
+                self.refused(session, request.nack)
+        self.left(session)
 
     def acked(self, session: Session, ack: Ack) -> None:
         """The till says what it has."""
