@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup release-engine wheels demo clients up serve test test-fast explore soak soak-redemption soak-streams soak-away faults audit lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
+.PHONY: help setup release-engine wheels demo clients up serve test test-fast explore soak soak-redemption soak-streams soak-away soak-serving faults audit lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 BIN := .venv/bin
@@ -63,6 +63,9 @@ soak-streams: setup ## Drive tills and servers through random trouble: make soak
 
 soak-away: setup ## Take the database away from tills for minutes: make soak-away SECONDS=300
 	DEALWRIGHT_AWAY_SECONDS=$(or $(SECONDS),300) $(BIN)/pytest -q -s tests/distribution/test_away.py
+
+soak-serving: setup ## Put a shop's day on a server and see whether memory or descriptors grow: make soak-serving SECONDS=180
+	$(BIN)/python -m benchmarks.soak $(if $(SECONDS),--seconds $(SECONDS))
 
 faults: setup ## Cause every fault that the operating guide names, and print what was seen
 	$(BIN)/python -m pytest -q -p no:xdist -p tests.faults -m fault tests

@@ -10,12 +10,10 @@ import os
 import time
 
 import grpc.aio
-from dealwright.rule_stream.scope import PROTOCOL
-from dealwright.v1.rule_stream_service_pb2 import Hello, SyncRequest
 
 from benchmarks.markdown import table
 from benchmarks.stream_servers import Installation, Server, progress
-from benchmarks.stream_tills import SYNC, Call, Open
+from benchmarks.stream_tills import SYNC, Open, connected
 
 CYCLES = int(os.environ.get("DEALWRIGHT_BENCH_CYCLES", "5000"))
 
@@ -60,9 +58,7 @@ async def _rows(server: Server, token: str) -> list[tuple[str, float]]:
 
 async def _come_and_go(sync: Open, token: str, device_id: str, times: int) -> None:
     """One till, which the network takes away again as soon as it has heard something."""
-    hello = SyncRequest(hello=Hello(protocol=PROTOCOL, device_id=device_id)).SerializeToString()
     for _ in range(times):
-        call: Call = sync(metadata=(("authorization", f"Bearer {token}"),))
-        await call.write(hello)
+        call = await connected(sync, token, device_id)
         await call.read()
         call.cancel()

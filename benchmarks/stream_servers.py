@@ -33,6 +33,7 @@ from server.db.engine import connect
 from server.db.migrate import upgrade
 from server.definitions.service import Definitions, Publication
 from server.distribution import keys
+from server.distribution.operations import Operations
 from server.runtime import logs
 
 COMPANY = "bench"
@@ -61,6 +62,15 @@ class Server:
         return int(self._process.memory_info().rss)
 
     @property
+    def descriptors(self) -> int:
+        """Open files and connections."""
+        return int(self._process.num_fds())
+
+    @property
+    def threads(self) -> int:
+        return int(self._process.num_threads())
+
+    @property
     def processor_seconds(self) -> float:
         """What it has taken of processors until now; the clock would tell how busy the machine is."""
         return processor_seconds(self._process)
@@ -82,6 +92,7 @@ class Installation:
         keys.create(self._keys, self._keys, datetime.now(UTC))
         upgrade(self._engine)
         self._definitions = Definitions(self._engine)
+        self._operations = Operations(self._engine, self._definitions)
         self._definitions.publish(COMPANY, Publication([promotion(number) for number in range(promotions)]))
         access = Access(self._engine)
         self.stores = [f"s{number}" for number in range(stores)]
@@ -100,7 +111,19 @@ class Installation:
         self._priority += 1
         changed = promotion(0)
         changed.priority = self._priority
+        return self.put(changed)
+
+    def put(self, changed: Promotion) -> int:
+        """Publishes a promotion; gives the revision."""
         return self._definitions.publish(COMPANY, Publication([changed])).revision
+
+    def kill(self, promotion_id: str) -> None:
+        """Takes a promotion out of force everywhere."""
+        self._operations.kill(local_actor(COMPANY), [promotion_id], "benchmark")
+
+    def release(self, promotion_id: str) -> None:
+        """Takes the kill back."""
+        self._operations.release(local_actor(COMPANY), [promotion_id], "benchmark")
 
     def close(self) -> None:
         self._engine.dispose()

@@ -114,8 +114,7 @@ class Crowd:
     async def _follow(self, sync: Open, token: str, device_id: str) -> None:
         """One till, until its stream ends."""
         answers = self._of_scope.setdefault(token, Answers())
-        call: Call = sync(metadata=(("authorization", f"Bearer {token}"),))
-        await call.write(SyncRequest(hello=Hello(protocol=PROTOCOL, device_id=device_id)).SerializeToString())
+        call = await connected(sync, token, device_id)
         while isinstance(frame := await call.read(), bytes):
             if (answer := answers.to(frame)) is None:
                 continue
@@ -124,6 +123,13 @@ class Crowd:
             self._arrivals.note(revision)
             if device_id in self._deaf:
                 await asyncio.Event().wait()
+
+
+async def connected(sync: Open, token: str, device_id: str) -> Call:
+    """A stream on which a till has said who it is."""
+    call: Call = sync(metadata=(("authorization", f"Bearer {token}"),))
+    await call.write(SyncRequest(hello=Hello(protocol=PROTOCOL, device_id=device_id)).SerializeToString())
+    return call
 
 
 def _groups(streams: list[tuple[str, str]], size: int) -> Iterator[list[tuple[str, str]]]:
