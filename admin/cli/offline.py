@@ -20,7 +20,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from admin.cli.findings import Locate, of_definitions, of_engine, report
 from admin.cli.output import ExitCode
-from server.documents import CartDocument, read_cart, read_definitions
+from server.documents import CartDocument, Definitions, read_cart, read_definitions
 
 PromotionsOption = Annotated[
     list[Path] | None,
@@ -98,7 +98,11 @@ def load(promotions: Sequence[Path], cart: Path | None, at: str | None) -> tuple
 
 def compiled(promotions: Sequence[Path]) -> Ruleset:
     """Reads and compiles definitions; a promotion that can't be used is told, the others count."""
-    definitions = read_definitions(promotions)
+    return compiled_definitions(read_definitions(promotions))
+
+
+def compiled_definitions(definitions: Definitions) -> Ruleset:
+    """Compiles definitions that were read, as above."""
     try:
         ruleset = Ruleset.compile(definitions.ruleset().SerializeToString(deterministic=True))
     except InvalidRuleset as error:

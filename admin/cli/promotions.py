@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from admin.cli import promotions_analyse, promotions_files, promotions_moves
+from admin.cli import promotions_analyse, promotions_cost, promotions_files, promotions_moves
 from admin.cli.acting import acting
 from admin.cli.groups import command_group
 from admin.cli.local import CompanyOption
@@ -103,3 +103,4 @@ group.command("validate", epilog=EXIT_CODES)(validate)
 promotions_files.register(group)
 promotions_moves.register(group)
 promotions_analyse.register(group)
+promotions_cost.register(group)
