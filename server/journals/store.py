@@ -116,6 +116,25 @@ def known_sales(connection: Connection, name: Name, sale_ids: Collection[str]) -
     return set(connection.scalars(query))
 
 
+def sale(
+    connection: Connection, company_id: str, device_id: str, sale_id: str
+) -> tuple[str, int, bytes, datetime] | None:
+    """The entry that counts of a device's sale: journal, sequence, record and when it came."""
+    column = journal_entry.c
+    row = connection.execute(
+        select(column.journal_id, column.sequence, column.record, column.upload_time)
+        .where(
+            column.company_id == company_id,
+            column.device_id == device_id,
+            column.sale_id == sale_id,
+            ~column.repeats,
+        )
+        .order_by(column.upload_time, column.journal_id)
+        .limit(1)
+    ).first()
+    return (row[0], row[1], row[2], row[3]) if row else None
+
+
 def insert_entries(connection: Connection, rows: Sequence[Json]) -> None:
     connection.execute(insert(journal_entry), rows)
     pending = [{key: row[key] for key in (*_KEY, "sequence")} for row in rows if row["sale_id"] is not None]

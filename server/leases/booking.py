@@ -18,7 +18,7 @@ from server.leases.store import Holder, Lease, Part, Spend
 from server.redemption.escrow import USE, Posting, post
 from server.vouchers import offline
 
-__all__ = ["Booking", "Holder", "Trouble", "book", "give_back"]
+__all__ = ["Booking", "Holder", "Trouble", "book", "give_back", "spends"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,11 @@ def book(connection: Connection, actor: Actor, holder: Holder, entries: Sequence
             booking.close(entry.record.closing.lease_ids)
     _write(connection, actor, holder, booking, now)
     return booking.troubles
+
+
+def spends(connection: Connection, holder: Holder, sequence: int) -> list[tuple[int, int, int]]:
+    """What was booked of one entry: the account, the amount inside of the lease, and that beyond."""
+    return store.spends(connection, holder, sequence)
 
 
 def give_back(

@@ -167,6 +167,16 @@ def insert_spends(connection: Connection, holder: Holder, spends: Sequence[Spend
         connection.execute(insert(lease_spend), rows)
 
 
+def spends(connection: Connection, holder: Holder, sequence: int) -> list[tuple[int, int, int]]:
+    """What one entry of a journal took: by account, what its lease had and what it hadn't."""
+    column = lease_spend.c
+    whose = [column[name] == getattr(holder, name) for name in Holder.__slots__]
+    rows = connection.execute(
+        select(column.account_id, column.spent, column.overrun).where(*whose, column.sequence == sequence)
+    )
+    return [(account_id, spent, overrun) for account_id, spent, overrun in rows]
+
+
 def page(
     connection: Connection,
     company_id: str,

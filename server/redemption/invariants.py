@@ -75,7 +75,8 @@ INVARIANTS = (
         LEFT JOIN (
             SELECT hold.account_id,
                    sum(hold.reserved) FILTER (WHERE redemption.state = 'reserved') AS pending,
-                   sum(hold.posted + hold.overrun - hold.returned) AS used
+                   sum(CASE WHEN redemption.sequence IS NULL THEN hold.posted + hold.overrun ELSE 0 END
+                       - hold.returned) AS used
             FROM limit_hold hold JOIN redemption ON redemption.id = hold.redemption_id
             GROUP BY hold.account_id
         ) held ON held.account_id = account.id
@@ -91,17 +92,18 @@ INVARIANTS = (
         SELECT coalesce(encode(voucher.id, 'hex'), held.key)
         FROM (SELECT company_id, id, used, max_uses FROM voucher WHERE used > 0) voucher
         FULL JOIN (
-            SELECT account.company_id, account.key, sum(had.uses) AS uses
+            SELECT account.company_id, account.key, sum(had.uses) - account.overrun AS uses
             FROM limit_account account
             JOIN (
                 SELECT hold.account_id,
                        CASE WHEN redemption.state = 'reserved' THEN hold.reserved ELSE 0 END
-                       + hold.posted - least(hold.returned, hold.posted) AS uses
+                       + CASE WHEN redemption.sequence IS NULL THEN hold.posted + hold.overrun ELSE 0 END
+                       - hold.returned AS uses
                 FROM limit_hold hold JOIN redemption ON redemption.id = hold.redemption_id
                 UNION ALL
-                SELECT account_id, leased - returned FROM lease_part
+                SELECT account_id, leased - returned + overrun FROM lease_part
             ) had ON had.account_id = account.id
-            WHERE account.kind = 'voucher' GROUP BY account.company_id, account.key
+            WHERE account.kind = 'voucher' GROUP BY account.id
         ) held ON held.company_id = voucher.company_id AND held.key = encode(voucher.id, 'hex')
         WHERE coalesce(voucher.used, 0) <> coalesce(held.uses, 0) OR voucher.used > voucher.max_uses
         """,
@@ -163,6 +165,22 @@ INVARIANTS = (
         WHERE part.spent <> coalesce(brought.spent, 0) OR part.overrun <> coalesce(brought.overrun, 0)
            OR part.spent + part.returned > part.leased OR least(part.spent, part.returned, part.overrun) < 0
            OR (lease.state <> 'open' AND part.spent + part.returned <> part.leased)
+        """,
+    ),
+    Invariant(
+        "till_sale_is_spends",
+        "a redemption of a till's sale holds what that sale spent of leases",
+        """
+        SELECT coalesce(redemption.id, spend.redemption_id)::text
+        FROM redemption
+        JOIN limit_hold hold ON hold.redemption_id = redemption.id
+        FULL JOIN (
+            SELECT sold.id AS redemption_id, spend.account_id, spend.spent, spend.overrun
+            FROM lease_spend spend
+            JOIN redemption sold USING (company_id, device_id, journal_id, sequence)
+        ) spend ON spend.redemption_id = redemption.id AND spend.account_id = hold.account_id
+        WHERE (redemption.id IS NULL OR redemption.sequence IS NOT NULL)
+            AND (hold.posted, hold.overrun) IS DISTINCT FROM (spend.spent, spend.overrun)
         """,
     ),
     Invariant(

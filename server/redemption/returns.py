@@ -173,19 +173,19 @@ def _give_back(
 ) -> None:
     """Moves on the limit accounts what has come back beyond earlier returns."""
     record = locked.record
-    postings, changes = [], {}
+    coming, changes = {}, {}
     for hold in locked.holds:
         total = _back_of(hold, back, unused)
-        if total <= hold.returned:
-            continue
-        # What went beyond the limit comes back last: as long as it is out, the limit is exceeded.
-        posted_before = min(hold.returned, hold.posted)
-        posted_after = min(total, hold.posted)
-        from_posted = posted_after - posted_before
-        from_overrun = total - hold.returned - from_posted
-        postings.append(Posting(record.id, hold.account_id, "posted", "free", from_posted))
-        postings.append(Posting(record.id, hold.account_id, "overrun", "excess", from_overrun))
-        changes[hold.account_id] = {"returned": total}
+        if total > hold.returned:
+            coming[hold.account_id] = total - hold.returned
+            changes[hold.account_id] = {"returned": total}
+    overrun = store.overrun_by_account_id(connection, list(coming))
+    postings = []
+    for account_id, amount in coming.items():
+        # As long as anything of a limit is overrun, whoever did it, nothing that comes back is free.
+        beyond = min(amount, overrun[account_id])
+        postings.append(Posting(record.id, account_id, "overrun", "excess", beyond))
+        postings.append(Posting(record.id, account_id, "posted", "free", amount - beyond))
     store.change_holds(connection, record.id, changes)
     store.post(
         connection, actor.company_id, {record.id: "return"}, actor.name, actor.token_id, locked.now, postings

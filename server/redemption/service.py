@@ -19,7 +19,7 @@ from server.actors import Actor
 from server.db.engine import plain_errors
 from server.evaluation.revisions import Revisions
 from server.evaluation.service import Active, RulesetHolder
-from server.redemption import messages, settling, store
+from server.redemption import messages, settling, store, till_sales
 from server.redemption.answering import ID_CHARS_MAX, Call, require_id, require_text
 from server.redemption.exhaustion import Exhaustion
 from server.redemption.granting import Granting, Order
@@ -27,6 +27,7 @@ from server.redemption.limits import limit_state
 from server.redemption.pricing import Priced, price
 from server.redemption.records import own, read, require
 from server.redemption.returns import book_return
+from server.redemption.till_sales import Uploaded, Uploads
 from server.redemption.vouching import Mask, for_commit, held_uses, masked, require_few
 from server.runtime.errors import Denied, Invalid
 from server.runtime.metrics import Metrics
@@ -53,6 +54,7 @@ class Redemptions:
         revisions: Revisions,
         exhaustion: Exhaustion,
         vouchers: Vouchers,
+        uploads: Uploads,
         metrics: Metrics,
     ) -> None:
         self._engine = engine
@@ -60,6 +62,7 @@ class Redemptions:
         self._revisions = revisions
         self._exhaustion = exhaustion
         self._vouchers = vouchers
+        self._uploads = uploads
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="redemption")
         self._granting = Granting(engine, holder, exhaustion, vouchers, metrics, self._in_thread)
 
@@ -102,11 +105,18 @@ class Redemptions:
     async def take_back(self, actor: Actor, request: schema.ReturnRequest) -> bytes:
         """Return, whose name Python has taken."""
         call = Call.of(actor, "Return", request)
-        redemption_id = require_id(request.redemption_id)
-        active = await self._active_of(actor, redemption_id)
+        sale = await self._till_sale(actor, request)
+        if sale is None:
+            redemption_id = require_id(request.redemption_id)
+            active = await self._active_of(actor, redemption_id)
+        else:
+            redemption_id = till_sales.id_of(actor.company_id, sale)
+            active = await self._revisions.find(sale.result.revision)
 
         def act(connection: Connection) -> bytes:
             def settle() -> Message:
+                if sale is not None:
+                    till_sales.make(connection, actor.company_id, sale)
                 locked = require(settling.lock(connection, actor.company_id, redemption_id), actor)
                 after, refund = book_return(connection, actor, active, locked, request)
                 granted = store.granted(connection, [redemption_id])[redemption_id]
@@ -182,6 +192,15 @@ class Redemptions:
 
     async def _in_thread(self, act: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, act, *arguments)
+
+    async def _till_sale(self, actor: Actor, request: schema.ReturnRequest) -> Uploaded | None:
+        """The till's sale that a return is of; None where it names a redemption."""
+        if not request.HasField("till_sale"):
+            return None
+        if request.redemption_id:
+            raise Invalid("ONE_OF", "name either redemption_id or till_sale", field="till_sale")
+        self._active(actor)
+        return await self._in_thread(till_sales.require_uploaded, self._uploads, actor, request.till_sale)
 
     async def _active_of(self, actor: Actor, redemption_id: UUID) -> Active:
         """The ruleset that a redemption was priced with."""

@@ -7,7 +7,19 @@ from typing import Any, Literal
 from uuid import UUID
 
 from dealwright.grants import Grant
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select, text, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from server.redemption.limits import Account
@@ -280,6 +292,33 @@ def replace_sale(
     connection.execute(
         delete(redemption_promotion).where(redemption_promotion.c.redemption_id == redemption_id)
     )
+    _insert_granted(connection, redemption_id, grants)
+
+
+def insert_redemption(connection: Connection, **row: Any) -> bool:
+    """Writes down a redemption that wasn't placed; False where its id or its order has one already."""
+    made = connection.execute(
+        upsert(redemption).values(**row).on_conflict_do_nothing().returning(redemption.c.id)
+    )
+    return made.first() is not None
+
+
+def insert_sale(
+    connection: Connection, redemption_id: UUID, request: bytes, result: bytes, grants: Sequence[Grant]
+) -> None:
+    """Pins a new redemption to its sale."""
+    connection.execute(
+        insert(redemption_sale).values(redemption_id=redemption_id, request=request, result=result)
+    )
+    _insert_granted(connection, redemption_id, grants)
+
+
+def insert_holds(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        connection.execute(insert(limit_hold), rows)
+
+
+def _insert_granted(connection: Connection, redemption_id: UUID, grants: Sequence[Grant]) -> None:
     rows = [
         {
             "redemption_id": redemption_id,
@@ -411,14 +450,26 @@ def note_limits(connection: Connection, limits: Mapping[int, int]) -> None:
 
 def left_by_account_id(connection: Connection, account_ids: Collection[int]) -> dict[int, int]:
     """What is left of some limits, while nobody else can use it."""
+    return {account_id: max(0, left) for account_id, left in _locked(connection, account_ids, _LEFT)}
+
+
+def overrun_by_account_id(connection: Connection, account_ids: Collection[int]) -> dict[int, int]:
+    """By how much more than some limits was granted, while nobody else can change it."""
+    return dict(_locked(connection, account_ids, limit_account.c.overrun))
+
+
+def _locked(
+    connection: Connection, account_ids: Collection[int], amount: ColumnElement[int]
+) -> list[tuple[int, int]]:
+    """An amount of each of some accounts, which nobody else changes until the transaction ends."""
     column = limit_account.c
     rows = connection.execute(
-        select(column.id, _LEFT)
+        select(column.id, amount)
         .where(column.id.in_(account_ids))
         .order_by(column.lock_rank, column.promotion_id, column.key)
         .with_for_update()
     )
-    return {account_id: max(0, left) for account_id, left in rows}
+    return [(account_id, found) for account_id, found in rows]
 
 
 def usage(connection: Connection, company_id: str, *, days: Collection[str]) -> dict[Account, int]:

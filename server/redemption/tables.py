@@ -87,6 +87,19 @@ redemption = Table(
     _time("create_time"),
     _time("expire_time", nullable=True),
     _time("resolve_time", nullable=True),
+    Column("device_id", IDENTIFIER, comment="The till whose journal has the sale; NULL: granted here"),
+    Column("journal_id", IDENTIFIER),
+    Column("sequence", BigInteger, comment="Of the journal entry"),
+    ForeignKeyConstraint(
+        ["company_id", "device_id", "journal_id", "sequence"],
+        [f"journal_entry.{name}" for name in ("company_id", "device_id", "journal_id", "sequence")],
+    ),
+    Index(
+        "ix_redemption_journal_entry",
+        *("company_id", "device_id", "journal_id", "sequence"),
+        unique=True,
+        postgresql_where=text("sequence IS NOT NULL"),
+    ),
     Index(
         "ix_redemption_order",
         "company_id",

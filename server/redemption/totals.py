@@ -80,7 +80,13 @@ class Sold:
     currency_code: str
     state: str
     revision: int
+    sequence: int | None
     request: bytes
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is in the totals: these are of what was granted here, and not by tills on their own."""
+        return self.state in FINAL and self.sequence is None
 
 
 class Totals:
@@ -137,7 +143,7 @@ class Totals:
         days: list[date | None] = []
         for each in granted:
             sale = sold[each.redemption_id]
-            day = each.day or (self._day(sale) if sale.state in FINAL else None)
+            day = each.day or (self._day(sale) if sale.counts else None)
             days.append(day)
             if day is None:
                 continue
@@ -181,7 +187,7 @@ def _sold(connection: Connection, redemption_ids: Collection[UUID]) -> dict[UUID
     rows = connection.execute(
         select(
             *(column.id, column.company_id, column.store_id, column.currency_code),
-            *(column.state, column.revision, redemption_sale.c.request),
+            *(column.state, column.revision, column.sequence, redemption_sale.c.request),
         )
         .join(redemption_sale, redemption_sale.c.redemption_id == column.id)
         .where(column.id.in_(redemption_ids))

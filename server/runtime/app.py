@@ -32,6 +32,7 @@ from server.evaluation.revisions import Revisions
 from server.evaluation.service import Evaluation, RulesetHolder
 from server.evaluation.snapshots import Snapshots
 from server.journals.replays import Replays
+from server.journals.till_sales import TillSales
 from server.keys.service import Pepper
 from server.leases import rpc as leases_rpc
 from server.leases.service import Leases
@@ -125,7 +126,7 @@ class Application:
         self.exhaustion = Exhaustion(engine, self.holder, self.metrics)
         vouchers = Vouchers(engine, Pepper(settings, engine))
         self.redemptions = Redemptions(
-            engine, self.holder, self.revisions, self.exhaustion, vouchers, self.metrics
+            engine, self.holder, self.revisions, self.exhaustion, vouchers, TillSales(engine), self.metrics
         )
         self.leases = Leases(engine, self.holder, vouchers, self.metrics)
         self._invariants = Monitor(engine, self.metrics)

@@ -16,6 +16,7 @@ from dealwright.v1.redemption_pb2 import (
     LATE_COMMIT_UNSPECIFIED,
     ON_REFUSED_DECLINE,
     ON_REFUSED_UNSPECIFIED,
+    TillSale,
 )
 from dealwright.v1.redemption_service_pb2 import (
     CommitRequest,
@@ -101,11 +102,16 @@ def release_request(redemption_id: str, *, key: str) -> ReleaseRequest:
 
 
 def return_request(
-    redemption_id: str, returned: Units, *, policy: ReturnPolicy.ValueType, key: str
+    of: str | TillSale, returned: Units, *, policy: ReturnPolicy.ValueType, key: str
 ) -> ReturnRequest:
     units = (
         [ReturnedUnits(line_id=line_id, quantity=quantity) for line_id, quantity in returned.items()]
         if isinstance(returned, Mapping)
         else returned
     )
-    return ReturnRequest(idempotency_key=key, redemption_id=redemption_id, returned=units, policy=policy)
+    request = ReturnRequest(idempotency_key=key, returned=units, policy=policy)
+    if isinstance(of, TillSale):
+        request.till_sale.CopyFrom(of)
+    else:
+        request.redemption_id = of
+    return request

@@ -19,6 +19,7 @@ from dealwright.granting import (
     with_key,
 )
 from dealwright.requests import CartLike
+from dealwright.v1.redemption_pb2 import TillSale
 from dealwright.v1.redemption_service_pb2 import (
     CommitResponse,
     GetLimitStateRequest,
@@ -106,15 +107,15 @@ class Redemptions:
 
     def return_units(
         self,
-        redemption_id: str,
+        of: str | TillSale,
         returned: Units,
         *,
         policy: ReturnPolicy.ValueType = RETURN_POLICY_UNSPECIFIED,
         key: str = "",
         timeout: float | None = None,
     ) -> ReturnResponse:
-        """Books what comes back, as units by line, and says what is due for it."""
-        request = return_request(redemption_id, returned, policy=policy, key=key)
+        """Books what comes back of a redemption or of a till's sale, and says what is due for it."""
+        request = return_request(of, returned, policy=policy, key=key)
         return cast("ReturnResponse", self._call("Return", request, timeout))
 
     def resolve(self, unknown: OutcomeUnknown, *, timeout: float | None = None) -> Message:
