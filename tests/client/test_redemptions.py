@@ -10,8 +10,10 @@ import grpc
 import pytest
 from dealwright import AsyncClient, Client, OutcomeUnknown
 from dealwright.errors import Invalid, Refused
-from dealwright.v1.redemption_pb2 import REDEMPTION_STATE_COMMITTED, REDEMPTION_STATE_RELEASED
+from dealwright.granting import return_request
+from dealwright.v1.redemption_pb2 import REDEMPTION_STATE_COMMITTED, REDEMPTION_STATE_RELEASED, TillSale
 from dealwright.v1.redemption_service_pb2 import RedeemRequest, RedeemResponse
+from dealwright.v1.refund_pb2 import RETURN_POLICY_KEEP
 from sqlalchemy import Engine
 
 from server.actors import Role
@@ -63,6 +65,16 @@ def test_a_call_with_a_key_takes_effect_once(server: Application, token: str) ->
         other = client.redemptions.reserve("bill-2", CART)
         released = client.redemptions.release(other.redemption.redemption_id)
         assert released.redemption.state == REDEMPTION_STATE_RELEASED
+
+
+def test_a_return_is_of_a_redemption_or_of_a_till_sale() -> None:
+    of_redemption = return_request("r1", {"line-0": 1}, policy=RETURN_POLICY_KEEP, key="k")
+    of_sale = return_request(
+        TillSale(device_id="till-1", sale_id="s1"), {"line-0": 1}, policy=RETURN_POLICY_KEEP, key="k"
+    )
+    assert (of_redemption.redemption_id, of_redemption.HasField("till_sale")) == ("r1", False)
+    assert (of_sale.redemption_id, of_sale.till_sale.sale_id) == ("", "s1")
+    assert of_redemption.returned == of_sale.returned
 
 
 async def test_the_same_awaited(server: Application, token: str) -> None:
