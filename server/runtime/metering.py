@@ -10,6 +10,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterator
 
+import dealwright_engine
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -24,6 +25,15 @@ BOUNDS_SECONDS = (
 Bucket = tuple[str, float] | tuple[str, float, Exemplar]
 
 _CALL = ("grpc_type", "grpc_service", "grpc_method")
+
+_ENGINE = {
+    "carts": "Carts that were priced, for whichever method.",
+    "unproven": "Of these, those for which the search ended at its budget.",
+    "candidates": "Promotions that were a candidate of a cart, summed over carts.",
+    "eligible": "Of these, those that were eligible.",
+    "nodes": "Nodes that searches visited.",
+}
+"""What the engine counts, by the names that it has there."""
 
 
 class Durations(Collector):
@@ -115,3 +125,11 @@ class Calls(Collector):
         yield started
         yield handled
         yield from self._seconds.collect()
+
+
+class EngineWork(Collector):
+    """What the engine counts by itself, in every thread, so that a call does nothing for it."""
+
+    def collect(self) -> Iterator[Metric]:
+        for name, count in dealwright_engine.work().items():
+            yield CounterMetricFamily(f"dealwright_engine_{name}", _ENGINE[name], count)

@@ -7,7 +7,7 @@ import dealwright_engine
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.registry import Collector
 
-from server.runtime.metering import Calls, Durations
+from server.runtime.metering import Calls, Durations, EngineWork
 
 
 class Metrics:
@@ -24,6 +24,7 @@ class Metrics:
             "dealwright_evaluation_seconds", "Time in the engine for one request, by method.", ("method",)
         )
         registry.register(self.evaluation_seconds)
+        registry.register(EngineWork())
         self.http_seconds = Durations(
             "dealwright_http_request_seconds",
             "Time to answer an HTTP request, by verb, route and class of status.",

@@ -14,11 +14,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+import structlog
+
 from server.runtime.errors import TooMany
 
 if TYPE_CHECKING:
     from server.runtime.metrics import Metrics
     from server.runtime.settings import Settings
+
+log = structlog.get_logger()
 
 HOUR_SECONDS = 3600.0
 MINUTE_SECONDS = 60.0
@@ -32,6 +36,9 @@ REMEMBERED = 10_000
 IPV6_PREFIX = 64
 """Whoever has one address of IPv6 has all that begin with the same bits."""
 
+TOLD_SECONDS = 60.0
+"""How often a bound names in the log whom it refuses."""
+
 _NAMES = {HOUR_SECONDS: "an hour", MINUTE_SECONDS: "a minute", SECOND: "a second"}
 
 
@@ -42,8 +49,8 @@ class Throttle:
     calls: int
     """0: no bound."""
     seconds: float
-    seen: Callable[[], None] = lambda: None
-    """Told of each call that is refused."""
+    seen: Callable[[str], None] = lambda caller: None
+    """Told of each call that is refused: whose it is."""
     clock: Callable[[], float] = time.monotonic
     _full: dict[str, float] = field(default_factory=dict)
     """When the bucket of a caller is full again: one number says both how much is in it and since when."""
@@ -59,7 +66,7 @@ class Throttle:
         full = (max(now, full)) + each
         # Half a call more, since sums of fractions are a little off.
         if full - now > self.seconds + each / 2:
-            self._refuse(full - now - self.seconds)
+            self._refuse(caller, full - now - self.seconds)
         if len(self._full) >= REMEMBERED and caller not in self._full:
             self._full_before, self._full = self._full, {}
         self._full[caller] = full
@@ -69,14 +76,31 @@ class Throttle:
         """How many callers are remembered."""
         return len(self._full) + len(self._full_before)
 
-    def _refuse(self, seconds: float) -> None:
-        self.seen()
+    def _refuse(self, caller: str, seconds: float) -> None:
+        self.seen(caller)
         wait = max(1, math.ceil(seconds))
         raise TooMany(
             "TOO_MANY_CALLS",
             f"a caller has {self.calls} such calls {_NAMES[self.seconds]}; try again in {wait} s",
             retry_seconds=wait,
         )
+
+
+@dataclass(slots=True)
+class Refusals:
+    """Counts what a bound refuses, and names one of those whom it refuses now and then."""
+
+    kind: str
+    count: Callable[[], None]
+    clock: Callable[[], float] = time.monotonic
+    _tell_at: float = -math.inf
+
+    def __call__(self, caller: str) -> None:
+        self.count()
+        now = self.clock()
+        if now >= self._tell_at:
+            self._tell_at = now + TOLD_SECONDS
+            log.warning("calls_throttled", kind=self.kind, caller=caller)
 
 
 def _unbounded() -> Throttle:
@@ -99,7 +123,7 @@ class Throttles:
     @classmethod
     def of(cls, settings: Settings, metrics: Metrics) -> Throttles:
         def throttle(kind: str, calls: int, seconds: float) -> Throttle:
-            return Throttle(calls, seconds, metrics.throttled.labels(kind).inc)
+            return Throttle(calls, seconds, Refusals(kind, metrics.throttled.labels(kind).inc))
 
         return cls(
             sync=throttle("sync", settings.sync_calls_per_hour, HOUR_SECONDS),

@@ -56,6 +56,7 @@ def test_each_alert_has_its_section_of_the_runbook_and_no_other_is_there() -> No
 
 JOBS = {
     'job="dealwright"',
+    'job="dealwright-admin"',
     'job=~"dealwright|dealwright-worker"',
     'job=~"dealwright|dealwright-admin"',
 }

@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+import dealwright_engine
 import grpc
 import grpc.aio
 import pytest
@@ -31,6 +32,11 @@ METRICS = {
     "dealwright_calls_unanswered",
     "dealwright_snapshot_failures",
     "dealwright_certificate_expiry_timestamp_seconds",
+    "dealwright_engine_candidates",
+    "dealwright_engine_carts",
+    "dealwright_engine_eligible",
+    "dealwright_engine_nodes",
+    "dealwright_engine_unproven",
     "dealwright_evaluation_seconds",
     "dealwright_http_request_seconds",
     "dealwright_invariant_violations",
@@ -209,6 +215,7 @@ async def test_metrics_have_the_names_that_dashboards_know(
 ) -> None:
     definitions.publish("kopi", Publication([percent_off("ten", 10), percent_off("five", 5)]))
     await application.holder.refresh()
+    before = dealwright_engine.work()["carts"]
     for _ in range(3):
         await call(channel, EVALUATE, latte_request().SerializeToString())
     await call(channel, EXPLAIN, latte_request().SerializeToString())
@@ -231,6 +238,7 @@ async def test_metrics_have_the_names_that_dashboards_know(
     assert value("grpc_server_handling_seconds_count", **evaluate) == 4
     assert value("dealwright_evaluation_seconds_count", method="Evaluate") == 3
     assert value("dealwright_evaluation_seconds_count", method="Explain") == 1
+    assert value("dealwright_engine_carts_total") == before + 4
     assert value("dealwright_ruleset_revision") == 1
     assert value("dealwright_ruleset_promotions") == 2
     assert value("dealwright_ruleset_unsupported_promotions") == 0

@@ -1,22 +1,27 @@
 """Who calls too often is refused, and nobody else."""
 
+import json
 from contextlib import suppress
 from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
+import structlog
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from sqlalchemy import Engine
 
 from server.actors import Role
 from server.definitions.service import Definitions, Publication
+from server.runtime import logs
 from server.runtime.errors import STATUS_DETAILS_KEY, TooMany
 from server.runtime.throttles import (
     HOUR_SECONDS,
     REMEMBERED,
     SECOND,
+    TOLD_SECONDS,
+    Refusals,
     Throttle,
     network,
     network_of_peer,
@@ -64,16 +69,35 @@ def test_a_full_bucket_holds_exactly_its_calls(calls: int, seconds: float) -> No
 
 
 def test_who_is_refused_is_told_when_there_is_room_and_counted() -> None:
-    clock, refusals = Clock(), []
-    throttle = Throttle(2, HOUR_SECONDS, lambda: refusals.append(1), clock)
+    clock = Clock()
+    refusals: list[str] = []
+    throttle = Throttle(2, HOUR_SECONDS, refusals.append, clock)
     allowed(throttle, "a", 2)
     with pytest.raises(TooMany, match=r"2 such calls an hour; try again in 1800 s") as refused:
         throttle.take("a")
 
     assert refused.value.retry_seconds == 1800
-    assert len(refusals) == 1
+    assert refusals == ["a"]
     clock.now += 1800
     throttle.take("a")
+
+
+def test_the_log_names_somebody_who_is_refused_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json")
+    clock, counted = Clock(), []
+    refusals = Refusals("sync", lambda: counted.append(1), clock)
+    for caller in ("tok_1", "tok_2"):
+        refusals(caller)
+    clock.now += TOLD_SECONDS
+    refusals("tok_3")
+    structlog.reset_defaults()
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["event"], line["kind"], line["caller"]) for line in lines] == [
+        ("calls_throttled", "sync", "tok_1"),
+        ("calls_throttled", "sync", "tok_3"),
+    ]
+    assert len(counted) == 3
 
 
 def test_a_clock_that_stands_still_lets_in_no_more() -> None:

@@ -23,7 +23,8 @@ pub fn evaluate(ruleset: &Ruleset, request: &Request<'_>) -> Evaluation {
             candidates.iter().for_each(|(place, lines)| screening.look_at(place, lines.as_deref()));
         }
     }
-    let Screening { mut verdicts, open, .. } = screening;
+    let Screening { mut verdicts, open, candidates, .. } = screening;
+    let eligible = open.len();
     let choice = Choice::new(ruleset, request, open);
     let plan = choice.choose(&list);
     let unrolled = choice.unroll(&plan, &list, &mut verdicts);
@@ -34,6 +35,8 @@ pub fn evaluate(ruleset: &Ruleset, request: &Request<'_>) -> Evaluation {
         benefit: plan.benefit,
         proof: plan.proof,
         nodes: plan.nodes,
+        candidates,
+        eligible,
         codes: code_outcomes(ruleset, request.cart),
     }
 }
@@ -44,11 +47,12 @@ struct Screening<'a> {
     list: &'a Prices,
     verdicts: Vec<Verdict>,
     open: Vec<Open<'a>>,
+    candidates: usize,
 }
 
 impl<'a> Screening<'a> {
     fn new(ruleset: &'a Ruleset, request: &'a Request<'a>, list: &'a Prices) -> Self {
-        Self { ruleset, request, list, verdicts: Vec::new(), open: Vec::new() }
+        Self { ruleset, request, list, verdicts: Vec::new(), open: Vec::new(), candidates: 0 }
     }
 
     /// Screens a promotion; only the lines `among` can be in its scope, when they are given.
@@ -65,6 +69,7 @@ impl<'a> Screening<'a> {
         if !candidate && !answers_a_code && verdicts != Verdicts::All {
             return;
         }
+        self.candidates += usize::from(candidate);
         let listed = match verdicts {
             Verdicts::None => false,
             Verdicts::Candidates => candidate,

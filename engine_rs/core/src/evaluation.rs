@@ -21,6 +21,10 @@ pub struct Evaluation {
     pub proof: Proof,
     /// How many nodes the search visited.
     pub nodes: i64,
+    /// How many promotions were a candidate.
+    pub candidates: usize,
+    /// How many of them were eligible.
+    pub eligible: usize,
     /// What became of each code, in the cart's order.
     pub codes: Vec<CodeOutcome>,
 }

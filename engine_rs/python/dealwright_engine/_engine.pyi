@@ -21,6 +21,7 @@ __all__ = [
     "validate",
     "validate_ruleset",
     "verify",
+    "work",
 ]
 
 RULE_LANGUAGE: int
@@ -148,3 +149,10 @@ def validate_ruleset(ruleset: bytes) -> bytes:
 
 def verify(public: bytes, message: str, payload: bytes, signature: bytes) -> bool:
     """Whether a signature over the bytes of a message, which is named, is that of a key."""
+
+def work() -> dict[str, int]:
+    """Sums over all carts that were priced since the process began.
+
+    `carts`, and of them those that are `unproven` since the search ended at its budget; promotions that were
+    `candidates`; those of them that were `eligible`; `nodes` that searches visited.
+    """

@@ -105,6 +105,12 @@ fn verify(public: &[u8], message: &str, payload: &[u8], signature: &[u8]) -> boo
     signing::verify(public, message, payload, signature)
 }
 
+/// Sums over all carts that were priced since the process began, by name.
+#[pyfunction]
+fn work() -> std::collections::HashMap<&'static str, u64> {
+    dealwright_wire::work().collect()
+}
+
 #[pymodule(gil_used = false)]
 fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("RULE_LANGUAGE", RULE_LANGUAGE)?;
@@ -121,6 +127,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(key_id, module)?)?;
     module.add_function(wrap_pyfunction!(sign, module)?)?;
     module.add_function(wrap_pyfunction!(verify, module)?)?;
+    module.add_function(wrap_pyfunction!(work, module)?)?;
     errors::register(module)?;
     module.add_class::<ruleset::Ruleset>()
 }

@@ -17,7 +17,7 @@ use crate::diagnostics::{At, Code, Findings};
 use crate::limits::{ADVICE_MAX, CATEGORY_DEPTH_MAX, LIST_MAX, PROMOTIONS_MAX};
 use crate::lowering::{self, Channels, Groups, Lowering, Reference, Store, check_count, date, zone};
 use crate::results::Answer;
-use crate::{proto, view};
+use crate::{proto, view, work};
 
 /// A compiled ruleset: immutable, shared between threads, and complete in itself.
 pub struct Compiled {
@@ -164,6 +164,7 @@ impl Compiled {
         };
         let request = Request::new(&lowered.cart, at, lowered.allowances, verdicts);
         let evaluation = evaluate(&self.ruleset, &request);
+        work::add(&evaluation);
         Ok(encode(&Answer {
             ruleset: &self.ruleset,
             policy_fingerprint: &self.policy_fingerprint,

@@ -18,6 +18,7 @@ mod results;
 pub mod signing;
 mod texts;
 mod unknown;
+mod work;
 mod writer;
 
 /// The messages of the schema, generated from it.
@@ -45,6 +46,7 @@ pub use dealwright_core::currency::Currency;
 pub use dealwright_core::symbols::fold;
 pub use exposure::exposure;
 pub use jiff::Timestamp;
+pub use work::work;
 
 /// The version of the rule language that this engine speaks; CHANGELOG says what each added.
 pub const RULE_LANGUAGE: i32 = 1;
