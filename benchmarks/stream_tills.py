@@ -6,31 +6,39 @@ doesn't. These read each frame once for all of them, and answer as a till does t
     python -m benchmarks.stream_tills < JSON
 
 The JSON is on one line: the address, streams as a list of [token, device], how many share a connection, and
-how many of them stop reading after their first revision. It prints a line {"revision", "at"} when all others
-have acked a revision, with the time of each ack as `time.perf_counter` has it, which processes of one machine
-share. It ends with its input.
+how many of them stop reading after their first revision. All connect at once, as a fleet does that has power
+again; one whose stream ends comes again after a moment. It prints a line {"at"} with the moment in which they
+begin, and one {"at", "again"} whenever all others have acked a revision: the moment of each ack, and how many
+streams had ended by then. Moments are those of `time.perf_counter`, which processes of one machine share. It
+ends with its input.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import grpc.aio
 from dealwright.rule_stream.scope import PROTOCOL
 from dealwright.v1.bundle_pb2 import Manifest
-from dealwright.v1.rule_stream_service_pb2 import Ack, Hello, SyncRequest, SyncResponse
+from dealwright.v1.rule_stream_service_pb2 import Ack, Cursor, Hello, SyncRequest, SyncResponse
 
 Channel: TypeAlias = grpc.aio.Channel
 Call: TypeAlias = "grpc.aio.StreamStreamCall[bytes, bytes]"
 Open: TypeAlias = "grpc.aio.StreamStreamMultiCallable[bytes, bytes]"
 
 SYNC = "/dealwright.v1.RuleStreamService/Sync"
+
+AGAIN_SECONDS = 1.0
+"""The longest that a till waits until it comes again."""
+
+NOTHING = Cursor()
 
 KNOWN_MAX = 10_000
 """How many frames are remembered; tills of one scope get the same ones."""
@@ -40,18 +48,18 @@ class Answers:
     """What a till answers to each frame. Read once, however many tills get it."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, tuple[int, bytes] | None] = {}
+        self._known: dict[bytes, tuple[Cursor, bytes] | None] = {}
         self._snapshot = Manifest()
 
-    def to(self, frame: bytes) -> tuple[int, bytes] | None:
-        """The revision that is reached with a frame, and the ack; None for frames without an answer."""
+    def to(self, frame: bytes) -> tuple[Cursor, bytes] | None:
+        """What a till has with a frame, and its ack; None for frames without an answer."""
         if frame not in self._known:
             if len(self._known) > KNOWN_MAX:
                 self._known.clear()
             self._known[frame] = self._read(frame)
         return self._known[frame]
 
-    def _read(self, data: bytes) -> tuple[int, bytes] | None:
+    def _read(self, data: bytes) -> tuple[Cursor, bytes] | None:
         frame = SyncResponse.FromString(data).frame
         kind = frame.WhichOneof("kind")
         if kind == "snapshot_begin":
@@ -63,9 +71,10 @@ class Answers:
         return None
 
 
-def _ack(manifest: Manifest) -> tuple[int, bytes]:
-    ack = Ack(epoch=manifest.epoch, revision=manifest.revision, root=manifest.root)
-    return manifest.revision, SyncRequest(ack=ack).SerializeToString()
+def _ack(manifest: Manifest) -> tuple[Cursor, bytes]:
+    has = Cursor(epoch=manifest.epoch, revision=manifest.revision, root=manifest.root)
+    ack = Ack(epoch=has.epoch, revision=has.revision, root=has.root)
+    return has, SyncRequest(ack=ack).SerializeToString()
 
 
 class Arrivals:
@@ -76,6 +85,9 @@ class Arrivals:
         self._deaf = deaf
         self._first = True
         self._at: dict[int, list[float]] = {}
+        self.again = 0
+        """How many streams have ended, so that their tills came again."""
+        _say(at=[time.perf_counter()])
 
     def note(self, revision: int) -> None:
         times = self._at.setdefault(revision, [])
@@ -83,7 +95,11 @@ class Arrivals:
         # Of the first revision even the deaf ones hear.
         if len(times) == self._streams - (0 if self._first else self._deaf):
             self._first = False
-            print(json.dumps({"revision": revision, "at": self._at.pop(revision)}), flush=True)
+            _say(at=self._at.pop(revision), again=self.again)
+
+
+def _say(**what: Any) -> None:
+    print(json.dumps(what), flush=True)
 
 
 class Crowd:
@@ -112,23 +128,33 @@ class Crowd:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(self, sync: Open, token: str, device_id: str) -> None:
-        """One till, until its stream ends."""
+        """One till, for ever."""
         answers = self._of_scope.setdefault(token, Answers())
-        call = await connected(sync, token, device_id)
-        while isinstance(frame := await call.read(), bytes):
-            if (answer := answers.to(frame)) is None:
-                continue
-            revision, ack = answer
-            await call.write(ack)
-            self._arrivals.note(revision)
-            if device_id in self._deaf:
-                await asyncio.Event().wait()
+        has = NOTHING
+        while True:
+            try:
+                call = await connected(sync, token, device_id, has)
+                while isinstance(frame := await call.read(), bytes):
+                    if (answer := answers.to(frame)) is None:
+                        continue
+                    reached, ack = answer
+                    await call.write(ack)
+                    has = reached
+                    self._arrivals.note(has.revision)
+                    if device_id in self._deaf:
+                        await asyncio.Event().wait()
+            except grpc.aio.AioRpcError:
+                # Whatever it was, the till comes again.
+                pass
+            self._arrivals.again += 1
+            await asyncio.sleep(random.uniform(0, AGAIN_SECONDS))
 
 
-async def connected(sync: Open, token: str, device_id: str) -> Call:
-    """A stream on which a till has said who it is."""
+async def connected(sync: Open, token: str, device_id: str, has: Cursor = NOTHING) -> Call:
+    """A stream on which a till has said who it is, and what it has."""
     call: Call = sync(metadata=(("authorization", f"Bearer {token}"),))
-    await call.write(SyncRequest(hello=Hello(protocol=PROTOCOL, device_id=device_id)).SerializeToString())
+    hello = Hello(protocol=PROTOCOL, device_id=device_id, cursor=has)
+    await call.write(SyncRequest(hello=hello).SerializeToString())
     return call
 
 

@@ -34,7 +34,7 @@ from benchmarks.stream_servers import (
     progress,
 )
 
-_CROWDS = os.environ.get("DEALWRIGHT_BENCH_CROWDS", "1000/1")
+_CROWDS = os.environ.get("DEALWRIGHT_BENCH_CROWDS", "1000/1,2500/2,5000/4")
 CROWDS = tuple(
     (int(tills), int(servers)) for tills, servers in (each.split("/") for each in _CROWDS.split(","))
 )
@@ -54,6 +54,20 @@ SETTLE_SECONDS = 1.0
 POLL_SECONDS = 0.001
 MILLISECONDS = 1e3
 
+P99 = "acked p99 ms"
+COLUMNS = (
+    "tills on server processes",
+    "all connected s",
+    "committed p50 ms",
+    "acked p50 ms",
+    P99,
+    "last ack ms",
+    "applied by a whole till p50 ms",
+    "server processor us per till",
+    "tills' processor us per till",
+    "KiB per stream",
+)
+
 RATIOS: tuple[Ratio, ...] = ()
 
 
@@ -61,6 +75,8 @@ RATIOS: tuple[Ratio, ...] = ()
 class Figures:
     """What publications at a crowd took, in seconds from the moment in which publishing began."""
 
+    connected: float
+    """Until all had the first revision, from the moment in which all began to connect."""
     acked: list[float]
     """At every till, in their order."""
     committed: list[float]
@@ -84,17 +100,7 @@ def tables() -> Iterator[str]:
         tills, servers = CROWDS[0]
         crowds.append((f"{tills} on {servers}, {DEAF} of them deaf", tills, servers, DEAF))
         yield table(
-            (
-                "tills on server processes",
-                "committed p50 ms",
-                "acked p50 ms",
-                "acked p99 ms",
-                "last ack ms",
-                "applied by a whole till p50 ms",
-                "server processor us per till",
-                "tills' processor us per till",
-                "KiB per stream",
-            ),
+            COLUMNS,
             [(name, *_measured(installation, name, *crowd)) for name, *crowd in crowds],
         )
         yield cycles(installation)
@@ -109,8 +115,8 @@ def _measured(
         row = _row(_crowd(installation, tills, servers, deaf=deaf))
     except TimeoutError as error:
         progress(f"{name}: {error}")
-        return "too slow", *[""] * 7
-    progress(f"{name}: 99 of 100 had acked within {row[2]:.0f} ms")
+        return "too slow", *[""] * (len(COLUMNS) - 2)
+    progress(f"{name}: 99 of 100 had acked within {row[COLUMNS.index(P99) - 1]:.0f} ms")
     return row
 
 
@@ -119,6 +125,7 @@ def _row(figures: Figures) -> tuple[float, ...]:
         return round(sorted(of)[min(len(of) - 1, int(len(of) * part))] * MILLISECONDS)
 
     return (
+        round(figures.connected, 1),
         share(figures.committed, 0.5),
         share(figures.acked, 0.5),
         share(figures.acked, 0.99),
@@ -161,8 +168,9 @@ def _crowd(installation: Installation, tills: int, servers: int, *, deaf: int = 
             stack.enter_context(following(installation, server, number, tills // servers, deaf))
             for number, server in enumerate(serving)
         ]
-        for crowd in crowds:
-            crowd.arrived()
+        begin = min(at for crowd in crowds for at in crowd.arrived())
+        connected = max(at for crowd in crowds for at in crowd.arrived()) - begin
+        progress(f"all have the first revision after {connected:.1f} s")
         time.sleep(SETTLE_SECONDS)
         stream_bytes = (sum(server.resident for server in serving) - before) / tills
         processor = sum(server.processor_seconds for server in serving)
@@ -179,7 +187,9 @@ def _crowd(installation: Installation, tills: int, servers: int, *, deaf: int = 
         processor = sum(server.processor_seconds for server in serving) - processor
         tills_processor = sum(crowd.processor_seconds for crowd in crowds) - tills_processor
     each = PUBLICATIONS * tills
-    return Figures(acked, committed, applied, processor / each, tills_processor / each, stream_bytes)
+    return Figures(
+        connected, acked, committed, applied, processor / each, tills_processor / each, stream_bytes
+    )
 
 
 class _Crowd:
@@ -195,8 +205,11 @@ class _Crowd:
         return processor_seconds(self._process)
 
     def arrived(self) -> list[float]:
-        """When each of them had acked the next revision."""
-        at: list[float] = json.loads(self._said.next())["at"]
+        """When they began; then, when each of them had acked the next revision."""
+        said = json.loads(self._said.next())
+        if said.get("again"):
+            progress(f"{said['again']} streams had to be opened again")
+        at: list[float] = said["at"]
         return at
 
 

@@ -257,7 +257,8 @@ class Sessions:
             session.wake.set()
 
     def _behind(self) -> int:
-        return sum(not session.stream.current for session in self._open.values())
+        # Asked by the thread that answers with metrics, while tills come and go.
+        return sum(not session.stream.current for session in list(self._open.values()))
 
 
 def now() -> Now:

@@ -51,12 +51,10 @@ from server.runtime.settings import Address, AddressTaken, Settings
 from server.runtime.spans import spans_of
 from server.runtime.throttles import Throttles
 from server.runtime.tls import certificate_of
+from server.runtime.transport import options
 from server.vouchers.service import Vouchers
 
 log = structlog.get_logger()
-
-MESSAGE_BYTES_MAX = 4 * 1024 * 1024
-"""Largest request that is read; a larger one is answered with RESOURCE_EXHAUSTED."""
 
 STREAM_SECONDS = 0.1
 """How long streams such as a watch of health may take to end when everything else is closed."""
@@ -212,19 +210,7 @@ class Application:
             await asyncio.to_thread(self._monitoring.stop)
 
     def _build_server(self) -> grpc.aio.Server:
-        server = grpc.aio.server(
-            options=[
-                ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-                # Tills ping each 30 s to notice a dead connection; by default that would end their streams.
-                ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-                ("grpc.keepalive_permit_without_calls", 1),
-                ("grpc.keepalive_time_ms", 60_000),
-                ("grpc.keepalive_timeout_ms", 20_000),
-                ("grpc.max_connection_age_ms", round(self.settings.connection_seconds * 1000)),
-                # Two servers on one port would each get half of the calls without anybody noticing.
-                ("grpc.so_reuseport", int(self._supervised)),
-            ],
-        )
+        server = grpc.aio.server(options=options(self.settings, shared=self._supervised))
         guarded: Any = GuardedServer(
             ObservedServer(server, self.metrics, self._spans),
             self.grants,

@@ -1,12 +1,14 @@
 """Many at once: snapshots one after another, and bursts of publications as one."""
 
 import asyncio
+import sys
+import threading
 from pathlib import Path
 
 from dealwright.v1.rule_stream_service_pb2 import Ack, Hello, SyncResponse
 from sqlalchemy import Engine
 
-from server.actors import Role
+from server.actors import Actor, Role
 from server.definitions.service import Definitions
 from server.distribution.bursts import LONGEST_SECONDS, QUIET_SECONDS, Bursts
 from server.distribution.keys import read_root_key
@@ -20,6 +22,7 @@ from tests.distribution.test_streams import publish
 from tests.distribution.tills import following
 
 ALL = Scope.of(())
+DEVICE = Actor("till", "kopi", frozenset({Role.DEVICE}), "here")
 
 
 class Line:
@@ -132,6 +135,36 @@ async def test_what_never_ends_is_told_from_time_to_time() -> None:
         happened += 1
         await asyncio.sleep(QUIET_SECONDS / 10)
     assert 3 <= len(told) < happened
+
+
+async def test_metrics_are_read_while_tills_come_and_go(
+    database: Engine, definitions: Definitions, keys_dir: Path
+) -> None:
+    publish(definitions, percent_off("ten", 10))
+    over, behind = threading.Event(), []
+    async with serving(database, keys_dir=keys_dir) as (application, _):
+        sessions, read = application.sessions, application.metrics.streams_behind.collect
+        opened = [sessions.open(DEVICE, Hello(device_id=f"till-{each}"), answers=True) for each in range(500)]
+
+        def look() -> None:
+            while not over.is_set():
+                behind.append(next(iter(read())).samples[0].value)
+
+        switching = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            looking = asyncio.create_task(asyncio.to_thread(look))
+            for each in range(500, 3_000):
+                opened.append(sessions.open(DEVICE, Hello(device_id=f"till-{each}"), answers=True))
+                sessions.close(opened.pop(0))
+                await asyncio.sleep(0)
+        finally:
+            over.set()
+            sys.setswitchinterval(switching)
+        await looking
+
+    assert behind
+    assert 499 <= min(behind) <= max(behind) <= 501
 
 
 async def test_a_till_ends_at_the_last_of_many_publications(

@@ -14,7 +14,8 @@ from dealwright_engine import Ruleset
 
 from server.definitions.service import Definitions, Publication
 from server.evaluation.service import INLINE_BYTES_MAX, Evaluation
-from server.runtime.app import MESSAGE_BYTES_MAX, Application
+from server.runtime.app import Application
+from server.runtime.transport import MESSAGE_BYTES_MAX
 from tests.definitions.samples import jakarta_settings, percent_off
 from tests.evaluation.requests import EVALUATE, EXPLAIN, call, details, latte_request
 

@@ -5,11 +5,14 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
+from dealwright import connection
 from dealwright.v1.redemption_service_pb2 import RedeemRequest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy import Engine
@@ -17,8 +20,9 @@ from sqlalchemy import Engine
 from server.actors import Role
 from server.definitions.service import Definitions, Publication
 from server.evaluation.threads import in_engine_thread
-from server.runtime import app
+from server.runtime import app, transport
 from server.runtime.app import Application
+from server.runtime.settings import Settings
 from tests.access.calls import bearer, serving, token_for
 from tests.definitions.samples import percent_off
 from tests.evaluation.requests import EVALUATE, EXPLAIN, BareMethod, call, details, latte_request
@@ -26,6 +30,8 @@ from tests.evaluation.requests import EVALUATE, EXPLAIN, BareMethod, call, detai
 REDEEM = "/dealwright.v1.RedemptionService/Redeem"
 ROOM = 4
 WAIT_SECONDS = 60.0
+MANY = 3_500
+"""More than gRPC lets wait unless it is told to."""
 
 
 @contextmanager
@@ -95,6 +101,30 @@ async def test_redemptions_that_find_no_room_are_refused_and_the_rest_goes_on(
     assert value("dealwright_calls_unanswered", {"kind": "redemption"}) == 0
 
 
+@pytest.mark.fault("thousands of callers connect in the same moment", "all are answered, one after another")
+async def test_callers_that_come_in_the_same_moment_are_all_answered(application: Application) -> None:
+    with grpc.insecure_channel(str(application.grpc_address)) as line:
+        stub: Any = health_pb2_grpc.HealthStub(line)
+
+        def ask() -> Any:
+            return stub.Check.future(health_pb2.HealthCheckRequest(), timeout=WAIT_SECONDS)
+
+        await asyncio.to_thread(ask().result)
+        # On the server's own event loop, so that it takes none of them until all are on their way.
+        asked = [ask() for _ in range(MANY)]
+        ends = Counter([await asyncio.to_thread(_code_of, each) for each in asked])
+
+    assert ends == {grpc.StatusCode.OK: MANY}
+
+
+def test_grpc_knows_each_option() -> None:
+    # What it doesn't know it ignores.
+    spec = find_spec("grpc._cython.cygrpc")
+    library = Path(spec.origin if spec and spec.origin else "").read_bytes()
+    of_server = transport.options(Settings(), shared=True)
+    assert [name for name, _ in (*of_server, *connection.OPTIONS) if name.encode() not in library] == []
+
+
 async def test_carts_that_find_no_room_are_refused_at_once(
     database: Engine, definitions: Definitions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +170,12 @@ async def test_a_cart_whose_caller_has_given_up_is_not_priced(
     value = application.metrics.registry.get_sample_value
     assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert value("dealwright_evaluation_seconds_count", {"method": "Explain"}) == 1
+
+
+def _code_of(answer: Any) -> grpc.StatusCode:
+    """How a call ends."""
+    answer.exception()
+    return answer.code()  # type: ignore[no-any-return]
 
 
 async def _occupy(go_on: threading.Event) -> None:

@@ -1,0 +1,32 @@
+"""What a server asks of gRPC and HTTP/2. A name that gRPC doesn't know would be ignored without a word."""
+
+from server.runtime.settings import Settings
+
+MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+"""Largest request that is read; a larger one is answered with RESOURCE_EXHAUSTED."""
+
+WAITING_MAX = 20_000
+"""How many calls may have arrived that the process hasn't taken yet.
+
+By default gRPC cancels some beyond a thousand, with no word why, and all beyond three thousand. So many tills
+connect within a second when a fleet has power again, and whoever is refused should be told so by us.
+"""
+
+Options = tuple[tuple[str, int], ...]
+
+
+def options(settings: Settings, *, shared: bool) -> Options:
+    """Of a server; `shared` says that other processes listen on its port."""
+    return (
+        ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+        # Tills ping each 30 s to notice a dead connection; by default that would end their streams.
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.max_connection_age_ms", round(settings.connection_seconds * 1000)),
+        ("grpc.server.max_pending_requests", WAITING_MAX),
+        ("grpc.server.max_pending_requests_hard_limit", WAITING_MAX),
+        # Two servers on one port would each get half of the calls without anybody noticing.
+        ("grpc.so_reuseport", int(shared)),
+    )
