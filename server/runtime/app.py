@@ -12,7 +12,6 @@ import grpc
 import grpc.aio
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from sqlalchemy import Engine
 
 from server.access.grants import Grants
@@ -41,6 +40,7 @@ from server.redemption import rpc as redemption_rpc
 from server.redemption.exhaustion import REFRESH_SECONDS, Exhaustion
 from server.redemption.invariants import LOOK_SECONDS, Monitor
 from server.redemption.service import Redemptions
+from server.runtime import reflection
 from server.runtime.intake import PRICING_MAX, REDEMPTIONS_MAX, Intake, Room
 from server.runtime.listening import connections, stop_listening
 from server.runtime.metrics import Metrics
@@ -228,16 +228,8 @@ class Application:
         leases_rpc.register(guarded, self.leases, self._intake)
         distribution_rpc.register(guarded, self.distribution, self.sessions, self._intake)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, guarded)
-        services = (
-            evaluation_rpc.SERVICE,
-            *registered,
-            leases_rpc.SERVICE,
-            health.SERVICE_NAME,
-            reflection.SERVICE_NAME,
-        )
-        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
-            reflection.aio.ReflectionServicer(services), guarded
-        )
+        own = (evaluation_rpc.SERVICE, *registered, leases_rpc.SERVICE)
+        reflection.register(guarded, *own, health.SERVICE_NAME)
         return server
 
     def _listen(self, server: grpc.aio.Server) -> None:

@@ -210,6 +210,19 @@ async def test_reflection_has_all_that_a_caller_without_the_schema_needs(channel
     assert RULES.keys() - HTTP_ALONE.keys() <= walked.keys()
 
 
+async def test_a_method_can_be_looked_up_by_its_name(channel: grpc.aio.Channel) -> None:
+    """As `grpcurl describe` does, also for what isn't there."""
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type] # sync only
+    symbols = [f"{EVALUATION_SERVICE}.{method}" for method in ("Evaluate", "Guess")]
+    asked = [reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol) for symbol in symbols]
+
+    found, missing = [answer async for answer in stub.ServerReflectionInfo(iter(asked), timeout=10)]
+
+    files = map(FileDescriptorProto.FromString, found.file_descriptor_response.file_descriptor_proto)
+    assert "dealwright/v1/evaluation_service.proto" in {file.name for file in files}
+    assert missing.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+
+
 async def test_metrics_have_the_names_that_dashboards_know(
     application: Application, channel: grpc.aio.Channel, definitions: Definitions
 ) -> None:
