@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from server.distribution.service import Distribution
     from server.distribution.store import Client
     from server.runtime.metrics import Metrics
+    from server.runtime.spans import Spans
 
 log = structlog.get_logger()
 
@@ -51,6 +52,9 @@ LOOKS_AT_ONCE = 256
 
 SPREAD_SECONDS = 5.0
 """Over how long the tills of a server that stops connect elsewhere."""
+
+DELIVERY = "dealwright.v1.RuleStreamService/Sync revision"
+"""The name of the span from the first frame of a revision to the till's answer."""
 
 SEEN_SECONDS = 20.0
 """How often it is noted that a till is connected."""
@@ -88,11 +92,13 @@ class Sessions:
         clients: Clients,
         metrics: Metrics,
         holds: Callable[[Actor], bool],
+        spans: Spans | None = None,
     ) -> None:
         self._distribution = distribution
         self._clients = clients
         self._metrics = metrics
         self._holds = holds
+        self._spans = spans
         self._open: dict[tuple[str, str], Session] = {}
         self._closing: set[Session] = set()
         self._turns = Turns()
@@ -162,16 +168,16 @@ class Sessions:
     def acked(self, session: Session, ack: Ack) -> None:
         """The till says what it has."""
         session.stream.acked(ack)
-        if session.sent_at is not None and not session.stream.waiting:
-            self._metrics.stream_ack_seconds.observe(time.monotonic() - session.sent_at)
-            session.sent_at = None
+        seconds = self._answered(session, ack.revision)
+        if seconds is not None:
+            self._metrics.stream_ack_seconds.observe(seconds)
         session.client = self._clients.put(acked(session.client, ack))
         session.wake.set()
 
     def refused(self, session: Session, nack: Nack) -> None:
         """The till says what it won't have."""
         session.stream.refused(nack)
-        session.sent_at = None
+        self._answered(session, nack.revision, reason_of(nack))
         self._metrics.stream_nacks.labels(reason_of(nack)).inc()
         log.warning(
             "revision_refused",
@@ -229,6 +235,23 @@ class Sessions:
         """Says goodbye to all, so that they don't all come back in the same moment."""
         self._draining = True
         self._end(self._open.values(), GOODBYE_REASON_DRAIN)
+
+    def _answered(self, session: Session, revision: int, refusal: str = "") -> float | None:
+        """How long the till had the set that it answers, in seconds; None when it answers none."""
+        if session.sent_at is None or session.stream.waiting:
+            return None
+        seconds, session.sent_at = time.monotonic() - session.sent_at, None
+        if self._spans is not None:
+            stream = session.stream
+            told: dict[str, str | int] = {
+                "dealwright.device_id": stream.device_id,
+                "dealwright.scope_id": stream.scope.id,
+                "dealwright.revision": revision,
+            }
+            if refusal:
+                told["error.type"] = refusal
+            self._spans.ended(DELIVERY, seconds, told, failed=bool(refusal))
+        return seconds
 
     def _look_after(self, session: Session, moment: float) -> None:
         stream = session.stream

@@ -106,7 +106,9 @@ class Application:
         keys = None if settings.keys_dir is None else KeyFolder(settings.keys_dir)
         self.distribution = Distribution(engine, self._definitions, keys)
         self.clients = Clients(engine)
-        self.sessions = Sessions(self.distribution, self.clients, self.metrics, self.grants.holds)
+        self.sessions = Sessions(
+            self.distribution, self.clients, self.metrics, self.grants.holds, self._spans
+        )
         self.holder = RulesetHolder(
             self._definitions,
             self.metrics,

@@ -44,7 +44,7 @@ class ObservedServer:
     def _wrap(self, handler: Handler, service: str, name: str) -> Handler:
         meter = self._metrics.calls.meter(kind_of(handler), service, name)
         wrap = _stream if handler.response_streaming else _unary
-        # A stream has no span: it lasts for as long as a till is open.
+        # A stream has no span: it lasts for as long as a till is open. What it delivers has some.
         if self._spans is not None and not handler.response_streaming:
             spans, span = self._spans, f"{service}/{name}"
             return wrapped(handler, lambda behaviour: wrap(_traced(behaviour, spans, span), meter))

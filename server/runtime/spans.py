@@ -1,4 +1,5 @@
-"""Spans of calls for OpenTelemetry, where DEALWRIGHT_TRACES asks for them; otherwise none of it is imported.
+"""Spans of calls, and of revisions on their way to tills, for OpenTelemetry, where DEALWRIGHT_TRACES asks for
+them; otherwise none of it is imported.
 
 Where they are sent, how many are kept and what the service is called there, the standard's own variables say:
 OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME and so on.
@@ -6,7 +7,8 @@ OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME and so on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 import dealwright_engine
 
 from server.runtime.errors import DefinitionsRefused, Refusal
-from server.runtime.origin import Trace, continue_as, current
+from server.runtime.origin import Origin, Trace, continue_as, current
 from server.runtime.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -50,13 +52,11 @@ class Spans:
         from opentelemetry.trace import SpanKind, StatusCode, TraceFlags  # noqa: PLC0415
 
         origin = current()
-        attributes = {"dealwright.request_id": origin.request_id} if origin else {}
-        cause = _remote(origin.trace) if origin and origin.trace else None
         with self._tracer.start_as_current_span(
             name,
-            cause,
+            _cause(origin),
             SpanKind.SERVER,
-            attributes,
+            _attributes(origin),
             # Texts of exceptions stay in this process.
             record_exception=False,
             set_status_on_exception=False,
@@ -71,6 +71,24 @@ class Spans:
                 if not isinstance(error, _CALLERS_FAULT):
                     span.set_status(StatusCode.ERROR)
                 raise
+
+    def ended(
+        self, name: str, seconds: float, attributes: Mapping[str, str | int], *, failed: bool = False
+    ) -> None:
+        """Records what has ended now, after so long, in the trace of the call that it belongs to."""
+        from opentelemetry.trace import SpanKind, StatusCode  # noqa: PLC0415
+
+        origin, end = current(), time.time_ns()
+        span = self._tracer.start_span(
+            name,
+            _cause(origin),
+            SpanKind.INTERNAL,
+            {**_attributes(origin), **attributes},
+            start_time=end - round(seconds * 1e9),
+        )
+        if failed:
+            span.set_status(StatusCode.ERROR)
+        span.end(end)
 
     def close(self) -> None:
         """Sends the last ones."""
@@ -89,6 +107,14 @@ def spans_of(settings: Settings) -> Spans | None:
             f"DEALWRIGHT_TRACES={settings.traces} needs OpenTelemetry:"
             " pip install 'dealwright-server[traces]'"
         ) from error
+
+
+def _attributes(origin: Origin | None) -> dict[str, str | int]:
+    return {"dealwright.request_id": origin.request_id} if origin else {}
+
+
+def _cause(origin: Origin | None) -> Context | None:
+    return _remote(origin.trace) if origin and origin.trace else None
 
 
 def _remote(trace: Trace) -> Context:

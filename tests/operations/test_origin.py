@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from concurrent import futures
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -19,7 +18,6 @@ import pytest
 import structlog
 from google.rpc.error_details_pb2 import RequestInfo  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from sqlalchemy import Engine
 
@@ -38,6 +36,7 @@ from tests.access.calls import PEPPER, owner
 from tests.definitions.samples import percent_off
 from tests.evaluation.requests import CALL_SECONDS, EVALUATE, BareMethod, latte_request
 from tests.events.receiver import receiving
+from tests.operations.collector import collecting
 
 WAIT_SECONDS = 240
 
@@ -50,21 +49,6 @@ def lines() -> Iterator[None]:
     logs.configure("json")
     yield
     structlog.reset_defaults()
-
-
-class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """Collects spans, as a collector of OpenTelemetry does."""
-
-    def __init__(self) -> None:
-        self.service = ""
-        self.spans: list[Any] = []
-
-    def Export(self, request: Any, context: object) -> Any:  # noqa: N802 - the schema's name
-        for of_resource in request.resource_spans:
-            values = {each.key: each.value.string_value for each in of_resource.resource.attributes}
-            self.service = values["service.name"]
-            self.spans += [span for scope in of_resource.scope_spans for span in scope.spans]
-        return trace_service_pb2.ExportTraceServiceResponse()
 
 
 def arrived(*metadata: tuple[str, str]) -> Origin:
@@ -223,17 +207,6 @@ async def test_a_webhook_goes_on_with_the_trace_of_the_call(database: Engine) ->
 
 
 async def test_a_call_is_a_span_of_the_trace_that_its_caller_began(monkeypatch: pytest.MonkeyPatch) -> None:
-    collector = Collector()
-    server = grpc.server(futures.ThreadPoolExecutor(2))
-    add_to_server: Any = trace_service_pb2_grpc.add_TraceServiceServicer_to_server
-    add_to_server(collector, server)
-    monkeypatch.setenv(
-        "OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    )
-    monkeypatch.setenv("OTEL_SERVICE_NAME", "tills")
-    server.start()
-    spans = spans_of(Settings(traces="otlp"))
-    assert spans is not None
     caused = []
 
     async def behaviour(request: bytes, context: object) -> bytes:
@@ -244,16 +217,18 @@ async def test_a_call_is_a_span_of_the_trace_that_its_caller_began(monkeypatch: 
             raise KeyError("hunter2")
         return b""
 
-    async with observed(behaviour, spans) as channel:
-        method: BareMethod = channel.unary_unary("/test.Service/Method")
-        for request in (b"answered", b"refused", b"broken"):
-            with suppress(grpc.aio.AioRpcError):
-                await method(request, timeout=CALL_SECONDS, metadata=(("traceparent", TRACEPARENT),))
-        await method(b"alone", timeout=CALL_SECONDS)
-        unsampled = (("traceparent", TRACEPARENT[:-1] + "0"),)
-        await method(b"unsampled", timeout=CALL_SECONDS, metadata=unsampled)
-    await asyncio.to_thread(spans.close)
-    server.stop(None).wait()
+    with collecting(monkeypatch) as collector:
+        spans = spans_of(Settings(traces="otlp"))
+        assert spans is not None
+        async with observed(behaviour, spans) as channel:
+            method: BareMethod = channel.unary_unary("/test.Service/Method")
+            for request in (b"answered", b"refused", b"broken"):
+                with suppress(grpc.aio.AioRpcError):
+                    await method(request, timeout=CALL_SECONDS, metadata=(("traceparent", TRACEPARENT),))
+            await method(b"alone", timeout=CALL_SECONDS)
+            unsampled = (("traceparent", TRACEPARENT[:-1] + "0"),)
+            await method(b"unsampled", timeout=CALL_SECONDS, metadata=unsampled)
+        await asyncio.to_thread(spans.close)
 
     assert {collector.service} == {"tills"}
     assert [span.name for span in collector.spans] == ["test.Service/Method"] * 4
