@@ -25,7 +25,7 @@ WRITE_SECONDS = 2.0
 """How often what has changed is written down."""
 
 UNSUPPORTED_IDS_MAX = 100
-DETAIL_LENGTH_MAX = 500
+TEXT_LENGTH_MAX = 500
 
 Key = tuple[str, str, str]
 
@@ -46,7 +46,7 @@ class Clients:
             scope_id=scope.id,
             store_ids=scope.store_ids,
             token_id=actor.token_id,
-            engine_version=engine_version,
+            engine_version=_storable(engine_version),
             connected=True,
             seen_time=datetime.now(UTC),
             epoch=0,
@@ -100,7 +100,7 @@ def acked(client: Client, ack: Ack) -> Client:
         revision=ack.revision,
         control_sequence=ack.control_sequence,
         ack_time=datetime.now(UTC),
-        unsupported_ids=tuple(ack.unsupported_ids[:UNSUPPORTED_IDS_MAX]),
+        unsupported_ids=tuple(map(_storable, ack.unsupported_ids[:UNSUPPORTED_IDS_MAX])),
         nack_epoch=client.nack_epoch if behind else None,
         nack_revision=client.nack_revision if behind else None,
         nack_reason=client.nack_reason if behind else None,
@@ -115,5 +115,10 @@ def refused(client: Client, nack: Nack) -> Client:
         nack_epoch=nack.epoch,
         nack_revision=nack.revision,
         nack_reason=nack.reason,
-        nack_detail=nack.detail[:DETAIL_LENGTH_MAX],
+        nack_detail=_storable(nack.detail),
     )
+
+
+def _storable(text: str) -> str:
+    """What a till says, as the database takes it: one that can't be stored would keep all others from it."""
+    return text.replace("\0", "")[:TEXT_LENGTH_MAX]

@@ -41,6 +41,7 @@ from server.redemption.exhaustion import REFRESH_SECONDS, Exhaustion
 from server.redemption.invariants import LOOK_SECONDS, Monitor
 from server.redemption.service import Redemptions
 from server.runtime import reflection
+from server.runtime.garbage import spare_what_stays
 from server.runtime.intake import PRICING_MAX, REDEMPTIONS_MAX, Intake, Room
 from server.runtime.listening import connections, stop_listening
 from server.runtime.metrics import Metrics
@@ -302,6 +303,7 @@ async def run(
     try:
         for part in parts:
             await part.start()
+        spare_what_stays()
         started()
         await _first(stop.wait(), retiring.wait())
         if retire is not None and not stop.is_set():

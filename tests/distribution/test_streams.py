@@ -38,6 +38,7 @@ from sqlalchemy import Engine, text
 from server.access.service import Access
 from server.actors import Role
 from server.definitions.service import Definitions, Publication
+from server.distribution.clients import TEXT_LENGTH_MAX, UNSUPPORTED_IDS_MAX
 from server.distribution.key_folder import KeyFolder
 from server.distribution.keys import ONLINE, create, read_root_key, rotate
 from tests.access.calls import CALL_SECONDS, ask, bearer, owner, reason, serving, token_for
@@ -309,6 +310,34 @@ async def test_operators_see_who_has_what(database: Engine, definitions: Definit
         assert [client.device_id for client in page.clients] == ["a"]
         after = await clients(page_size=1, page_token=page.next_page_token)
         assert [client.device_id for client in after.clients] == ["b"]
+
+
+async def test_what_one_till_says_keeps_no_other_from_being_seen(
+    database: Engine, definitions: Definitions, keys_dir: Path
+) -> None:
+    publish(definitions, percent_off("ten", 10))
+    device = bearer(token_for(database, "till", Role.DEVICE))
+    admin = bearer(token_for(database, "ann", Role.ADMIN))
+    long = "a\0b" + "c" * TEXT_LENGTH_MAX
+    nack = Nack(epoch=2**63 - 1, revision=2**63 - 1, reason=NACK_REASON_DISK, detail=long)
+    ack = Ack(epoch=-1, revision=-1, unsupported_ids=[long] * (UNSUPPORTED_IDS_MAX + 1))
+    async with serving(database, keys_dir=keys_dir) as (application, channel):
+        hello = SyncRequest(hello=Hello(protocol=1, device_id="w", engine_version=long))
+        sync: BareStream = channel.stream_stream(SYNC)
+        call = sync(metadata=device)
+        await call.write(hello.SerializeToString())
+        await call.read()
+        for report in (ReportRequest(device_id="a", ack=ack), ReportRequest(device_id="n", nack=nack)):
+            await ask(channel, f"{SERVICE}/Report", report.SerializeToString(), metadata=device)
+        await application.clients.write()
+        answer = await ask(channel, f"{SERVICE}/ListClients", b"", metadata=admin)
+        found = {client.device_id: client for client in ListClientsResponse.FromString(answer).clients}
+
+    cut = "ab" + "c" * (TEXT_LENGTH_MAX - 2)
+    assert found.keys() == {"a", "n", "w"}
+    assert found["a"].unsupported_ids == [cut] * UNSUPPORTED_IDS_MAX
+    assert found["n"].nack.detail == cut
+    assert (found["w"].engine_version, found["w"].connected) == (cut, True)
 
 
 async def test_a_watcher_gets_the_same_frames_and_reports(
