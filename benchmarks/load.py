@@ -58,9 +58,8 @@ async def echo_server() -> None:
         return bytes(int.from_bytes(request[:4], "big"))
 
     server = grpc.aio.server()
-    server.add_registered_method_handlers(
-        "benchmark.Bare", {"Echo": grpc.unary_unary_rpc_method_handler(echo)}
-    )
+    handlers: dict[str, Any] = {"Echo": grpc.unary_unary_rpc_method_handler(echo)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("benchmark.Bare", handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(json.dumps({"grpc": f"127.0.0.1:{port}", "metrics": ""}), flush=True)

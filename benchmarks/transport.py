@@ -115,7 +115,7 @@ async def _start_bare(application: Application) -> tuple[grpc.aio.Server, int]:
         name: grpc.unary_unary_rpc_method_handler(method) for name, method in methods.items()
     }
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    server.add_registered_method_handlers("benchmark.Bare", handlers)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("benchmark.Bare", handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     return server, port

@@ -56,7 +56,7 @@ async def serve() -> None:
         handlers: dict[str, Any] = {
             key: grpc.unary_unary_rpc_method_handler(method) for key, method in methods.items()
         }
-        server.add_registered_method_handlers("benchmark.Bare", handlers)
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("benchmark.Bare", handlers),))
         where[name] = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await servers[0].start()
     for server in servers[1:]:

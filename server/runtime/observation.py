@@ -36,7 +36,9 @@ class ObservedServer:
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
         observed = {name: self._wrap(handler, service, name) for name, handler in handlers.items()}
-        self._server.add_registered_method_handlers(service, observed)
+        # Not as registered ones: grpc.aio waits for a call of each of those by itself, and looks at all of
+        # them at each call, so that a call would cost the more the more methods there are.
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, observed),))
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
         """Generated code offers every method this way too; the registered ones are enough."""
