@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup release-engine wheels demo clients up serve test test-fast explore soak soak-redemption soak-streams soak-away soak-serving faults audit lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
+.PHONY: help setup release-engine native wheels demo clients up serve test test-fast explore soak soak-redemption soak-streams soak-away soak-serving faults audit lint fmt bench bench-compare bench-baseline bench-page guesses lock clean
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 BIN := .venv/bin
@@ -16,6 +16,8 @@ BENCH := PYTHONPATH=target/release-engine $(BIN)/python -m benchmarks
 # The tests mostly wait for databases and processes, hence more of them at once than most machines have cores.
 PARALLEL := --numprocesses 4 --dist worksteal
 CARGO_TEST := cargo test --workspace --exclude dealwright-python
+# A workspace of its own, whose dependencies aren't the product's.
+NATIVE := --manifest-path benchmarks/native/Cargo.toml --target-dir target/bench
 # Clippy compiles the binding too, which asks for an interpreter.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 # Tests and benchmarks start many programs; without bytecode, each spends seconds on compiling what it imports.
@@ -83,7 +85,9 @@ clients: setup ## Build the checkouts of examples/clients for which there are to
 
 lint: setup ## Check formatting, types, contracts, the schema and the extension's stub
 	cargo fmt --all --check
+	cargo fmt --manifest-path benchmarks/native/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy $(NATIVE) -- -D warnings
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -96,20 +100,21 @@ lint: setup ## Check formatting, types, contracts, the schema and the extension'
 
 fmt: setup ## Format Rust, Python and the schema
 	cargo fmt --all
+	cargo fmt --manifest-path benchmarks/native/Cargo.toml
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/buf format proto --write
 
-bench: setup release-engine $(if $(filter-out peers search,$(B)),,target/peers/locked) ## Run the benchmarks, or one of them: make bench B=engine
+bench: setup release-engine $(if $(filter-out peers search,$(B)),,target/peers/locked) $(if $(filter-out load transports,$(B)),,native) ## Run the benchmarks, or one of them: make bench B=engine
 	@$(BENCH) show $(B)
 
-bench-compare: setup release-engine target/peers/locked ## Compare the benchmarks' ratios with the baseline; fails on a regression
+bench-compare: setup release-engine native target/peers/locked ## Compare the benchmarks' ratios with the baseline; fails on a regression
 	@$(BENCH) compare
 
-bench-baseline: setup release-engine target/peers/locked ## Write the baseline anew from what is measured now
+bench-baseline: setup release-engine native target/peers/locked ## Write the baseline anew from what is measured now
 	@$(BENCH) baseline
 
-bench-page: setup release-engine target/peers/locked ## Put what the benchmarks, or B, print now into docs/performance.md
+bench-page: setup release-engine native target/peers/locked ## Put what the benchmarks, or B, print now into docs/performance.md
 	@$(BENCH) page $(B)
 
 lock: | $(UV) ## Renew the lock files of Python; UPGRADE=1 takes the newest versions
@@ -134,6 +139,9 @@ clean: ## Remove everything that can be built again; the data in .dealwright sta
 release-engine: setup ## Build the engine as releases are built, for the benchmarks
 	@cd engine_rs && ../$(BIN)/maturin build --quiet --release --interpreter $(PYO3_PYTHON) --compatibility off --out ../target/wheels/release
 	@$(UV) pip install --quiet --python .venv --no-deps --reinstall --target target/release-engine target/wheels/release/*.whl
+
+native: ## Build the callers of the load benchmarks, and the server in Rust that they compare with
+	@cargo build --quiet --release $(NATIVE)
 
 wheels: .venv/locked ## Build the three distributions as they are released, into dist
 	cd engine_rs && ../$(BIN)/maturin build --release --interpreter $(PYO3_PYTHON) --out ../dist

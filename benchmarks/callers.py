@@ -1,21 +1,34 @@
-"""Callers of a server: some that wait for each answer, and some that call at a rate whatever comes back."""
+"""Callers of a server: some that wait for each answer, and some that call at a rate whatever comes back.
+
+They are a program in Rust (native/src/bin/call.rs). Callers in Python would take more of the processors that
+they share with the server than the server does, and couldn't call at the rate that is asked of them.
+"""
 
 import asyncio
+import json
 import math
-import time
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeAlias
 
 import grpc
 import grpc.aio
 
 Method: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
 
+NATIVE = Path(__file__).parents[1] / "target" / "bench" / "release"
+"""What `make bench` builds of Rust."""
+
 CONNECTIONS = 4
 OK = grpc.StatusCode.OK.name
 DEADLINE_SECONDS = 10.0
+ENDING_SECONDS = 60.0
+LENGTH_BYTES = 4
+OUTPUT_BYTES_MAX = 64 * 1024 * 1024
 
 
 @dataclass
@@ -32,62 +45,65 @@ class Load:
         return self.ends[OK] / self.seconds
 
     @property
-    def failed(self) -> int:
-        return self.ends.total() - self.ends[OK]
+    def failed(self) -> str:
+        """How many ended how, but for those that went well."""
+        return ", ".join(f"{count} {code}" for code, count in self.ends.items() if code != OK) or "0"
 
-    def percentile(self, share: float, since: float = 0.0) -> float:
-        """Milliseconds; of calls that began after so many seconds."""
-        times = sorted(taken for begun, taken in self.taken if begun >= since)
+    def percentile(self, share: float) -> float:
+        """Milliseconds."""
+        times = sorted(taken for _, taken in self.taken)
         return times[math.ceil(share * len(times)) - 1] if times else math.nan
 
 
 class Callers:
-    """Several connections to a method."""
+    """Those of one method, with requests that they send in turns."""
 
-    def __init__(self, address: str, method: str, request: Callable[[], bytes], token: str = "") -> None:
-        options = [("grpc.use_local_subchannel_pool", 1)]
-        self._channels = [grpc.aio.insecure_channel(address, options=options) for _ in range(CONNECTIONS)]
-        self._methods: Sequence[Method] = [channel.unary_unary(method) for channel in self._channels]
-        self._request = request
-        self._metadata = (("authorization", f"Bearer {token}"),) if token else None
+    def __init__(self, address: str, method: str, requests: Sequence[bytes], token: str = "") -> None:
+        self._file = tempfile.NamedTemporaryFile(suffix=".requests")  # noqa: SIM115 - it lives as long as this
+        for request in requests:
+            self._file.write(len(request).to_bytes(LENGTH_BYTES, "big") + request)
+        self._file.flush()
+        self._task = {
+            "address": address,
+            "method": method,
+            "requests": self._file.name,
+            "token": token,
+            "connections": CONNECTIONS,
+            "deadline_seconds": DEADLINE_SECONDS,
+        }
 
-    async def close(self) -> None:
-        for channel in self._channels:
-            await channel.close()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
 
     async def closed_loop(self, at_a_time: int, seconds: float) -> Load:
         """So many calls at a time, each followed by the next one."""
-        load, begin = Load(), time.perf_counter()
-
-        async def go_on(number: int) -> None:
-            while time.perf_counter() - begin < seconds:
-                await self._call(number, load, begin, time.perf_counter())
-
-        await asyncio.gather(*(go_on(number) for number in range(at_a_time)))
-        load.seconds = time.perf_counter() - begin
-        return load
+        return await self._call({"at_a_time": at_a_time, "seconds": seconds})
 
     async def open_loop(self, per_second: float, seconds: float) -> Load:
         """So many calls a second. A call's time counts from when it was due."""
-        load, begin, calls = Load(), time.perf_counter(), []
-        for number in range(round(per_second * seconds)):
-            due = begin + number / per_second
-            wait = due - time.perf_counter()
-            if wait > 0:
-                await asyncio.sleep(wait)
-            elif number % 16 == 0:
-                await asyncio.sleep(0)
-            calls.append(asyncio.create_task(self._call(number, load, begin, due)))
-        await asyncio.gather(*calls)
-        load.seconds = time.perf_counter() - begin
-        return load
+        return await self._call({"per_second": per_second, "seconds": seconds})
 
-    async def _call(self, number: int, load: Load, begin: float, due: float) -> None:
+    async def _call(self, pace: dict[str, float]) -> Load:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            NATIVE / "call", stdin=pipe, stdout=pipe, limit=OUTPUT_BYTES_MAX
+        )
+        asked = json.dumps(self._task | pace).encode()
         try:
-            method = self._methods[number % CONNECTIONS]
-            await method(self._request(), timeout=DEADLINE_SECONDS, metadata=self._metadata)
-        except grpc.aio.AioRpcError as error:
-            load.ends[error.code().name] += 1
-            return
-        load.ends[OK] += 1
-        load.taken.append((due - begin, (time.perf_counter() - due) * 1000))
+            answer, _ = await asyncio.wait_for(
+                process.communicate(asked), pace["seconds"] + DEADLINE_SECONDS + ENDING_SECONDS
+            )
+        finally:
+            if process.returncode is None:
+                process.kill()
+        if process.returncode != 0:
+            raise RuntimeError(f"the callers ended with {process.returncode}")
+        found = json.loads(answer)
+        return Load(
+            found["seconds"], Counter(found["ends"]), [(begun, took) for begun, took in found["taken"]]
+        )

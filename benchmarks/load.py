@@ -6,7 +6,6 @@ processor. Echo and Evaluate take turns, each alone.
 """
 
 import asyncio
-import itertools
 import json
 import statistics
 import subprocess
@@ -47,6 +46,9 @@ RECOVERY_SECONDS = 5.0
 PUBLISH_SECONDS = 1.0
 TILLS, REDEEMING = 50, 2
 """Of mixed traffic: tills on rule streams, and orders at a time."""
+
+ORDERS = 5000
+"""More than are redeemed in the time."""
 
 REPLACING_SECONDS = 15.0
 
@@ -130,7 +132,6 @@ class Bench:
         asked.cart.store_id = installation.stores[0]
         self._cart = asked.cart
         self._request = asked.SerializeToString()
-        self._orders = itertools.count(1)
         self.levels: list[Level] = []
         self.loads: list[tuple[str, Load]] = []
 
@@ -138,11 +139,11 @@ class Bench:
         with ExitStack() as stack:
             echo = stack.enter_context(_echoing())
             (server,) = stack.enter_context(self._installation.serving(1))
-            evaluating = self._evaluating(server)
+            evaluating = stack.enter_context(self._evaluating(server))
             await evaluating.closed_loop(USUAL, 1.0)
             size = len(await self._answer(server.address))
             body = size.to_bytes(4, "big") + bytes(len(self._request) - 4)
-            echoing = Callers(echo.address, ECHO, lambda: body)
+            echoing = stack.enter_context(Callers(echo.address, ECHO, [body]))
             for at_a_time in AT_A_TIME:
                 _say(f"{at_a_time} at a time, echo and Evaluate in turns")
                 level = Level(at_a_time)
@@ -150,9 +151,7 @@ class Bench:
                     await level.echo.add(echo, echoing, at_a_time)
                     await level.evaluate.add(server, evaluating, at_a_time)
                 self.levels.append(level)
-            await echoing.close()
             await self._measure_trouble(server, evaluating)
-            await evaluating.close()
         await self._measure_workers()
 
     async def _measure_trouble(self, server: Server, evaluating: Callers) -> None:
@@ -161,13 +160,12 @@ class Bench:
             await self._note("a publication each second", evaluating)
             with following(self._installation, server, 0, TILLS, 0) as tills:
                 tills.arrived()
-                redeeming = Callers(server.address, REDEEM, self._order, self._token)
                 mixed = f"{TILLS} tills on streams, orders and a publication each second beside"
                 _say(mixed)
-                priced, redeemed = await asyncio.gather(
-                    evaluating.closed_loop(USUAL, SECONDS), redeeming.closed_loop(REDEEMING, SECONDS)
-                )
-                await redeeming.close()
+                with Callers(server.address, REDEEM, self._orders(), self._token) as redeeming:
+                    priced, redeemed = await asyncio.gather(
+                        evaluating.closed_loop(USUAL, SECONDS), redeeming.closed_loop(REDEEMING, SECONDS)
+                    )
                 self.loads += [(mixed, priced), (f"these orders, {REDEEMING} at a time", redeemed)]
         await self._note(f"{MANY} at a time", evaluating, MANY)
         capacity = self.loads[-1][1].per_second
@@ -180,15 +178,16 @@ class Bench:
     async def _measure_workers(self) -> None:
         for count in ("1", "2"):
             options = ("--workers", count)
-            with self._installation.serving(1, *options, DEALWRIGHT_CONNECTION_SECONDS="2") as (supervisor,):
-                callers = self._evaluating(supervisor)
+            with (
+                self._installation.serving(1, *options, DEALWRIGHT_CONNECTION_SECONDS="2") as (supervisor,),
+                self._evaluating(supervisor) as callers,
+            ):
                 await callers.closed_loop(USUAL, 1.0)
                 await self._note(f"{count} of `--workers`, {MANY} at a time", callers, MANY)
                 if count == "2":
                     supervisor.replace_workers()
                     name = f"both are replaced, {USUAL} at a time"
                     await self._note(name, callers, seconds=REPLACING_SECONDS)
-                await callers.close()
 
     async def _note(
         self, name: str, callers: Callers, at_a_time: int = USUAL, seconds: float = SECONDS
@@ -197,11 +196,14 @@ class Bench:
         self.loads.append((name, await callers.closed_loop(at_a_time, seconds)))
 
     def _evaluating(self, server: Server) -> Callers:
-        return Callers(server.address, EVALUATE, lambda: self._request)
+        return Callers(server.address, EVALUATE, [self._request])
 
-    def _order(self) -> bytes:
-        name = f"order-{next(self._orders)}"
-        return RedeemRequest(idempotency_key=name, order_id=name, cart=self._cart).SerializeToString()
+    def _orders(self) -> list[bytes]:
+        names = (f"order-{number}" for number in range(ORDERS))
+        return [
+            RedeemRequest(idempotency_key=name, order_id=name, cart=self._cart).SerializeToString()
+            for name in names
+        ]
 
     async def _answer(self, address: str) -> bytes:
         async with grpc.aio.insecure_channel(address) as channel:

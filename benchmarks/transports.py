@@ -1,110 +1,209 @@
-"""What gRPC itself takes of the server's processor, by how Python serves it: an echo on an event loop, and in
-pools of threads. What remains for an evaluation to cost is beside it.
+"""What a transport takes of the server's processor: an empty echo, and the engine behind a bare handler,
+served by an event loop of Python, by the same on uvloop, by pools of threads, and from Rust.
 
-One server process has them all, each on a port of its own; they take turns.
+Each has a process of its own; they take turns. The company has 1 000 promotions, the cart 20 lines.
 """
 
 import asyncio
-import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
 import grpc.aio
+import psutil
+import uvloop
+from dealwright_engine import Ruleset
 
-from benchmarks.callers import Callers
+from benchmarks.callers import NATIVE, Callers
+from benchmarks.catalogue import rules
 from benchmarks.markdown import table
+from benchmarks.messages import requests, ruleset
 from benchmarks.ratios import Ratio
+from benchmarks.stream_servers import Said, processor_seconds
 
-ECHO = "/benchmark.Bare/Echo"
-SPENT = "/benchmark.Bare/Spent"
-REQUEST_BYTES = 450
-"""Of a cart of 20 lines."""
+SERVICE = "benchmark.Bare"
+ECHO, ENGINE = f"/{SERVICE}/Echo", f"/{SERVICE}/Engine"
+SIZE_BYTES = 4
+"""An echo's request begins with the size of the response that it wants."""
 
-THREADS = (1, 4)
+PROMOTIONS, LINES, CARTS = 1000, 20, 50
 AT_A_TIME = 32
 SECONDS = 1.0
 ROUNDS = 7
 
-LOOP = "event loop (grpc.aio)"
-NAMES = (LOOP, *(f"pool of threads, {threads}" for threads in THREADS))
+Kind = Callable[[Path], None]
 
 
-async def serve() -> None:
-    """All servers in one process; says where each is."""
+def main() -> None:
+    """One server process: what of, and the file with its ruleset."""
+    kind, file = sys.argv[1:]
+    KINDS[kind](Path(file))
 
+
+def _loop(file: Path) -> None:
+    asyncio.run(_on_a_loop(_compiled(file)))
+
+
+def _uvloop(file: Path) -> None:
+    uvloop.run(_on_a_loop(_compiled(file)))
+
+
+def _compiled(file: Path) -> Ruleset:
+    return Ruleset.compile(file.read_bytes())
+
+
+async def _on_a_loop(compiled: Ruleset) -> None:
     async def echo(request: bytes, context: Any) -> bytes:
-        return request
+        return bytes(int.from_bytes(request[:SIZE_BYTES], "big"))
 
-    def echo_in_thread(request: bytes, context: Any) -> bytes:
-        return request
+    async def engine(request: bytes, context: Any) -> bytes:
+        return compiled.evaluate(request, time.time_ns())
 
-    def spent(request: bytes, context: Any) -> bytes:
-        return repr(time.process_time()).encode()
-
-    options = [("grpc.so_reuseport", 0)]
-    servers: list[Any] = [grpc.aio.server(options=options)]
-    servers += [grpc.server(ThreadPoolExecutor(threads), options=options) for threads in THREADS]
-    where = {}
-    for name, server in zip(NAMES, servers, strict=True):
-        methods = {"Echo": echo if name == LOOP else echo_in_thread, "Spent": spent}
-        handlers: dict[str, Any] = {
-            key: grpc.unary_unary_rpc_method_handler(method) for key, method in methods.items()
-        }
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("benchmark.Bare", handlers),))
-        where[name] = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    await servers[0].start()
-    for server in servers[1:]:
-        server.start()
-    print(json.dumps(where), flush=True)
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((_handlers(echo, engine),))
+    _say(server.add_insecure_port("127.0.0.1:0"))
+    await server.start()
     await asyncio.to_thread(sys.stdin.read)
-    await servers[0].stop(None)
-    for server in servers[1:]:
+    await server.stop(None)
+
+
+def _threads(count: int) -> Kind:
+    def serve(file: Path) -> None:
+        compiled = _compiled(file)
+
+        def echo(request: bytes, context: Any) -> bytes:
+            return bytes(int.from_bytes(request[:SIZE_BYTES], "big"))
+
+        def engine(request: bytes, context: Any) -> bytes:
+            return compiled.evaluate(request, time.time_ns())
+
+        server = grpc.server(ThreadPoolExecutor(count))
+        server.add_generic_rpc_handlers((_handlers(echo, engine),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        _say(port)
+        sys.stdin.read()
         server.stop(None).wait()
 
+    return serve
 
-async def measure(where: dict[str, str]) -> dict[str, list[tuple[float, float]]]:
+
+def _handlers(echo: Any, engine: Any) -> grpc.GenericRpcHandler:
+    methods = {"Echo": echo, "Engine": engine}
+    handlers: dict[str, Any] = {
+        name: grpc.unary_unary_rpc_method_handler(method) for name, method in methods.items()
+    }
+    return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+
+def _say(port: int) -> None:
+    print(f"127.0.0.1:{port}", flush=True)
+
+
+LOOP, UVLOOP, ONE, FOUR, RUST = "loop", "uvloop", "one-thread", "four-threads", "rust"
+KINDS: dict[str, Kind] = {LOOP: _loop, UVLOOP: _uvloop, ONE: _threads(1), FOUR: _threads(4)}
+NAMES = {
+    LOOP: "event loop (grpc.aio)",
+    UVLOOP: "event loop of uvloop",
+    ONE: "pool of one thread",
+    FOUR: "pool of four threads",
+    RUST: "Rust (tonic), one thread",
+}
+
+
+@dataclass
+class Rounds:
     """Calls a second, and microseconds of the server's processor a call, of each round."""
-    callers = {name: Callers(address, ECHO, lambda: bytes(REQUEST_BYTES)) for name, address in where.items()}
-    rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in where}
-    async with grpc.aio.insecure_channel(where[LOOP]) as channel:
-        spent: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(SPENT)
-        for _ in range(ROUNDS):
-            for name, calling in callers.items():
-                before = float(await spent(b""))
-                load = await calling.closed_loop(AT_A_TIME, SECONDS)
-                processor = float(await spent(b"")) - before
-                rounds[name].append((load.per_second, processor / load.ends.total() * 1e6))
-    for calling in callers.values():
-        await calling.close()
-    return rounds
+
+    per_second: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+
+    async def add(self, server: psutil.Process, callers: Callers) -> None:
+        before = processor_seconds(server)
+        load = await callers.closed_loop(AT_A_TIME, SECONDS)
+        self.per_second.append(load.per_second)
+        self.processor.append((processor_seconds(server) - before) / load.ends.total() * 1e6)
+
+    @property
+    def medians(self) -> tuple[float, float]:
+        """Without the first round, which is for warming up."""
+        return statistics.median(self.per_second[1:]), statistics.median(self.processor[1:])
+
+
+async def measure(file: Path) -> dict[tuple[str, str], Rounds]:
+    """Both methods of every kind, in turns."""
+    carts = requests(CARTS, LINES)
+    compiled = _compiled(file)
+    sizes = [len(compiled.evaluate(cart, 0)) for cart in carts]
+    echoes = [
+        size.to_bytes(SIZE_BYTES, "big") + bytes(len(cart) - SIZE_BYTES)
+        for size, cart in zip(sizes, carts, strict=True)
+    ]
+    with ExitStack() as stack:
+        calling = []
+        for kind in NAMES:
+            process, address = stack.enter_context(_served(kind, file))
+            for method, asked in ((ECHO, echoes), (ENGINE, carts)):
+                callers = stack.enter_context(Callers(address, method, asked))
+                calling.append((kind, method, process, callers))
+        found = {(kind, method): Rounds() for kind, method, _, _ in calling}
+        for number in range(ROUNDS):
+            print(f"transports: round {number + 1} of {ROUNDS}", file=sys.stderr, flush=True)
+            for kind, method, process, callers in calling:
+                await found[kind, method].add(process, callers)
+        return found
+
+
+@contextmanager
+def _served(kind: str, file: Path) -> Iterator[tuple[psutil.Process, str]]:
+    python = (sys.executable, "-m", "benchmarks.transports", kind)
+    command = [*((NATIVE / "serve",) if kind == RUST else python), file]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield psutil.Process(process.pid), Said(process).next().strip()
+        finally:
+            process.terminate()
 
 
 def tables() -> Iterator[str]:
-    command = [sys.executable, "-m", "benchmarks.transports"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            rounds = asyncio.run(measure(json.loads(process.stdout.readline() if process.stdout else "")))
-        finally:
-            process.communicate(timeout=60)
-    # The first round is for warming up.
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "ruleset"
+        file.write_bytes(ruleset(rules(PROMOTIONS)))
+        found = asyncio.run(measure(file))
+    _, least = found[LOOP, ENGINE].medians
     yield table(
-        ("an empty echo served by", "calls/s", "server processor us a call"),
+        (
+            "served by",
+            "echo/s",
+            "echo, processor us",
+            "with the engine/s",
+            "with the engine, processor us",
+            "to the event loop",
+        ),
         [
-            (name, *(statistics.median(figures) for figures in zip(*found[1:], strict=True)))
-            for name, found in rounds.items()
+            (
+                name,
+                *found[kind, ECHO].medians,
+                *found[kind, ENGINE].medians,
+                found[kind, ENGINE].medians[1] / least,
+            )
+            for kind, name in NAMES.items()
         ],
     )
 
 
 RATIOS: tuple[Ratio, ...] = ()
-"""None is promised: it is what the library costs."""
+"""None is promised: it is what the libraries cost."""
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    main()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from server.runtime.intake import Intake
 
 SERVICE = schema.DESCRIPTOR.services_by_name["RuleStreamService"].full_name
+SYNC = f"/{SERVICE}/Sync"
 
 HELLO_SECONDS = 10.0
 """How long a stream may stay without a word."""

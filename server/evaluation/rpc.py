@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from server.runtime.observation import ObservedServer
 
 SERVICE = evaluation_service_pb2.DESCRIPTOR.services_by_name["EvaluationService"].full_name
+EVALUATE = f"/{SERVICE}/Evaluate"
 
 
 def register(server: ObservedServer, evaluation: Evaluation, after_sale: AfterSale, room: Room) -> None:

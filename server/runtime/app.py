@@ -57,6 +57,9 @@ from server.vouchers.service import Vouchers
 
 log = structlog.get_logger()
 
+APART = (evaluation_rpc.EVALUATE, distribution_rpc.SYNC)
+"""What may come in thousands, so that nothing else waits behind it."""
+
 STREAM_SECONDS = 0.1
 """How long streams such as a watch of health may take to end when everything else is closed."""
 
@@ -215,7 +218,7 @@ class Application:
     def _build_server(self) -> grpc.aio.Server:
         server = grpc.aio.server(options=options(self.settings, shared=self._supervised))
         guarded: Any = GuardedServer(
-            ObservedServer(server, self.metrics, self._spans),
+            ObservedServer(server, self.metrics, self._spans, apart=APART),
             self.grants,
             open_pricing=self.settings.open_pricing,
             served_company=lambda: self.holder.active.company_id if self.holder.active else None,

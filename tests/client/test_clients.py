@@ -173,11 +173,12 @@ class Moody(grpc.GenericRpcHandler):
         self.told: list[dict[str, Any]] = []
         """What came beside each request."""
         self.address = ""
-        self.released = threading.Event()
+        self.asked, self.released = threading.Event(), threading.Event()
 
     def service(self, details: grpc.HandlerCallDetails) -> Any:
         def answer(request: bytes, context: Any) -> bytes:
             self.calls += 1
+            self.asked.set()
             self.told.append(dict(context.invocation_metadata()))
             failure = self.failures.pop(0) if self.failures else None
             if isinstance(failure, TimeoutError):
@@ -261,6 +262,20 @@ def test_a_refusal_is_not_repeated(moody: tuple[Moody, Client]) -> None:
     with pytest.raises(CallFailed, match="closed") as failed:
         client.evaluate(LATTES)
     assert (failed.value.reason, failed.value.parameters, mood.calls) == ("CLOSED", {"shop": "kopi"}, 1)
+
+
+def test_a_client_that_is_closed_ends_its_calls(moody: tuple[Moody, Client]) -> None:
+    mood, client = moody
+    mood.failures += [TimeoutError()]
+    with futures.ThreadPoolExecutor(1) as threads:
+        pending = threads.submit(client.evaluate, LATTES)
+        assert mood.asked.wait(TURNS_SECONDS)
+        client.close()
+        with pytest.raises(Unavailable) as ended:
+            pending.result(TURNS_SECONDS)
+
+    assert ended.value.code is grpc.StatusCode.CANCELLED
+    assert mood.calls == 1
 
 
 def test_a_deadline_holds(moody: tuple[Moody, Client]) -> None:

@@ -58,6 +58,12 @@ def test_a_safe_call_is_repeated_after_a_growing_wait() -> None:
     assert waits == pytest.approx([0.075, 0.15, 0.3])
 
 
+def test_what_a_full_queue_refuses_is_repeated_if_it_may_be() -> None:
+    refused = Unavailable("cancelled", code=grpc.StatusCode.CANCELLED)
+    assert wait_seconds(refused, 1, 0.5, 60, safe=True) == pytest.approx(0.075)
+    assert wait_seconds(refused, 1, 0.5, 60, safe=False) is None
+
+
 def test_the_last_attempt_is_the_last() -> None:
     assert wait_seconds(unavailable(), ATTEMPTS_MAX - 1, 0, 60, safe=True) is not None
     assert wait_seconds(unavailable(), ATTEMPTS_MAX, 0, 60, safe=True) is None

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -28,10 +29,12 @@ from tests.definitions.samples import percent_off
 from tests.evaluation.requests import EVALUATE, EXPLAIN, BareMethod, call, details, latte_request
 
 REDEEM = "/dealwright.v1.RedemptionService/Redeem"
+HEALTH = "/grpc.health.v1.Health/Check"
 ROOM = 4
 WAIT_SECONDS = 60.0
-MANY = 3_500
-"""More than gRPC lets wait unless it is told to."""
+MANY, FEW = 600, 20
+REFUSED = MANY - transport.QUEUED_MAX - 1
+"""All but those that wait, and the one that the event loop has been given."""
 
 
 @contextmanager
@@ -101,20 +104,45 @@ async def test_redemptions_that_find_no_room_are_refused_and_the_rest_goes_on(
     assert value("dealwright_calls_unanswered", {"kind": "redemption"}) == 0
 
 
-@pytest.mark.fault("thousands of callers connect in the same moment", "all are answered, one after another")
-async def test_callers_that_come_in_the_same_moment_are_all_answered(application: Application) -> None:
+@pytest.mark.fault(
+    "more carts in one moment than a process answers in a tenth of a second",
+    "the rest ends with CANCELLED at once, all other calls are answered",
+)
+async def test_beyond_a_full_queue_carts_are_refused_at_once_and_nothing_else_is(
+    application: Application, definitions: Definitions
+) -> None:
+    definitions.publish("kopi", Publication([percent_off("ten", 10)]))
+    await application.holder.refresh()
+    request = latte_request().SerializeToString()
+    checked = health_pb2.HealthCheckRequest().SerializeToString()
+    ended = threading.Semaphore(0)
     with grpc.insecure_channel(str(application.grpc_address)) as line:
-        stub: Any = health_pb2_grpc.HealthStub(line)
+        evaluate: Any = line.unary_unary(EVALUATE)
+        check: Any = line.unary_unary(HEALTH)
+        await asyncio.to_thread(evaluate, request, timeout=WAIT_SECONDS)
+        carts = [evaluate.future(request, timeout=WAIT_SECONDS) for _ in range(MANY)]
+        for cart in carts:
+            cart.add_done_callback(lambda _: ended.release())
+        checks = [check.future(checked, timeout=WAIT_SECONDS) for _ in range(FEW)]
+        # The event loop stands still, as when it has too much to do: what ends now has gRPC refused.
+        end = time.monotonic() + WAIT_SECONDS
+        meanwhile = sum(ended.acquire(timeout=max(0.0, end - time.monotonic())) for _ in range(REFUSED))
+        carts_ended = Counter([await asyncio.to_thread(_code_of, each) for each in carts])
+        checks_ended = Counter([await asyncio.to_thread(_code_of, each) for each in checks])
 
-        def ask() -> Any:
-            return stub.Check.future(health_pb2.HealthCheckRequest(), timeout=WAIT_SECONDS)
+    assert meanwhile == REFUSED
+    assert set(carts_ended) == {grpc.StatusCode.OK, grpc.StatusCode.CANCELLED}
+    assert carts_ended[grpc.StatusCode.CANCELLED] >= REFUSED
+    assert checks_ended == {grpc.StatusCode.OK: FEW}
 
-        await asyncio.to_thread(ask().result)
-        # On the server's own event loop, so that it takes none of them until all are on their way.
-        asked = [ask() for _ in range(MANY)]
-        ends = Counter([await asyncio.to_thread(_code_of, each) for each in asked])
 
-    assert ends == {grpc.StatusCode.OK: MANY}
+async def test_a_call_costs_the_same_however_many_methods_there_are(application: Application) -> None:
+    await asyncio.sleep(0)
+
+    # grpc.aio has a task for each queue, and looks at all of them at each call.
+    names = (getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks())
+    queues = Counter(name for name in names if name.startswith("AioServer._request_"))
+    assert queues == {"AioServer._request_call": 1, "AioServer._request_registered_call": len(app.APART)}
 
 
 def test_grpc_knows_each_option() -> None:

@@ -38,12 +38,12 @@ class Attempts:
     def left(self) -> float:
         return max(self._end - time.monotonic(), 0.001)
 
-    def after(self, error: grpc.RpcError) -> float:
+    def after(self, error: grpc.RpcError, *, closed: bool) -> float:
         """The seconds to wait before the next attempt; raises CallFailed when there is none."""
         self._made += 1
         failed = of_call(error)
         wait = wait_seconds(failed, self._made, random.random(), self.left, safe=self._safe)
-        if wait is None:
+        if wait is None or closed:
             raise failed from error
         return wait
 
@@ -55,8 +55,10 @@ class Calls:
         self._channel = connection.channel()
         self._metadata = connection.metadata
         self._timeout = timeout
+        self._closed = False
 
     def close(self) -> None:
+        self._closed = True
         self._channel.close()
 
     def unary_unary(self, path: str, *serializers: Any, **how: Any) -> Callable[..., Any]:
@@ -69,7 +71,7 @@ class Calls:
                 try:
                     return bare(attempts.request, timeout=attempts.left, metadata=told)
                 except grpc.RpcError as error:
-                    time.sleep(attempts.after(error))
+                    time.sleep(attempts.after(error, closed=self._closed))
 
         return call
 
@@ -112,8 +114,10 @@ class AsyncCalls:
         self._channel = connection.async_channel()
         self._metadata = connection.metadata
         self._timeout = timeout
+        self._closed = False
 
     async def close(self) -> None:
+        self._closed = True
         await self._channel.close()
 
     def unary_unary(self, path: str, *serializers: Any, **how: Any) -> Callable[..., Any]:
@@ -126,7 +130,7 @@ class AsyncCalls:
                 try:
                     return await bare(attempts.request, timeout=attempts.left, metadata=told)
                 except grpc.RpcError as error:
-                    await asyncio.sleep(attempts.after(error))
+                    await asyncio.sleep(attempts.after(error, closed=self._closed))
 
         return call
 

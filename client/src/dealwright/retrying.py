@@ -20,7 +20,10 @@ NOT_STARTED = frozenset({"NO_RULESET", "STOPPING"})
 """With these reasons the service says that it hasn't begun. With others nobody knows: a database that is lost
 had perhaps committed."""
 
-_MAY_PASS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED})
+_MAY_PASS = frozenset(
+    # gRPC says CANCELLED for a server whose queue is full.
+    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED}
+)
 
 
 def repeatable(path: str) -> bool:
