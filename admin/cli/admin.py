@@ -11,6 +11,7 @@ from server.access.service import Access
 from server.access.sessions import Sessions
 from server.answers.service import Answers
 from server.db.database import database
+from server.db.watching import watch
 from server.methods import methods
 from server.runtime import logs
 from server.runtime.app import run
@@ -28,6 +29,7 @@ def admin(as_json: JsonOption = False) -> None:
         engine = resources.enter_context(database(settings))
         require_schema(engine)
         metrics = Metrics()
+        watch(engine, metrics)
         use_cases = methods(engine, settings, metrics)
         part = Standalone(
             settings, use_cases, Callers(Grants(Access(engine)), Sessions(engine)), Answers(engine), metrics

@@ -7,6 +7,7 @@ from admin.cli.output import JsonOption, emit, emit_json
 from admin.cli.process import plain_failures, read_settings
 from admin.cli.serve import require_schema
 from server.db.database import database
+from server.db.watching import watch
 from server.runtime import logs
 from server.runtime.app import run
 from server.runtime.metrics import Metrics
@@ -23,13 +24,15 @@ def worker(as_json: JsonOption = False) -> None:
         logs.configure(settings.log_format, settings.log_level)
         engine = resources.enter_context(database(settings))
         require_schema(engine)
-        part = Worker(settings, engine, Metrics(), settings.metrics_address)
+        metrics = Metrics()
+        watch(engine, metrics)
+        part = Worker(settings, engine, metrics, settings.metrics_address)
 
         def announce() -> None:
-            metrics = f"http://{part.metrics_address}/metrics"
+            where = f"http://{part.metrics_address}/metrics"
             if as_json:
-                emit_json({"metrics": metrics}, indent=None)
+                emit_json({"metrics": where}, indent=None)
             else:
-                emit(f"Working; metrics on {metrics}")
+                emit(f"Working; metrics on {where}")
 
         asyncio.run(run([part], announce, resources.close))

@@ -12,6 +12,12 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 CONNECT_SECONDS = 5
 """How long a connection attempt may take."""
 
+CONNECTIONS_KEPT, CONNECTIONS_MAX = 5, 15
+"""How many connections a process keeps open, and how many it uses at most."""
+
+TURN_SECONDS = 10.0
+"""How long somebody waits for a connection when all are in use."""
+
 SILENT_SECONDS = 15
 """How long the network may swallow what is sent before a connection counts as lost."""
 
@@ -43,6 +49,9 @@ def connect(url: str, *, application: str = "dealwright") -> Engine:
     return sqlalchemy.create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
+        pool_size=CONNECTIONS_KEPT,
+        max_overflow=CONNECTIONS_MAX - CONNECTIONS_KEPT,
+        pool_timeout=TURN_SECONDS,
         # Errors are logged, and what a statement was given concerns customers and callers.
         hide_parameters=True,
         connect_args={
@@ -69,6 +78,11 @@ def plain_errors(engine: Engine) -> Iterator[None]:
     except DataError as error:
         raise Unstorable(
             "a value can't be stored: a number is too large, or a text has the character U+0000"
+        ) from error
+    except sqlalchemy.exc.TimeoutError as error:
+        raise DatabaseUnavailable(
+            f"{place_of(engine)}: all {CONNECTIONS_MAX} connections of this process were in use"
+            f" for {TURN_SECONDS:g} s"
         ) from error
     except DBAPIError as error:
         if not (_away(error) or error.connection_invalidated):

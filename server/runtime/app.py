@@ -18,6 +18,7 @@ from server.access.grants import Grants
 from server.access.rpc import GuardedServer, register
 from server.access.service import Access
 from server.db.engine import place_of
+from server.db.watching import watch
 from server.definitions.service import Definitions
 from server.distribution import rpc as distribution_rpc
 from server.distribution.clients import WRITE_SECONDS, Clients
@@ -99,6 +100,7 @@ class Application:
         settings.refuse_open_access()
         self.settings = settings
         self.metrics = Metrics()
+        watch(engine, self.metrics)
         self._spans = spans_of(settings)
         self._certificate = certificate_of(settings, self.metrics.certificate_expiry)
         self.grants = Grants(Access(engine))

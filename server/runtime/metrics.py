@@ -108,6 +108,22 @@ class Metrics:
             ("kind",),
             registry=registry,
         )
+        self.database_seconds = Histogram(
+            "dealwright_database_seconds",
+            "Time from a statement to the database's answer; what waits for locks waits in it.",
+            buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+            registry=registry,
+        )
+        self.database_connections = Gauge(
+            "dealwright_database_connections",
+            "Connections to the database that are in use.",
+            registry=registry,
+        )
+        self.database_connections_max = Gauge(
+            "dealwright_database_connections_max",
+            "How many of them the process may use; whoever needs one more waits.",
+            registry=registry,
+        )
         self.snapshot_failures = Counter(
             "dealwright_snapshot_failures",
             "Attempts to write the snapshot that failed.",

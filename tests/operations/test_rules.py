@@ -13,7 +13,7 @@ from tests.structure.tree import ROOT
 
 FOLDER = ROOT / "deploy" / "prometheus"
 RUNBOOK = ROOT / "docs" / "runbook.md"
-WAIT_SECONDS = 60
+WAIT_SECONDS = 240
 
 
 def rules(file: str) -> list[dict[str, Any]]:
