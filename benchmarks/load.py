@@ -184,6 +184,8 @@ class Bench:
             ):
                 await callers.closed_loop(USUAL, 1.0)
                 await self._note(f"{count} of `--workers`, {MANY} at a time", callers, MANY)
+                supervisor.confine_workers()
+                await self._note(f"the same, each on one processor, {MANY} at a time", callers, MANY)
                 if count == "2":
                     supervisor.replace_workers()
                     name = f"both are replaced, {USUAL} at a time"

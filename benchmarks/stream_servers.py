@@ -4,6 +4,7 @@ outside.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import queue
@@ -55,6 +56,15 @@ class Server:
     def replace_workers(self) -> None:
         """Of a supervisor: each of its workers gives way to a new one."""
         self._process.send_signal(signal.SIGHUP)
+
+    def confine_workers(self) -> None:
+        """Of a supervisor: each of its workers keeps to one processor, as on a machine that has no more."""
+        processors = itertools.cycle(sorted(os.sched_getaffinity(0)))
+        # The others are of Python's own, and begin no threads.
+        for worker in (each for each in self._process.children() if each.num_threads() > 1):
+            processor = next(processors)
+            for thread in worker.threads():
+                os.sched_setaffinity(thread.id, {processor})
 
     @property
     def resident(self) -> int:
