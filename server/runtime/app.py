@@ -127,7 +127,7 @@ class Application:
             if snapshot_file
             else None
         )
-        self.revisions = Revisions(self.holder, self._definitions)
+        self.revisions = Revisions(self.holder, self._definitions, self.metrics)
         self.replays = Replays(engine, self._definitions, self.metrics)
         self.exhaustion = Exhaustion(engine, self.holder, self.metrics)
         vouchers = Vouchers(engine, Pepper(settings, engine))

@@ -75,6 +75,12 @@ class Metrics:
             "Unix time since which the active ruleset answers.",
             registry=registry,
         )
+        self.revision_lookups = Counter(
+            "dealwright_revision_lookups",
+            "Rulesets that returns and replays asked for: active, past (still in memory) or rebuilt.",
+            ("outcome",),
+            registry=registry,
+        )
         self.listening = Gauge(
             "dealwright_ruleset_listening",
             "1 when publications are heard of at once; 0 when the poll alone finds them.",

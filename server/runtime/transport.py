@@ -5,6 +5,9 @@ from server.runtime.settings import Settings
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 """Largest request that is read; a larger one is answered with RESOURCE_EXHAUSTED."""
 
+METADATA_BYTES_USUAL, METADATA_BYTES_MAX = 8 * 1024, 16 * 1024
+"""How large the metadata of a call may be: beyond the first some calls are refused, beyond the second all."""
+
 QUEUED_USUAL = 64
 """How many calls wait until the process looks at them before gRPC refuses some of those that come."""
 
@@ -23,6 +26,8 @@ def options(settings: Settings, *, shared: bool) -> Options:
     """Of a server; `shared` says that other processes listen on its port."""
     return (
         ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+        ("grpc.max_metadata_size", METADATA_BYTES_USUAL),
+        ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
         # Tills ping each 30 s to notice a dead connection; by default that would end their streams.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),

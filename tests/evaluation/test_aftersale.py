@@ -187,7 +187,7 @@ async def test_without_the_database_revisions_in_memory_still_answer(data_dir: P
             definitions.publish("kopi", Publication([percent_off("offer", percent)]))
         holder = RulesetHolder(definitions, Metrics(), None)
         await holder.refresh()
-        after_sale = AfterSale(Revisions(holder, definitions), Metrics())
+        after_sale = AfterSale(Revisions(holder, definitions, Metrics()), Metrics())
         request.revision = 1
         first = await after_sale.replay(request.SerializeToString())
 
@@ -213,7 +213,8 @@ async def test_a_few_past_revisions_stay_compiled_and_the_longest_unused_goes_fi
         definitions.publish("kopi", Publication([percent_off("offer", percent)]))
     holder = RulesetHolder(definitions, Metrics(), None)
     await holder.refresh()
-    revisions = Revisions(holder, definitions)
+    metrics = Metrics()
+    revisions = Revisions(holder, definitions, metrics)
     first, second = await revisions.ruleset(1), await revisions.ruleset(2)
     for revision in range(3, PAST_MAX + 1):
         await revisions.ruleset(revision)
@@ -223,6 +224,12 @@ async def test_a_few_past_revisions_stay_compiled_and_the_longest_unused_goes_fi
 
     assert await revisions.ruleset(1) is first
     assert await revisions.ruleset(2) is not second
+    await revisions.ruleset(PAST_MAX + 2)
+    looked_up = {
+        outcome: metrics.registry.get_sample_value("dealwright_revision_lookups_total", {"outcome": outcome})
+        for outcome in ("active", "past", "rebuilt")
+    }
+    assert looked_up == {"active": 1, "past": 2, "rebuilt": PAST_MAX + 2}
 
 
 async def test_callers_of_one_past_revision_share_it(definitions: Definitions) -> None:
@@ -230,7 +237,7 @@ async def test_callers_of_one_past_revision_share_it(definitions: Definitions) -
         definitions.publish("kopi", Publication([percent_off("offer", percent)]))
     holder = RulesetHolder(definitions, Metrics(), None)
     await holder.refresh()
-    revisions = Revisions(holder, definitions)
+    revisions = Revisions(holder, definitions, Metrics())
 
     rulesets = await asyncio.gather(*(revisions.ruleset(1) for _ in range(10)))
 

@@ -15,9 +15,22 @@ from dealwright_engine import Ruleset
 from server.definitions.service import Definitions, Publication
 from server.evaluation.service import INLINE_BYTES_MAX, Evaluation
 from server.runtime.app import Application
-from server.runtime.transport import MESSAGE_BYTES_MAX
+from server.runtime.transport import (
+    MESSAGE_BYTES_MAX,
+    METADATA_BYTES_MAX,
+    METADATA_BYTES_USUAL,
+    QUEUED_USUAL,
+)
 from tests.definitions.samples import jakarta_settings, percent_off
-from tests.evaluation.requests import EVALUATE, EXPLAIN, call, details, latte_request
+from tests.evaluation.requests import (
+    CALL_SECONDS,
+    EVALUATE,
+    EXPLAIN,
+    BareMethod,
+    call,
+    details,
+    latte_request,
+)
 
 
 @pytest.fixture
@@ -171,6 +184,20 @@ async def test_a_request_above_four_mebibytes_is_refused(
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+async def test_metadata_has_its_bound(serving: Application, channel: grpc.aio.Channel) -> None:
+    evaluate: BareMethod = channel.unary_unary(EVALUATE)
+
+    async def attempt(length: int) -> grpc.StatusCode:
+        made = evaluate(
+            latte_request().SerializeToString(), timeout=CALL_SECONDS, metadata=(("x-much", "x" * length),)
+        )
+        return await made.code()
+
+    assert await attempt(METADATA_BYTES_USUAL // 2) is grpc.StatusCode.OK
+    assert await attempt(METADATA_BYTES_MAX) is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert await attempt(0) is grpc.StatusCode.OK
+
+
 async def test_without_a_ruleset_calls_are_told_to_come_back(
     application: Application, channel: grpc.aio.Channel
 ) -> None:
@@ -228,11 +255,12 @@ async def test_the_handler_touches_no_message_and_no_dict(serving: Application) 
 async def test_many_calls_at_once_get_their_own_answers(
     serving: Application, channel: grpc.aio.Channel
 ) -> None:
-    requests = [latte_request(quantity=quantity) for quantity in range(1, 101)]
+    quantities = range(1, QUEUED_USUAL)
+    requests = [latte_request(quantity=quantity) for quantity in quantities]
 
     answers = await asyncio.gather(
         *(call(channel, EVALUATE, request.SerializeToString()) for request in requests)
     )
 
     totals = [EvaluateResponse.FromString(answer).result.totals.list_minor for answer in answers]
-    assert totals == [quantity * 2_500_000 for quantity in range(1, 101)]
+    assert totals == [quantity * 2_500_000 for quantity in quantities]

@@ -56,6 +56,7 @@ METRICS = {
     "dealwright_redemption_placements",
     "dealwright_redemption_vouchers",
     "dealwright_reservations_expired",
+    "dealwright_revision_lookups",
     "dealwright_rollouts_ended",
     "dealwright_rollouts_running",
     "dealwright_rollouts_waiting",

@@ -75,7 +75,7 @@ async def server() -> AsyncIterator[Server]:
     definitions = Definitions(connect("postgresql+psycopg://127.0.0.1/none"))
     holder = RulesetHolder(definitions, metrics, None)
     listening = grpc.aio.server()
-    after_sale = AfterSale(Revisions(holder, definitions), metrics)
+    after_sale = AfterSale(Revisions(holder, definitions, metrics), metrics)
     room = Room(Intake(), "pricing", PRICING_MAX, metrics)
     rpc.register(ObservedServer(listening, metrics), Evaluation(holder, metrics), after_sale, room)
     port = listening.add_insecure_port("127.0.0.1:0")
