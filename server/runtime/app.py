@@ -45,6 +45,7 @@ from server.runtime import reflection
 from server.runtime.garbage import spare_what_stays
 from server.runtime.intake import PRICING_MAX, REDEMPTIONS_MAX, Intake, Room
 from server.runtime.listening import connections, stop_listening
+from server.runtime.loop_time import LOOP_SECONDS, LoopTime
 from server.runtime.metrics import Metrics
 from server.runtime.monitoring import Monitoring
 from server.runtime.observation import ObservedServer
@@ -175,6 +176,7 @@ class Application:
                 keep_fresh(self.exhaustion.refresh, REFRESH_SECONDS),
                 keep_fresh(self._invariants.look, LOOK_SECONDS),
                 keep_fresh(self.clients.write, WRITE_SECONDS),
+                keep_fresh(LoopTime(self.metrics.loop_seconds).look, LOOP_SECONDS),
                 self.sessions.look_after(),
                 self._follow_health(),
                 *([keep_fresh(self._snapshots.keep, seconds)] if self._snapshots else []),

@@ -25,6 +25,11 @@ class Metrics:
         )
         registry.register(self.evaluation_seconds)
         registry.register(EngineWork())
+        self.loop_seconds = Counter(
+            "dealwright_event_loop_seconds",
+            "Processor time of the thread that answers gRPC calls; a second per second is all there is.",
+            registry=registry,
+        )
         self.http_seconds = Durations(
             "dealwright_http_request_seconds",
             "Time to answer an HTTP request, by verb, route and class of status.",

@@ -86,7 +86,10 @@ async def test_prometheus_reads_a_server_and_computes_what_is_shipped(
                 found = (await ask("query", query=query))["result"]
                 return float(found[0]["value"][1]) if found else 0.0
 
-            while url() is None:
+            async def ready() -> bool:
+                return url() is not None and (await client.get(f"{url()}/-/ready")).status_code == 200
+
+            while not await ready():
                 await asyncio.sleep(POLL_SECONDS)
             while not await value('dealwright:calls:rate5m{grpc_method="Evaluate"}') > 0:
                 await call(channel, EVALUATE, latte_request().SerializeToString())
