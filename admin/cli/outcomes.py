@@ -10,7 +10,7 @@ from dealwright.v1.diagnostic_pb2 import Diagnostic
 from admin.cli.findings import Finding, of_definitions, of_diagnostic
 from admin.cli.output import ExitCode, emit, say
 from server.definitions import messages
-from server.definitions.checks.gate import DeviationsRefused
+from server.definitions.checks.gate import DeviationsRefused, SizesRefused
 from server.definitions.checks.saving import SavedCarts
 from server.definitions.checks.test_carts import Outcome, cart_of
 from server.documents import Definitions, to_value
@@ -37,13 +37,18 @@ AcceptSizesOption = Annotated[
 
 @contextmanager
 def passing() -> Iterator[None]:
-    """Ends a command that test carts refuse, with all that came out of them."""
+    """Ends a command that test carts or sizes refuse, and says with which option it goes on."""
     try:
         yield
     except DeviationsRefused as error:
         tell_outcomes(error.outcomes)
         say("Refused: test carts come out otherwise than expected.")
         say("Give --accept-deviations REASON, or change what they expect (dealwright test-carts accept).")
+        raise typer.Exit(ExitCode.FINDINGS) from error
+    except SizesRefused as error:
+        for found in error.found:
+            say(f"Refused: {found.message}")
+        say("Give --accept-sizes REASON, or change what is published.")
         raise typer.Exit(ExitCode.FINDINGS) from error
 
 

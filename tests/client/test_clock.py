@@ -76,6 +76,20 @@ def test_what_the_journal_says_has_passed_has_passed() -> None:
     assert TrustedClock(None, NOON, reading).state(reading).trusted == NOON
 
 
+def test_what_was_signed_has_passed_and_says_no_more() -> None:
+    here = Reading("boot-2", 5.0, NOON - YEAR)
+    clock = TrustedClock(None, 0.0, here)
+    clock.passed(NOON, here)
+    clock.passed(NOON - 1, here)
+    state = clock.state(here)
+    assert (state.trusted, state.server_time, state.suspect) == (NOON, 0.0, True)
+    # Nor does it make a time suspect that a server has told.
+    clock.heard(NOON + 50, here)
+    clock.passed(NOON + 60, here)
+    state = clock.state(here)
+    assert (state.trusted, state.server_time, state.suspect) == (NOON + 60, NOON + 50, False)
+
+
 def test_a_machine_without_a_boot_id_is_always_another() -> None:
     kept = ClockState("", 1000.0, NOON, NOON, suspect=False)
     reading = Reading("", 5.0, NOON + 60)
@@ -95,7 +109,7 @@ steps = st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 4e9), st.integers(0, 
 
 @given(steps)
 def test_whatever_happens_it_never_goes_back(steps: list[Step]) -> None:
-    """Restarts, set clocks and lying servers in any order."""
+    """Restarts, set clocks, lying servers and bundles in any order."""
     boot, elapsed, shown = 0, 0.0, 0.0
     clock = TrustedClock(None, 0.0, Reading("0", 0.0, 0.0))
     for passed, wall, what in steps:
@@ -106,6 +120,8 @@ def test_whatever_happens_it_never_goes_back(steps: list[Step]) -> None:
             clock = TrustedClock(kept, 0.0, Reading(str(boot), elapsed, wall))
         elif what == 1:
             clock.heard(wall, Reading(str(boot), elapsed, wall))
+        elif what == 2:
+            clock.passed(wall, Reading(str(boot), elapsed, wall))
         now = clock.state(Reading(str(boot), elapsed, wall)).trusted
         assert now >= shown
         shown = now

@@ -335,6 +335,30 @@ def test_turning_the_clock_back_brings_nothing_back(signatory: Signatory, clocks
         assert till.evaluate(LATTES).totals.discount_minor == 0
 
 
+@pytest.mark.fault(
+    "a till whose clock has no battery, and that gets bundles as files alone", "it takes the time of these"
+)
+def test_a_bundle_from_a_file_tells_how_late_it_is_at_least(signatory: Signatory, clocks: Machine) -> None:
+    def told(till: Till) -> float:
+        return till.evaluate(LATTES).evaluate_time.seconds
+
+    clocks.now = NOON - 365 * DAY
+    disk = Disk()
+    with opened(disk, signatory, clocks) as till:
+        till.offer(signatory.bundle(ruleset(1), issued=NOON))
+        assert told(till) == NOON
+        # A newer revision whose server had a clock that was behind, and one that is older.
+        till.offer(signatory.bundle(ruleset(2), issued=NOON - DAY))
+        with pytest.raises(Refused):
+            till.offer(signatory.bundle(ruleset(1), issued=NOON + DAY))
+        assert (told(till), till.state.revision, till.state.clock_suspect) == (NOON, 2, True)
+    # Of all files only the bundle is left.
+    bundle = disk.read("bundle")
+    clocks.now, clocks.boot = NOON - 365 * DAY, "boot-2"
+    with opened(Disk({"bundle": bundle}), signatory, clocks) as till:
+        assert told(till) == NOON - DAY
+
+
 def test_what_holds_at_certain_times_needs_a_sure_clock_where_that_is_wanted() -> None:
     terms = Terms(timed=frozenset({"lunch"}), every=frozenset({"lunch", "ten"}))
     judged = judge(terms, news_time=NOON, expire_time=NOON + DAY, now=NOON, distrusted=True)

@@ -80,6 +80,7 @@ class SizesRefused(Refusal):
             field="accept_sizes",
             codes=",".join(each.code for each in found),
         )
+        self.found = tuple(found)
 
 
 def pass_sizes(

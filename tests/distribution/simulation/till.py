@@ -13,6 +13,7 @@ from dealwright.rule_stream import (
     Follower,
     Kept,
     Now,
+    Passed,
     Send,
     Trust,
     Uncompilable,
@@ -113,8 +114,8 @@ class Till:
                     self._write_next(life)
             case Activate(ticket):
                 self._activate(self.compiled[ticket])
-            case Trust(server_time):
-                self.trusted = max(self.trusted, server_time)
+            case Trust(told) | Passed(told):
+                self.trusted = max(self.trusted, told)
             case Close():
                 self._ended(life)
 

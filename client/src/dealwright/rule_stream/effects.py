@@ -99,10 +99,17 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """It was this late already when a server signed what is held, as Unix time in seconds."""
+
+    signed_time: float
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """End the stream; `disconnected` follows as for any other end."""
 
     reason: str
 
 
-Effect = Connect | Send | Compile | Write | Activate | Trust | Close
+Effect = Connect | Send | Compile | Write | Activate | Trust | Passed | Close

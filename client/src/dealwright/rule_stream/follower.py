@@ -33,6 +33,7 @@ from dealwright.rule_stream.effects import (
     Effect,
     Kept,
     Now,
+    Passed,
     Send,
     Trust,
     Uncompilable,
@@ -223,7 +224,7 @@ class Follower:
             root=self.root,
         )
         holding = held_by(bundle, manifest)
-        effects = self._renew_keys(keys)
+        effects = [_passed(manifest), *self._renew_keys(keys)]
         if bundle.HasField("control"):
             effects += self._take_control(bundle.control, now)
         return effects + self._try(bundle.manifest, manifest, holding)
@@ -421,9 +422,11 @@ class Follower:
         holding = held_by(bundle, manifest)
         self._signed, self.manifest, self._holding = bundle.manifest, manifest, holding
         self._high_water = max(self._high_water, HighWater.of(manifest, bundle.manifest.key_id), key=_place)
+        passed = _passed(manifest)
         if expired:
-            raise expired
-        return self._compile(Trial(bundle.manifest, manifest, holding, self.killed, kept=True))
+            self.refused = expired
+            return [passed]
+        return [passed, *self._compile(Trial(bundle.manifest, manifest, holding, self.killed, kept=True))]
 
     def _admitted(self, signed: Signed, now: Now) -> Manifest:
         return admit(
@@ -580,6 +583,10 @@ class Follower:
     def _trust(self, server_time: float) -> Trust:
         self.last_contact = server_time
         return Trust(server_time)
+
+
+def _passed(manifest: Manifest) -> Passed:
+    return Passed(manifest.issue_time.ToNanoseconds() / 1e9)
 
 
 def _place(high_water: HighWater) -> tuple[int, int, int]:

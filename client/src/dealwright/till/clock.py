@@ -7,7 +7,7 @@ tells the time, which goes on with a clock that nobody can set, and never goes b
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 AHEAD_SECONDS_MAX = 600.0
 """After a restart the machine's own clock counts if it is ahead; by more than this, the time is suspect."""
@@ -83,6 +83,11 @@ class TrustedClock:
             max(here.server_time, server_time),
             suspect=False,
         )
+
+    def passed(self, signed_time: float, reading: Reading) -> None:
+        """It was so late when a server signed something. How late it is by now nobody knows from that."""
+        here = self.state(reading)
+        self._last = replace(here, trusted=max(here.trusted, signed_time))
 
 
 def _taken_up(kept: ClockState, reading: Reading) -> ClockState:

@@ -22,6 +22,7 @@ from dealwright.rule_stream import (
     Holding,
     Kept,
     Now,
+    Passed,
     Send,
     Trust,
     Uncompilable,
@@ -203,6 +204,8 @@ class Rules:
                 self._close()
             case Trust(server_time):
                 self._clock.heard(server_time, self._clocks.read())
+            case Passed(signed_time):
+                self._clock.passed(signed_time, self._clocks.read())
             case Compile(ticket, data):
                 return self.follower.compiled(ticket, self._compile(ticket, data), self._now())
             case Write(ticket, files):
