@@ -200,6 +200,8 @@ def _status(state: TillState) -> str:
     ]
     if state.left_out:
         parts.append(f"not applied: {', '.join(sorted(state.left_out))}")
+    if state.unsupported:
+        parts.append(f"not understood by this version: {', '.join(sorted(state.unsupported))}")
     if state.leases:
         parts.append(f"leases: {', '.join(map(_lease, state.leases))}")
     if state.expire_time:

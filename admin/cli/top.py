@@ -160,6 +160,7 @@ def _remarks(span: Span) -> list[str]:
     known = {
         "limits of which nothing is left": after.total("dealwright_limits_left", left_percent="0"),
         "promotions that this engine can't use": after.most("dealwright_ruleset_unsupported_promotions"),
+        "tills that can't use some promotion": after.total("dealwright_streams_unsupporting"),
         "failed refreshes of the ruleset": span.grown("dealwright_ruleset_refresh_failures_total"),
         "revisions that tills refused": span.grown("dealwright_stream_nacks_total"),
         "sales of tills that weren't found the same": after.most("dealwright_journal_drifts"),

@@ -11,15 +11,13 @@ from dealwright.v1.ruleset_pb2 import Category, HolidayCalendar, Ruleset, Store
 from google.protobuf.message import Message
 from sqlalchemy import Connection
 
+from server.definitions.envelope import envelope
 from server.definitions.store import references, revisions
 from server.definitions.store.references import References
 from server.definitions.store.revisions import StoredPromotion
 from server.documents import DocumentError, Source, parse_message, parse_value
 
 log = structlog.get_logger()
-
-# No engine ever speaks this version, so a promotion that carries it is reported as unsupported.
-UNREADABLE_RULE_LANGUAGE = 2**31 - 1
 
 KINDS: dict[str, type[Message]] = {
     "brand": Brand,
@@ -116,7 +114,7 @@ def contents_at(
 
 
 def read_promotion(stored: StoredPromotion) -> Promotion:
-    """A stored definition as a message. One that only a newer program can read isn't read in part."""
+    """A stored definition as a message. Of one that only a newer program can read it is the envelope."""
     name = f"{stored.promotion_id}, version {stored.version}"
     try:
         return parse_message(Source(name, stored.definition), Promotion)
@@ -124,7 +122,7 @@ def read_promotion(stored: StoredPromotion) -> Promotion:
         log.warning(
             "promotion_unreadable", promotion=stored.promotion_id, version=stored.version, error=str(error)
         )
-        return Promotion(id=stored.promotion_id, rule_language=UNREADABLE_RULE_LANGUAGE)
+        return envelope(stored)
 
 
 def read_reference(kind: str, definition: Json) -> Message:

@@ -15,6 +15,7 @@ from dealwright.v1.bundle_pb2 import Bundle, Control, Manifest, Signed
 from dealwright.v1.rule_stream_service_pb2 import Delta
 from dealwright.v1.ruleset_pb2 import Ruleset
 
+from server.definitions.envelope import is_envelope
 from server.definitions.front import Front, Newest
 from server.distribution import frames
 from server.distribution.catalogue import (
@@ -31,6 +32,7 @@ from server.distribution.catalogue import (
 )
 from server.distribution.signer import Signer
 from server.kills import Killed
+from server.runtime.errors import Refusal
 
 REVISIONS_MAX = 64
 """How many past revisions a till may lag behind and still get a delta; else it gets a snapshot."""
@@ -44,12 +46,27 @@ SNAPSHOTS_BYTES_MAX = 256 * 1024 * 1024
 BUNDLE_LIFE_SECONDS = 72 * 3600.0
 """How long a till may price with a bundle after the server last vouched for it."""
 
+NAMED_MAX = 3
+"""How many promotions a sentence names."""
+
 _REMOVED = {
     PROMOTIONS: "removed_promotion_ids",
     STORES: "removed_store_ids",
     CATEGORIES: "removed_category_ids",
     CALENDARS: "removed_holiday_calendar_ids",
 }
+
+
+class NotUnderstood(Refusal):
+    """A revision of a newer program, which this one can't give to tills."""
+
+    def __init__(self, revision: int, promotion_ids: list[str]) -> None:
+        named = ", ".join(promotion_ids[:NAMED_MAX])
+        super().__init__(
+            "REVISION_NOT_UNDERSTOOD",
+            f"revision {revision} was written by a newer version, which alone can read {named}: upgrade this"
+            " one",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +160,14 @@ class Log:
         return self.front.at(scope.store_ids)
 
     def prepare(self, newest: Newest) -> Published:
-        """Makes catalogues of what is in force, in any thread; what didn't change is shared with the last."""
+        """Makes catalogues of what is in force, in any thread; what didn't change is shared with the last.
+
+        Raises NotUnderstood: what this server can't read it can't hand on as it was written.
+        """
+        for ruleset in filter(None, (newest.general, newest.candidate)):
+            unread = [promotion.id for promotion in ruleset.promotions if is_envelope(promotion)]
+            if unread:
+                raise NotUnderstood(ruleset.revision, unread)
         last = next(reversed(self._catalogues.values()), None)
         known = self._published
         # When a rollout begins, nothing changes for the others.

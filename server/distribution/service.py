@@ -15,7 +15,7 @@ from server.definitions.service import Definitions, Newest
 from server.distribution import store
 from server.distribution.bursts import Bursts
 from server.distribution.key_folder import KeyFolder
-from server.distribution.log import Log, Published, Scope
+from server.distribution.log import Log, NotUnderstood, Published, Scope
 from server.kills import Killed
 from server.runtime.errors import Denied, NotReady, Refusal
 
@@ -75,11 +75,18 @@ class Distribution:
         self._changed.append(changed)
 
     def prepare(self, newest: Newest) -> Callable[[], None]:
-        """Makes what tills need, in any thread. What it returns publishes it, on the loop."""
+        """Makes what tills need, in any thread. What it returns publishes it, on the loop.
+
+        Of a revision that this server can't hand on tills get nothing here: they go on with the one before.
+        """
         if self._log is None:
             return lambda: None
         known = self._log
-        published = known.prepare(newest)
+        try:
+            published = known.prepare(newest)
+        except NotUnderstood as refused:
+            log.error("revision_kept_from_tills", error=str(refused), revision=known.revision)
+            return lambda: None
         begun = 0
         if newest.front.head < known.revision:
             begun = self._begin_if_restored(known.company_id, known.epoch, known.revision)

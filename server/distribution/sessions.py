@@ -106,6 +106,7 @@ class Sessions:
         self._suspecting: asyncio.Task[None] | None = None
         self._metrics.streams.set_function(lambda: len(self._open))
         self._metrics.streams_behind.set_function(self._behind)
+        self._metrics.streams_unsupporting.set_function(self._unsupporting)
         self._metrics.streams_waiting.set_function(lambda: self._turns.waiting)
         distribution.on_change(self.wake_all)
 
@@ -282,6 +283,9 @@ class Sessions:
     def _behind(self) -> int:
         # Asked by the thread that answers with metrics, while tills come and go.
         return sum(not session.stream.current for session in list(self._open.values()))
+
+    def _unsupporting(self) -> int:
+        return sum(bool(session.stream.unsupported_ids) for session in self._open.values())
 
 
 def now() -> Now:

@@ -165,13 +165,20 @@ class RulesetHolder:
             return None
         killed = self._killed(company_id)
         newer = self._definitions.newer(self._follower, company_id, self._front)
-        if newer is not None:
-            self.newest, self._publish = newer, self._prepare(newer)
-        if self.newest is None or (newer is None and self.active and self.active.killed == killed):
+        newest = newer or self.newest
+        if newest is None or (newer is None and self.active and self.active.killed == killed):
             return None
         begin = time.perf_counter()
-        active, candidate = _actives(self.newest, killed)
+        try:
+            active, candidate = _actives(newest, killed)
+        except dealwright_engine.InvalidRuleset:
+            if newer is None or self.newest is None or self.active is None or self.active.killed == killed:
+                raise
+            # What is killed waits for no revision that this engine refuses.
+            return _actives(self.newest, killed)
         self._metrics.ruleset_compile_seconds.set(time.perf_counter() - begin)
+        if newer is not None:
+            self.newest, self._publish = newer, self._prepare(newer)
         return active, candidate
 
     def _chosen_company(self) -> str | None:
@@ -203,7 +210,7 @@ class RulesetHolder:
         self._metrics.ruleset_candidate_revision.set(candidate.revision if candidate else 0)
         self._metrics.ruleset_activation_time.set(time.time())
         self._metrics.ruleset_promotions.set(general.ruleset.promotion_count)
-        self._metrics.ruleset_unsupported.set(general.ruleset.unsupported_count)
+        self._metrics.ruleset_unsupported.set(len(general.ruleset.unsupported))
         for active in filter(None, (general, candidate)):
             _tell(active)
 
@@ -224,7 +231,7 @@ def _tell(active: Active) -> None:
         company=active.company_id,
         revision=active.revision,
         promotions=ruleset.promotion_count,
-        unsupported=ruleset.unsupported_count,
+        unsupported=len(ruleset.unsupported),
     )
 
 

@@ -270,6 +270,11 @@ class Metrics:
             "Open rule streams whose till hasn't acked the newest revision.",
             registry=registry,
         )
+        self.streams_unsupporting = Gauge(
+            "dealwright_streams_unsupporting",
+            "Open rule streams whose till can't apply some promotion of its revision.",
+            registry=registry,
+        )
         self.streams_waiting = Gauge(
             "dealwright_streams_waiting",
             "Open rule streams that wait until fewer others get a snapshot.",

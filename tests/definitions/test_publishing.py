@@ -5,7 +5,7 @@ import threading
 
 import pytest
 import sqlalchemy
-from dealwright.v1.promotion_pb2 import Promotion
+from dealwright.v1.promotion_pb2 import ON_UNSUPPORTED_SKIP, Promotion
 from dealwright.v1.ruleset_pb2 import Ruleset, Store
 from dealwright.v1.stacking_pb2 import Limits
 from sqlalchemy import Engine, text
@@ -15,6 +15,7 @@ from server.db.engine import connect
 from server.definitions.differences import sentences
 from server.definitions.service import Definitions, DefinitionsRefused, Publication, UnknownRevision
 from server.runtime.errors import Invalid
+from tests.definitions.newer import publish_as_newer
 from tests.definitions.samples import jakarta_settings, percent_off
 
 
@@ -313,35 +314,38 @@ def test_a_definition_of_a_newer_program_is_never_read_in_part(
     definitions: Definitions, database: Engine
 ) -> None:
     definitions.publish("kopi", Publication([percent_off("a", 10), percent_off("b", 20)]))
-    with database.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO promotion_version"
-                " (company_id, promotion_id, version, definition, type, code, priority, rule_language,"
-                " author, comment)"
-                " SELECT company_id, promotion_id, 2, definition || '{\"only_on_mars\": true}',"
-                " type, code, priority, rule_language, author, comment"
-                " FROM promotion_version WHERE promotion_id = 'a'"
-            )
-        )
-        connection.execute(text("UPDATE revision_head SET revision = 2"))
-        connection.execute(
-            text(
-                "INSERT INTO revision (company_id, revision, action, author, comment)"
-                " VALUES ('kopi', 2, 'publish', 'a newer program', '')"
-            )
-        )
-        connection.execute(
-            text(
-                "INSERT INTO change_log (company_id, promotion_id, revision, change, version)"
-                " VALUES ('kopi', 'a', 2, 'publish', 2)"
-            )
-        )
+    publish_as_newer(database, "a", {"only_on_mars": True})
 
     unreadable, readable = definitions.ruleset("kopi").promotions
 
     assert readable == percent_off("b", 20)
     assert unreadable == Promotion(id="a", rule_language=2**31 - 1)
+
+
+def test_the_envelope_of_a_definition_of_a_newer_program_is_read(
+    definitions: Definitions, database: Engine
+) -> None:
+    part = {
+        "only_on_mars": True,
+        "priority": 7,
+        "stacking": {"groups": [{"name": "lunch", "weight": 3}], "exclusive": "EXCLUSIVITY_BRAND"},
+        "schedule": {"end_date": "2026-12-31", "weather": "RAIN"},
+        "targeting": {"store_ids": {"include": ["s1"]}, "moods": 7},
+        "trigger": {"thought": {}},
+        "on_unsupported": "ON_UNSUPPORTED_SKIP",
+        "limits": {"max_uses": 3},
+    }
+    definitions.publish("kopi", Publication([percent_off("a", 10)]))
+    publish_as_newer(database, "a", part)
+
+    (envelope,) = definitions.ruleset("kopi").promotions
+
+    expected = Promotion(id="a", rule_language=2**31 - 1, priority=7, on_unsupported=ON_UNSUPPORTED_SKIP)
+    expected.stacking.groups.add(name="lunch")
+    expected.schedule.end_date = "2026-12-31"
+    expected.targeting.store_ids.include.append("s1")
+    expected.trigger.SetInParent()
+    assert envelope == expected
 
 
 def test_an_unknown_company_or_revision_is_said_to_be(definitions: Definitions) -> None:

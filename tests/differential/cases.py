@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dealwright.v1.evaluation_service_pb2 import EvaluateRequest
-from dealwright.v1.promotion_pb2 import Promotion
+from dealwright.v1.promotion_pb2 import ON_UNSUPPORTED_BLOCK_GROUP, ON_UNSUPPORTED_SKIP, Promotion
 from dealwright.v1.ruleset_pb2 import Increment, Policy, RoundingGrain, RoundingMode, Ruleset, Selection
 from dealwright.v1.text_pb2 import Text
 
@@ -86,7 +86,8 @@ def _policy(chance: Chance) -> Policy:
 def _promotion(chance: Chance, number: int) -> Promotion:
     promotion = Promotion(
         id=f"{chance.of('ABab')}{number}",
-        rule_language=1,
+        # Now and then one that no engine of today can apply.
+        rule_language=2 if chance.one_in(20) else 1,
         name=[Text(language="en", text="Offer")],
         priority=chance.of([0, 0, 1, -1, 5]),
     )
@@ -102,6 +103,8 @@ def _promotion(chance: Chance, number: int) -> Promotion:
     ):
         if chance.one_in(times):
             getattr(promotion, part).CopyFrom(getattr(conditions, part)(chance))
+    if chance.one_in(4):
+        promotion.on_unsupported = chance.of([ON_UNSUPPORTED_SKIP, ON_UNSUPPORTED_BLOCK_GROUP])
     if promotion.HasField("happy_hour") and not promotion.schedule.daily_windows:
         promotion.schedule.CopyFrom(conditions.schedule(chance, windows=True))
     return promotion

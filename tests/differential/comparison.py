@@ -13,7 +13,7 @@ from dealwright.v1.evaluation_service_pb2 import (
     ExplainResponse,
     VerdictScope,
 )
-from dealwright.v1.result_pb2 import Reason, Result
+from dealwright.v1.result_pb2 import CodeVerdict, Reason, Result, Verdict
 from google.protobuf.message import Message
 from google.protobuf.text_format import MessageToString
 
@@ -78,10 +78,15 @@ def advice_difference(case: Case) -> Difference | None:
 
 
 def refused_definitions(case: Case) -> str:
-    """What the validator has against the promotions of a case, which are all meant to be good."""
+    """What the validator has against the promotions of a case, which are all meant to be good, or of a later
+    rule language."""
     compiled = dealwright_engine.Ruleset.compile(case.ruleset.SerializeToString())
     found = Diagnostics.FromString(compiled.diagnostics).diagnostics
-    return "\n".join(f"{each.promotion_id} {each.field}: {each.message}" for each in found)
+    return "\n".join(
+        f"{each.promotion_id} {each.field}: {each.message}"
+        for each in found
+        if each.code != "language_version"
+    )
 
 
 def ask_engine(case: Case) -> Result:
@@ -106,12 +111,13 @@ def comparable(result: Result) -> Result:
     result.selection.ClearField("nodes")
     for application in result.applications:
         application.ClearField("text")
-    for verdict in result.verdicts:
+    said: list[Verdict | CodeVerdict] = [*result.verdicts, *result.codes]
+    for verdict in said:
         verdict.ClearField("text")
         if verdict.reason == Reason.REASON_UNSUPPORTED:
             verdict.ClearField("parameters")
-    for told in (*result.codes, *result.remarks):
-        told.ClearField("text")
+    for remark in result.remarks:
+        remark.ClearField("text")
     return result
 
 

@@ -34,6 +34,8 @@ NOT_DRAWN = {
     "Offline.beyond_expiry",
     "Duration.seconds",
     "Duration.nanos",
+    # Nothing is priced then.
+    "ON_UNSUPPORTED_REFUSE_REVISION",
     # The reference tries every plan. All advice is asked for where it is compared.
     "EvaluateOptions.near_misses_max",
     "EvaluateOptions.suggestions_max",

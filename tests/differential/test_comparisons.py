@@ -3,6 +3,7 @@
 import dealwright_engine
 from dealwright.v1.comparison_pb2 import Comparison
 from dealwright.v1.evaluation_service_pb2 import CompareRequest, CompareResponse
+from dealwright.v1.result_pb2 import Reason
 from dealwright.v1.ruleset_pb2 import Ruleset
 
 from tests.differential.cases import case
@@ -53,5 +54,8 @@ def without_texts(comparison: Comparison) -> Comparison:
         promotion.ClearField("text")
         for verdict in ("verdict_before", "verdict_after"):
             if promotion.HasField(verdict):
-                getattr(promotion, verdict).ClearField("text")
+                said = getattr(promotion, verdict)
+                said.ClearField("text")
+                if said.reason == Reason.REASON_UNSUPPORTED:
+                    said.ClearField("parameters")
     return comparison

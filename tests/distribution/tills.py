@@ -26,7 +26,6 @@ from dealwright.rule_stream import (
     Uncompilable,
     Write,
 )
-from dealwright.v1.diagnostic_pb2 import Diagnostics
 from dealwright.v1.rule_stream_service_pb2 import SyncResponse
 
 BareStream: TypeAlias = "grpc.aio.StreamStreamMultiCallable[bytes, bytes]"
@@ -155,8 +154,7 @@ class Till:
             except dealwright_engine.InvalidRuleset as error:
                 return Uncompilable(str(error))
         self._rulesets[ticket] = _compiled[ruleset]
-        unusable = Diagnostics.FromString(_compiled[ruleset].diagnostics).diagnostics
-        return Compiled(tuple({diagnostic.promotion_id for diagnostic in unusable}))
+        return Compiled(tuple(_compiled[ruleset].unsupported))
 
 
 @asynccontextmanager

@@ -40,7 +40,7 @@ def compiled(promotions: list[Document]) -> Ruleset:
     ]
     company = {"company_id": "example", "promotions": definitions}
     ruleset = Ruleset.compile(ParseDict(company, RulesetMessage()).SerializeToString())
-    assert ruleset.unsupported_count == 0
+    assert not ruleset.unsupported
     return ruleset
 
 

@@ -164,7 +164,7 @@ def test_no_set_of_promotions_gives_more_than_the_best(
 def price(definitions: Any, request: EvaluateRequest, selection: str) -> Result:
     company = {"company_id": "a", "policy": {"selection": selection}, "promotions": list(definitions)}
     ruleset = Ruleset.compile(ParseDict(company, RulesetMessage()).SerializeToString())
-    assert ruleset.unsupported_count == 0
+    assert not ruleset.unsupported
     result = EvaluateResponse.FromString(ruleset.evaluate(request.SerializeToString(), 0)).result
     assert_adds_up(request.cart, result)
     return result

@@ -93,7 +93,7 @@ def test_a_promotion_that_is_not_eligible_changes_nothing() -> None:
         longer = copied(each.ruleset)
         added = longer.promotions.add()
         added.CopyFrom(case(SEED + 1, number).ruleset.promotions[0])
-        added.id = "zz"
+        added.id, added.rule_language = "zz", 1
         added.ClearField("trigger")
         added.schedule.end_time.FromJsonString("2020-01-01T00:00:00Z")
         added.schedule.ClearField("start_time")

@@ -17,10 +17,12 @@ from server.db.engine import connect
 from server.db.migrate import upgrade
 from server.definitions.service import Definitions, Publication
 from server.evaluation.service import RulesetHolder
+from server.kills import Killed
 from server.runtime.app import Application
 from server.runtime.metrics import Metrics
 from server.runtime.refreshing import end, keep_fresh
 from tests.access.calls import serving
+from tests.definitions.newer import publish_as_newer
 from tests.definitions.samples import percent_off
 from tests.evaluation.requests import EVALUATE, call, latte_request
 
@@ -178,6 +180,48 @@ async def test_a_ruleset_that_does_not_compile_leaves_the_old_one(
     assert holder.active.revision == 1
     assert holder.last_error is not None
     assert metrics.registry.get_sample_value("dealwright_ruleset_refresh_failures_total") == 1
+
+
+REFUSE = {"rule_language": 2, "on_unsupported": "ON_UNSUPPORTED_REFUSE_REVISION"}
+
+
+async def test_what_says_so_is_refused_as_a_whole_and_kills_are_not(
+    definitions: Definitions, database: Engine
+) -> None:
+    killed = Killed()
+    holder = RulesetHolder(definitions, Metrics(), "kopi", killed=lambda company_id: killed)
+    definitions.publish("kopi", Publication([percent_off("offer", 10), percent_off("other", 20)]))
+    await holder.refresh()
+    publish_as_newer(database, "offer", REFUSE)
+
+    await holder.refresh()
+
+    assert (active(holder), holder.last_error) == ((1, 2), REFUSED)
+    assert holder.newest is not None
+    assert holder.newest.general.revision == 1
+
+    killed = Killed(1, ("other",))
+    await holder.refresh()
+    assert active(holder) == (1, 1)
+    await holder.refresh()
+    assert (active(holder), holder.last_error) == ((1, 1), REFUSED)
+
+    # Without what has it refused, there is nothing against it.
+    killed = Killed(2, ("offer",))
+    await holder.refresh()
+    assert (active(holder), holder.last_error) == ((2, 1), None)
+
+
+REFUSED = (
+    "InvalidRuleset: offer: promotions[0].rule_language: language_version: "
+    "This version speaks the rule language up to 1."
+)
+
+
+def active(holder: RulesetHolder) -> tuple[int, int]:
+    """The revision in force, and how many promotions it has."""
+    assert holder.active is not None
+    return holder.active.revision, holder.active.ruleset.promotion_count
 
 
 async def test_of_several_companies_one_must_be_named(definitions: Definitions) -> None:

@@ -68,6 +68,7 @@ METRICS = {
     "dealwright_job_period_seconds",
     "dealwright_job_runs",
     "dealwright_streams_behind",
+    "dealwright_streams_unsupporting",
     "dealwright_streams_waiting",
     "dealwright_voucher_checks",
     "dealwright_webhook_attempts",

@@ -20,6 +20,7 @@ from dealwright.v1.result_pb2 import (
 from dealwright.v1.ruleset_pb2 import Ruleset, Selection
 
 from tests.reference.amounts import applications, line_results, totals
+from tests.reference.blocking import blocked, blocking
 from tests.reference.eligibility import is_candidate, normalized, refused_before_plan, unsupported
 from tests.reference.facts import Facts, gather
 from tests.reference.lowering import lower
@@ -50,6 +51,9 @@ def price(ruleset: Ruleset, request: EvaluateRequest, now_nanos: int = 0) -> Pri
     promotions = sorted(ruleset.promotions, key=_rank)
     refused = {each.id: refused_before_plan(each, facts) for each in promotions}
     offers = [lower(each, facts.currency) for each in promotions if refused[each.id] is None]
+    blocks = blocking(promotions, facts)
+    refused |= {offer.id: blocked(offer, blocks) for offer in offers}
+    offers = [offer for offer in offers if refused[offer.id] is None]
     choice = choose(facts, offers)
     whys = {
         each.id: refused[each.id] or verdict_on(next(o for o in offers if o.id == each.id), choice, facts)

@@ -75,7 +75,7 @@ def _read_refund(path: Path) -> RefundVector:
     request.sale.request.CopyFrom(read_request(source))
     if not request.sale.WhichOneof("paid"):
         engine = compiled(ruleset)
-        assert engine.unsupported_count == 0, f"{path.name} has a promotion that can't be applied"
+        assert not engine.unsupported, f"{path.name} has a promotion that can't be applied"
         answer = engine.evaluate(request.sale.request.SerializeToString(), 0)
         request.sale.result_hash = EvaluateResponse.FromString(answer).result.result_hash
     return RefundVector(path, value["rule"], ruleset, request, value["expect"])

@@ -9,6 +9,7 @@ use crate::model::{
 use crate::reason::{Because, Reason};
 use crate::request::{Allowance, Request};
 use crate::schedule;
+use crate::symbols::Symbol;
 use crate::units::Prices;
 
 /// What the screening of a promotion found.
@@ -73,7 +74,7 @@ pub(crate) fn is_candidate(promotion: &Promotion, cart: &Cart, among: Option<&[u
         }
         None => cart.lines.iter().any(picks(promotion, selector, cart)),
     };
-    scopes.any(picks_any) || code_given(promotion, cart)
+    scopes.any(picks_any) || code_given(&promotion.trigger, promotion.symbol, cart)
 }
 
 /// Which lines a selector of a promotion picks.
@@ -126,13 +127,14 @@ impl Scope {
 
 /// Whether a code or a voucher that the customer gave belongs to the promotion, whatever sets it off.
 pub(crate) fn answers_a_code(promotion: &Promotion, cart: &Cart) -> bool {
-    code_given(promotion, cart) || cart.vouchers_of.contains(&promotion.symbol)
+    code_given(&promotion.trigger, promotion.symbol, cart) || cart.vouchers_of.contains(&promotion.symbol)
 }
 
-fn code_given(promotion: &Promotion, cart: &Cart) -> bool {
-    match &promotion.trigger {
+/// Whether the cart has a code or a voucher that the trigger of a promotion asks for.
+pub(crate) fn code_given(trigger: &Trigger, promotion: Symbol, cart: &Cart) -> bool {
+    match trigger {
         Trigger::Code(codes) => cart.codes.iter().any(|given| codes.contains(&given.code)),
-        Trigger::Voucher => cart.vouchers_of.contains(&promotion.symbol),
+        Trigger::Voucher => cart.vouchers_of.contains(&promotion),
         Trigger::Automatic | Trigger::Members => false,
     }
 }
@@ -184,9 +186,10 @@ fn check_customer(promotion: &Promotion, cart: &Cart) -> Result<(), Because> {
 }
 
 fn check_trigger(promotion: &Promotion, cart: &Cart) -> Result<(), Because> {
+    let given = || code_given(&promotion.trigger, promotion.symbol, cart);
     match promotion.trigger {
-        Trigger::Code(_) if !code_given(promotion, cart) => Err(Because::plain(Reason::CodeNeeded)),
-        Trigger::Voucher if !code_given(promotion, cart) => Err(Because::plain(Reason::VoucherNeeded)),
+        Trigger::Code(_) if !given() => Err(Because::plain(Reason::CodeNeeded)),
+        Trigger::Voucher if !given() => Err(Because::plain(Reason::VoucherNeeded)),
         _ => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use crate::blocking::Blocking;
 use crate::eligibility::{Screened, answers_a_code, is_candidate, is_placed, screen};
 use crate::evaluation::{CodeOutcome, Evaluation, LeftToPay, Verdict};
 use crate::model::{Cart, GivenCode};
@@ -45,6 +46,7 @@ struct Screening<'a> {
     ruleset: &'a Ruleset,
     request: &'a Request<'a>,
     list: &'a Prices,
+    blocking: Blocking<'a>,
     verdicts: Vec<Verdict>,
     open: Vec<Open<'a>>,
     candidates: usize,
@@ -52,7 +54,8 @@ struct Screening<'a> {
 
 impl<'a> Screening<'a> {
     fn new(ruleset: &'a Ruleset, request: &'a Request<'a>, list: &'a Prices) -> Self {
-        Self { ruleset, request, list, verdicts: Vec::new(), open: Vec::new(), candidates: 0 }
+        let blocking = Blocking::of(ruleset, request);
+        Self { ruleset, request, list, blocking, verdicts: Vec::new(), open: Vec::new(), candidates: 0 }
     }
 
     /// Screens a promotion; only the lines `among` can be in its scope, when they are given.
@@ -79,6 +82,9 @@ impl<'a> Screening<'a> {
         match screen(promotion, self.request, self.list, among) {
             Screened::Refused(because) => self.judge(place, because, asked_about, listed),
             Screened::Open(scope) => {
+                if let Err(because) = self.blocking.check(promotion) {
+                    return self.judge(place, because, asked_about, listed);
+                }
                 let allowance = self.request.allowance(promotion.symbol);
                 let verdict = asked_about.then_some(self.verdicts.len());
                 self.open.push(Open { place, promotion, scope, allowance, verdict });

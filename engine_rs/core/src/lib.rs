@@ -6,6 +6,7 @@
 pub mod advice;
 pub mod allocate;
 mod apply;
+pub mod blocking;
 mod condition;
 pub mod currency;
 mod eligibility;

@@ -45,6 +45,7 @@ pub enum Reason {
     UnitsTaken,
     NoEffect,
     Lease,
+    Blocked,
 }
 
 /// The value of a parameter.

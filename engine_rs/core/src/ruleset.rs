@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::blocking::Block;
 use crate::index::{Candidates, Index};
 use crate::model::{Cart, Policy, Promotion, Trigger};
 use crate::symbols::{Symbol, Symbols};
@@ -40,6 +41,8 @@ pub struct Unsupported {
     pub detail: Box<str>,
     /// The codes that set it off, folded.
     pub codes: Vec<Symbol>,
+    /// What it keeps from being applied; nothing when it is skipped.
+    pub block: Option<Block>,
 }
 
 /// The promotion that a public code belongs to.

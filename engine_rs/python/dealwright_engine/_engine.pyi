@@ -93,8 +93,8 @@ class Ruleset:
         """How many promotions there are, unsupported ones included."""
 
     @property
-    def unsupported_count(self) -> int:
-        """How many of them can't be used."""
+    def unsupported(self) -> dict[str, str]:
+        """Those that can't be used, by id, and why."""
 
     @property
     def policy_fingerprint(self) -> bytes:

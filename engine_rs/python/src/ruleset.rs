@@ -4,7 +4,7 @@ use dealwright_wire::Compiled;
 use dealwright_wire::diagnostics::Findings;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{IntoPyDict, PyBytes, PyDict};
 
 use crate::errors::{invalid_request, invalid_ruleset};
 
@@ -81,8 +81,8 @@ impl Ruleset {
     }
 
     #[getter]
-    fn unsupported_count(&self) -> usize {
-        self.compiled.unsupported_count()
+    fn unsupported<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.compiled.unsupported().into_py_dict(python)
     }
 
     #[getter]

@@ -12,7 +12,7 @@ use foldhash::fast::FixedState;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::decode;
+use crate::decode::{self, Envelope};
 use crate::diagnostics::{At, Code, Findings};
 use crate::limits::{ADVICE_MAX, CATEGORY_DEPTH_MAX, LIST_MAX, PROMOTIONS_MAX};
 use crate::lowering::{self, Channels, Groups, Lowering, Reference, Store, check_count, date, zone};
@@ -39,7 +39,7 @@ pub fn validate(promotion: &[u8]) -> Findings {
 
 impl Compiled {
     /// Compiles the bytes of a `Ruleset`. A promotion that can't be used is kept as unsupported and told
-    /// by `findings`; only what concerns the ruleset as a whole is refused.
+    /// by `findings`; refused is only what concerns the ruleset as a whole, or says that it has to be.
     ///
     /// # Errors
     /// What is wrong with the ruleset.
@@ -63,10 +63,11 @@ impl Compiled {
             return Err(findings);
         }
         let mut promotions = Vec::with_capacity(raw.promotions.len());
-        let mut unsupported = Vec::new();
+        let mut unusable = Vec::new();
         let mut groups = Groups::default();
         let mut ids = HashSet::with_capacity(raw.promotions.len());
-        let mut unusable = Findings::default();
+        let mut reasons = Findings::default();
+        let mut refused = false;
         for (index, bytes) in raw.promotions.iter().enumerate() {
             let read = read_promotion(bytes, &mut symbols, &mut groups, Some(&calendars));
             if !ids.insert(read.id.clone()) {
@@ -75,20 +76,29 @@ impl Compiled {
             }
             match read.promotion {
                 Some(promotion) => promotions.push(promotion),
-                None => unsupported.push(Unsupported {
-                    detail: read.unusable_because().into(),
-                    id: read.id.as_str().into(),
-                    priority: read.priority,
-                    codes: read.codes,
-                }),
+                None => {
+                    let envelope = Envelope::of(bytes);
+                    let detail = read.unusable_because();
+                    if envelope.on_unsupported() == proto::OnUnsupported::RefuseRevision {
+                        refused = true;
+                        let at = At::ROOT.item("promotions", index);
+                        findings.absorb(read.findings.clone().inside(&at), &read.id);
+                    }
+                    unusable.push((envelope, detail));
+                }
             }
-            unusable.absorb(read.findings, &read.id);
+            reasons.absorb(read.findings, &read.id);
         }
-        if findings.refuse() {
+        if refused || findings.refuse() {
             return Err(findings);
         }
+        let mut lowering = Lowering::new(&mut symbols, &mut groups, Some(&calendars));
+        let unsupported = unusable.into_iter();
+        let unsupported: Vec<Unsupported> = unsupported
+            .map(|(envelope, detail)| lowering::unsupported(&envelope, detail, &mut lowering))
+            .collect();
         let ruleset = Ruleset::new(&raw.company_id, raw.revision, policy, promotions, unsupported, symbols);
-        Ok(Self { ruleset, policy_fingerprint, stores, ancestors, channels, findings: unusable })
+        Ok(Self { ruleset, policy_fingerprint, stores, ancestors, channels, findings: reasons })
     }
 
     /// Prices the cart of an `EvaluateRequest` and gives the bytes of an `EvaluateResponse`.
@@ -213,10 +223,9 @@ impl Compiled {
         self.ruleset.promotions().len() + self.ruleset.unsupported.len()
     }
 
-    /// How many of them can't be used.
-    #[must_use]
-    pub fn unsupported_count(&self) -> usize {
-        self.ruleset.unsupported.len()
+    /// Those that can't be used, and why.
+    pub fn unsupported(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.ruleset.unsupported.iter().map(|promotion| (&*promotion.id, &*promotion.detail))
     }
 
     /// The SHA-256 of the policy as compiled.
@@ -253,9 +262,7 @@ fn advice_max(wanted: i32, at: &At<'_>, findings: &mut Findings) -> usize {
 
 pub(crate) struct Read {
     id: String,
-    priority: i32,
     pub(crate) promotion: Option<dealwright_core::model::Promotion>,
-    codes: Vec<Symbol>,
     findings: Findings,
 }
 
@@ -277,22 +284,11 @@ pub(crate) fn read_promotion(
 ) -> Read {
     let definition: proto::Promotion = match decode::definition(bytes, "Promotion", &At::ROOT) {
         Ok(definition) => definition,
-        Err(findings) => {
-            let id = decode::id(bytes);
-            return Read { id, priority: 0, promotion: None, codes: Vec::new(), findings };
-        }
+        Err(findings) => return Read { id: decode::id(bytes), promotion: None, findings },
     };
-    let findings = Findings::default();
-    let read = lowering::Read::default();
-    let mut lowering = Lowering { symbols, groups, calendars, findings, condition_nodes: 0, read };
-    let lowered = lowering::promotion(&definition, &mut lowering);
-    Read {
-        id: definition.id,
-        priority: definition.priority,
-        promotion: lowered.promotion,
-        codes: lowered.codes,
-        findings: lowering.findings,
-    }
+    let mut lowering = Lowering::new(symbols, groups, calendars);
+    let promotion = lowering::promotion(&definition, &mut lowering);
+    Read { id: definition.id, promotion, findings: lowering.findings }
 }
 
 fn stores(listed: &[proto::Store], findings: &mut Findings) -> HashMap<String, Store> {

@@ -4,6 +4,7 @@ use prost::Message;
 
 use crate::diagnostics::{At, Code, Findings};
 use crate::limits::{PROMOTION_BYTES_MAX, REQUEST_BYTES_MAX, RULESET_BYTES_MAX};
+use crate::proto::{self, OnUnsupported};
 use crate::reader::{self, Unreadable, View};
 use crate::unknown;
 
@@ -60,6 +61,42 @@ pub(crate) fn definition<M: Message + Default>(
     let mut findings = Findings::default();
     unknown::find(bytes, message, at, &mut findings);
     if findings.refuse() { Err(findings) } else { Ok(decoded) }
+}
+
+/// The envelope of a promotion: the fields that are read even where others can't be. Field numbers are those of
+/// `Promotion`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Envelope {
+    #[prost(string, tag = "1")]
+    pub(crate) id: String,
+    #[prost(int32, tag = "8")]
+    pub(crate) priority: i32,
+    #[prost(message, optional, tag = "9")]
+    pub(crate) trigger: Option<proto::Trigger>,
+    #[prost(message, optional, tag = "10")]
+    pub(crate) schedule: Option<proto::Schedule>,
+    #[prost(message, optional, tag = "11")]
+    pub(crate) targeting: Option<proto::Targeting>,
+    #[prost(message, optional, tag = "14")]
+    pub(crate) stacking: Option<proto::Stacking>,
+    #[prost(int32, tag = "18")]
+    on_unsupported: i32,
+}
+
+impl Envelope {
+    /// Reads an envelope, or nothing but the id where the rest of it can't be read.
+    pub(crate) fn of(promotion: &[u8]) -> Self {
+        let envelope = Self::decode(promotion);
+        envelope.unwrap_or_else(|_| Self { id: id(promotion), ..Self::default() })
+    }
+
+    /// What is to be done with the promotion; a value that isn't known blocks, as none does.
+    pub(crate) fn on_unsupported(&self) -> OnUnsupported {
+        match OnUnsupported::try_from(self.on_unsupported) {
+            Ok(OnUnsupported::Unspecified) | Err(_) => OnUnsupported::BlockGroup,
+            Ok(said) => said,
+        }
+    }
 }
 
 /// The id of a promotion, or of another part of a ruleset, as far as it can be read.

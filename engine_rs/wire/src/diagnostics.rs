@@ -302,10 +302,9 @@ impl Findings {
         let Some(first) = self.diagnostics.iter().find(|diagnostic| diagnostic.severity == error) else {
             return String::new();
         };
-        match first.field.as_str() {
-            "" => format!("{}: {}", first.code, first.message),
-            field => format!("{field}: {}: {}", first.code, first.message),
-        }
+        let about = [&first.promotion_id, &first.field, &first.code];
+        let about = about.into_iter().filter(|part| !part.is_empty()).map(String::as_str);
+        format!("{}: {}", about.collect::<Vec<_>>().join(": "), first.message)
     }
 
     /// The bytes of a `Diagnostics` message.

@@ -538,5 +538,6 @@ fn encode_reason(reason: Reason) -> proto::Reason {
         Reason::UnitsTaken => proto::Reason::UnitsTaken,
         Reason::NoEffect => proto::Reason::NoEffect,
         Reason::Lease => proto::Reason::Lease,
+        Reason::Blocked => proto::Reason::Blocked,
     }
 }

@@ -155,6 +155,10 @@ fn template(because: &Because) -> (&'static str, &'static str) {
             "Its uses are limited, and this till has no lease of any.",
             "Pemakaiannya dibatasi, dan kasir ini tidak memegang jatahnya.",
         ),
+        Reason::Blocked => (
+            "It can't stand beside {unsupported}, which this version can't evaluate.",
+            "Tidak dapat digabung dengan {unsupported}, yang tidak dapat dihitung versi ini.",
+        ),
     }
 }
 

@@ -6,7 +6,7 @@ from dealwright.v1.promotion_pb2 import Promotion
 from google.protobuf.json_format import ParseDict, ParseError
 
 from server.definitions.pos.edition import Inexact
-from server.definitions.pos.normal import TEXTS
+from server.definitions.pos.normal import UNPRICED
 from server.documents import to_value
 
 Json = dict[str, Any]
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 HEAD = ("id", "code", "priority")
 """The fields that every document says exactly."""
 
-PARTS = tuple(field.name for field in Promotion.DESCRIPTOR.fields if field.name not in (*HEAD, *TEXTS))
+PARTS = tuple(field.name for field in Promotion.DESCRIPTOR.fields if field.name not in (*HEAD, *UNPRICED))
 """The parts of a definition that an extension may say, each as a whole."""
 
 PLAIN_VERSION = "1.0"

@@ -29,8 +29,8 @@ from google.protobuf.message import Message
 from server.definitions.pos.edition import Edition
 from server.definitions.pos.selectors import of_product
 
-TEXTS = ("name", "description", "terms", "receipt_text", "labels")
-"""What people read and no price depends on."""
+UNPRICED = ("name", "description", "terms", "receipt_text", "labels", "on_unsupported")
+"""What no price depends on at a till that can apply the promotion: what people read, and what others do."""
 
 DEFAULTS: dict[str, dict[str, object]] = {
     "PercentDiscount": {"percent_base": PERCENT_BASE_CURRENT},
@@ -92,7 +92,7 @@ def normal(promotion: Promotion, edition: Edition) -> Promotion:
     """The definition of an edition without its texts, as it is written when nothing is said twice."""
     result = Promotion()
     result.CopyFrom(promotion)
-    for name in TEXTS:
+    for name in UNPRICED:
         result.ClearField(name)  # type: ignore[arg-type]
     if result.HasField("upsell"):
         result.upsell.ClearField("message")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from dealwright.v1.promotion_pb2 import Promotion
+from dealwright.v1.promotion_pb2 import OnUnsupported, Promotion
 from dealwright.v1.ruleset_pb2 import Category, Ruleset, Store
 
 from server.definitions.service import Front, Newest
@@ -57,6 +57,16 @@ class Company:
         if last.cohort is None:
             return Newest(Front.of(self.head, None), last.ruleset)
         return Newest(Front.of(self.head, last.cohort), self.revisions[-2].ruleset, last.ruleset)
+
+    @property
+    def refused_by_old_engines(self) -> bool:
+        """Whether something that is in force has the revision refused by an engine of today."""
+        refuses = OnUnsupported.ON_UNSUPPORTED_REFUSE_REVISION
+        return any(
+            promotion.on_unsupported == refuses
+            for each in self.revisions[-2:]
+            for promotion in each.ruleset.promotions
+        )
 
     def revision_at(self, store_ids: tuple[str, ...]) -> int:
         """What a till of some stores has to have."""
@@ -115,6 +125,10 @@ class Company:
             promotion.targeting.store_ids.exclude.append(draws.choice(STORES).upper())
         # Some of it is large, so that snapshots have several chunks and deltas aren't always smaller.
         promotion.code = "x" * draws.choice((0, 0, 20, 200))
+        if draws.random() < 0.1:
+            # Some tills are too old for it.
+            promotion.rule_language = 2
+            promotion.on_unsupported = draws.choice(OnUnsupported.values())
         return promotion
 
     def toggle_kill(self) -> None:

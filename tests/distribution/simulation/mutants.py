@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from dealwright.rule_stream import Follower, HighWater, Holding, Write
+from dealwright.rule_stream import Compiled, Follower, HighWater, Holding, Uncompilable, Write
 from dealwright.rule_stream import admission as admission_module
 from dealwright.rule_stream import follower as follower_module
 from dealwright.v1.rule_stream_service_pb2 import Delta
@@ -165,6 +165,21 @@ def ends_of_rollouts_are_missed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Log, "publish", publish)
 
 
+def what_is_not_understood_is_told_once(patch: pytest.MonkeyPatch) -> None:
+    """A till doesn't say again on the next stream what it can't apply."""
+    patch.setattr(Follower, "_told_anew", lambda self, now: [])
+
+
+def revisions_that_refuse_old_engines_are_taken(patch: pytest.MonkeyPatch) -> None:
+    """A till takes what its engine has refused."""
+    original = Follower.compiled
+
+    def compiled(self: Follower, ticket: int, outcome: Any, now: Any) -> Any:
+        return original(self, ticket, Compiled() if isinstance(outcome, Uncompilable) else outcome, now)
+
+    patch.setattr(Follower, "compiled", compiled)
+
+
 def _of(trial: Any) -> tuple[Any, Any, Any]:
     return trial.signed, trial.manifest, trial.holding
 
@@ -182,6 +197,8 @@ MUTANTS: tuple[Mutant, ...] = (
     candidates_go_everywhere,
     tills_of_several_stores_follow_any_of_them,
     ends_of_rollouts_are_missed,
+    what_is_not_understood_is_told_once,
+    revisions_that_refuse_old_engines_are_taken,
 )
 
 

@@ -91,9 +91,11 @@ class Run:
         self.world.after(self._soon(), self._event)
         self.world.run(TROUBLE_SECONDS)
         self._make_peace()
-        end = TROUBLE_SECONDS + PEACE_SECONDS
-        while self.world.now < end and not all(map(self._current, self.tills)):
-            self.world.run(self.world.now + LOOK_SECONDS)
+        self._catch_up()
+        # What was said on one stream has to be known on the next.
+        for till in self.tills:
+            till.disconnect_both()
+        self._catch_up()
         # Nothing that was still under way may undo it.
         self.world.run(self.world.now + SETTLED_SECONDS)
         for till in self.tills:
@@ -105,6 +107,12 @@ class Run:
             self.company.sequence,
             self.crashes,
         )
+
+    def _catch_up(self) -> None:
+        """Gives the tills the time that they need at most."""
+        end = self.world.now + PEACE_SECONDS
+        while self.world.now < end and not all(map(self._current, self.tills)):
+            self.world.run(self.world.now + LOOK_SECONDS)
 
     def _soon(self) -> float:
         return self.draws.expovariate(1 / 6)
@@ -203,11 +211,14 @@ class Run:
         self.company.publish()
         if self.draws.random() < 0.3:
             self.company.start_rollout()
+        for till in self.tills:
+            if self.company.refused_by_old_engines:
+                till.upgrade()
 
     def _current(self, till: Till) -> bool:
         """Whether a till has, on a stream, what there is."""
         company, follower = self.company, till.follower
-        head = (company.epoch, company.revision_at(till.device.store_ids))
+        head = (company.epoch, company.revision_at(till.store_ids))
         return (
             till.greeted_at is not None
             and follower.active
@@ -217,11 +228,12 @@ class Run:
 
     def _require_current(self, till: Till) -> None:
         if not self._current(till):
-            head = (self.company.epoch, self.company.revision_at(till.device.store_ids))
+            head = (self.company.epoch, self.company.revision_at(till.store_ids))
             place, why = (till.follower.epoch, till.follower.revision), till.follower.refused
-            raise Violation(f"{till.device.device_id} is at {place} and not at {head}: {why}")
+            raise Violation(f"{till.device_id} is at {place} and not at {head}: {why}")
         till.require_control((self.company.epoch, self.company.sequence), self.company.killed)
         till.check(newest=True)
+        till.require_told()
 
 
 def run(seed: int) -> Outcome:

@@ -19,11 +19,16 @@ from dealwright.rule_stream import (
     Uncompilable,
     Write,
 )
+from dealwright.v1.promotion_pb2 import ON_UNSUPPORTED_REFUSE_REVISION, Promotion
 from dealwright.v1.rule_stream_service_pb2 import SyncResponse
+from dealwright.v1.ruleset_pb2 import Ruleset
 
 from tests.distribution.simulation.company import items_of
 from tests.distribution.simulation.server import Connection, Server, signer
 from tests.distribution.simulation.world import Pipe, Violation, World
+
+OLD_ENGINE, NEW_ENGINE = 1, 2
+"""The rule languages of engines: that of today, and a later one."""
 
 
 class Till:
@@ -32,7 +37,7 @@ class Till:
     def __init__(self, world: World, server: Server, number: int, store_ids: tuple[str, ...]) -> None:
         self.world = world
         self.server = server
-        self.device = Device(f"till-{number}", store_ids, "0.1.0", 1)
+        self.device_id, self.store_ids = f"till-{number}", store_ids
         self.disk: dict[str, bytes] = {}
         self.reached = (0, 0)
         """The newest epoch and revision that was ever in force."""
@@ -54,6 +59,8 @@ class Till:
             return
         self.life += 1
         self.up = True
+        engine = self.world.draws.choice((OLD_ENGINE, NEW_ENGINE, NEW_ENGINE))
+        self.device = Device(self.device_id, self.store_ids, f"0.{engine}.0", engine)
         self.compiled: dict[int, bytes] = {}
         self.writes: list[Write] = []
         self.connection: Connection | None = None
@@ -64,6 +71,13 @@ class Till:
         self.follower = Follower(self.device, signer().keys.root_key, kept)
         self._do(self.follower.start(self.now()))
         self._tick(self.life)
+
+    def upgrade(self) -> None:
+        """Goes on with an engine that understands everything."""
+        while not self.up or self.device.rule_language < NEW_ENGINE:
+            if self.up:
+                self.crash()
+            self.boot()
 
     def crash(self) -> None:
         """Power is gone; of what was being written, some files made it."""
@@ -126,7 +140,7 @@ class Till:
             self._do(self.follower.disconnected(self.now(), self.world.draws.random()))
             return
         down = Pipe(self.world, lambda data: self._received(connection, data), lambda: self._lost(connection))
-        connection = Connection(self.server, self.device.store_ids, down, lambda: self._lost(connection))
+        connection = Connection(self.server, self.store_ids, down, lambda: self._lost(connection))
         self.server.connections.append(connection)
         self.connection = connection
         self.up_pipe = Pipe(self.world, connection.take, lambda: self._lost(connection))
@@ -149,9 +163,14 @@ class Till:
         if life != self.life:
             return
         self.compiled[ticket] = ruleset
-        fails = self.world.chance(self.world.troubles.compile_fails)
+        unsupported = self._unsupported(ruleset)
+        fails = self.world.chance(self.world.troubles.compile_fails) or any(map(_refuses, unsupported))
         self.failures += fails
-        outcome = Uncompilable("the engine is too old") if fails else Compiled()
+        outcome = (
+            Uncompilable("the engine is too old")
+            if fails
+            else Compiled(tuple(promotion.id for promotion in unsupported))
+        )
         self._do(self.follower.compiled(ticket, outcome, self.now()))
 
     def _write_next(self, life: int) -> None:
@@ -177,15 +196,25 @@ class Till:
             self._do(self.follower.tick(self.now()))
             self.world.after(5.0, lambda: self._tick(life))
 
+    def _unsupported(self, ruleset: bytes) -> list[Promotion]:
+        """The promotions that the till's engine is too old for."""
+        spoken = self.device.rule_language
+        return [each for each in Ruleset.FromString(ruleset).promotions if each.rule_language > spoken]
+
     # What must always hold.
 
     def _activate(self, ruleset: bytes) -> None:
         self.active = ruleset
         self.activations += 1
         self.check()
+        unsupported = self._unsupported(ruleset)
+        if any(map(_refuses, unsupported)):
+            raise Violation(f"{self.device_id} prices with what has the revision refused")
+        if {each.id for each in unsupported} != set(self.follower.unsupported_ids):
+            raise Violation(f"{self.device_id} doesn't say what it can't apply")
         place = self.follower.epoch, self.follower.revision
         if place < self.reached:
-            raise Violation(f"{self.device.device_id} went back from {self.reached} to {place}")
+            raise Violation(f"{self.device_id} went back from {self.reached} to {place}")
         self.reached = place
 
     def check(self, *, newest: bool = False) -> None:
@@ -194,7 +223,7 @@ class Till:
         Restores that nobody noticed make several of one revision; `newest` takes the last of them alone.
         """
         follower = self.follower
-        expected = self.server.company.expected(follower.epoch, follower.revision, self.device.store_ids)
+        expected = self.server.company.expected(follower.epoch, follower.revision, self.store_ids)
         if newest:
             expected = expected[-1:]
         for each in expected:
@@ -203,20 +232,30 @@ class Till:
         has = items_of(self.active or b"")
         if has not in expected:
             raise Violation(
-                f"{self.device.device_id} at {follower.epoch}/{follower.revision} has {sorted(has)} "
+                f"{self.device_id} at {follower.epoch}/{follower.revision} has {sorted(has)} "
                 f"instead of {[sorted(each) for each in expected]}"
             )
 
     def require_revision(self, place: tuple[int, int]) -> None:
         """The till has a revision, or a later one."""
         if (self.follower.epoch, self.follower.revision) < place:
-            raise Violation(f"{self.device.device_id} isn't at {place} in time")
+            raise Violation(f"{self.device_id} isn't at {place} in time")
+
+    def require_told(self) -> None:
+        """The server knows what the till can't apply."""
+        stream = self.connection.stream if self.connection else None
+        if stream is None or stream.unsupported_ids != self.follower.unsupported_ids:
+            raise Violation(f"the server doesn't know what {self.device_id} can't apply")
 
     def require_control(self, place: tuple[int, int], killed: frozenset[str]) -> None:
         """The till has a control, or a later one, and nothing is in force that it has killed."""
         follower = self.follower
         if (follower.control_epoch, follower.control_sequence) < place:
-            raise Violation(f"{self.device.device_id} lacks control {place}")
+            raise Violation(f"{self.device_id} lacks control {place}")
         has = items_of(self.active or b"")
         if any(("promotion", key) in has for key in killed & follower.killed):
-            raise Violation(f"{self.device.device_id} still prices with something that is killed")
+            raise Violation(f"{self.device_id} still prices with something that is killed")
+
+
+def _refuses(promotion: Promotion) -> bool:
+    return promotion.on_unsupported == ON_UNSUPPORTED_REFUSE_REVISION

@@ -310,7 +310,17 @@ class Follower:
         if welcome.bookmark_period.ToTimedelta():
             self._period = welcome.bookmark_period.ToTimedelta().total_seconds()
         self._heard(now)
-        return [self._trust(welcome.server_time.ToNanoseconds() / 1e9)]
+        return [self._trust(welcome.server_time.ToNanoseconds() / 1e9), *self._told_anew(now)]
+
+    def _told_anew(self, now: Now) -> list[Effect]:
+        """What became of what the disk has: another server doesn't know. What has failed is tried again."""
+        if self._active:
+            return [self._ack()]
+        if self._holding is None or self.manifest is None or self._revision_trial:
+            return []
+        if self.manifest.expire_time.seconds <= now.trusted:
+            return []
+        return self._compile(Trial(self._signed, self.manifest, self._holding, self.killed, kept=True))
 
     def _snapshot_begin(self, begin: SnapshotBegin, now: Now) -> list[Effect]:
         self._staging = None

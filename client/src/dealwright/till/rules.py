@@ -34,8 +34,7 @@ from dealwright.till.limits import Limited, limited, public_codes
 from dealwright.till.machine import Clocks
 from dealwright.till.storage import DiskFailed, Storage, replace
 from dealwright.v1.bundle_pb2 import Bundle, Manifest
-from dealwright.v1.diagnostic_pb2 import Diagnostics
-from dealwright.v1.rule_stream_service_pb2 import Frame, SyncRequest
+from dealwright.v1.rule_stream_service_pb2 import NACK_REASON_EXPIRED, Frame, SyncRequest
 from dealwright.v1.ruleset_pb2 import Ruleset as RulesetMessage
 
 CLOCK_FILE = "clock"
@@ -223,8 +222,7 @@ class Rules:
         except EngineError as error:
             return Uncompilable(str(error))
         self._compiled[ticket] = ruleset, data
-        found = Diagnostics.FromString(ruleset.diagnostics).diagnostics
-        return Compiled(tuple(sorted({diagnostic.promotion_id for diagnostic in found})))
+        return Compiled(tuple(sorted(ruleset.unsupported)))
 
     def _write(self, files: Iterable[tuple[str, bytes]]) -> bool:
         try:
@@ -262,12 +260,15 @@ class Rules:
 
     def _expired(self) -> Active | None:
         """What the disk has though it had expired at the start: some of it may go on beyond that."""
-        manifest, bundle = self.follower.manifest, self.follower.bundle()
-        if manifest is None or not bundle:
+        manifest, bundle, refused = self.follower.manifest, self.follower.bundle(), self.follower.refused
+        if manifest is None or not bundle or refused is None or refused.reason != NACK_REASON_EXPIRED:
             return None
         holding = Holding.of(Bundle.FromString(bundle).ruleset)
         data = holding.ruleset(manifest.company_id, manifest.revision, self.follower.killed)
-        self._active = Active.of(Ruleset.compile(data), data)
+        try:
+            self._active = Active.of(Ruleset.compile(data), data)
+        except EngineError:
+            return None
         return self._active
 
     def _without(self, data: bytes, left_out: frozenset[str]) -> Ruleset:

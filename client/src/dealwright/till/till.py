@@ -74,6 +74,8 @@ class TillState:
     """When the bundle expires, in Unix seconds. 0: there is none."""
     left_out: frozenset[str]
     """Promotions that aren't applied: killed, or too long without news."""
+    unsupported: Mapping[str, str]
+    """Promotions that this till's engine can't apply, by id, and why."""
     clock_suspect: bool
     """Whether nothing but the machine's own clock vouches for the time."""
     unsent: int
@@ -312,6 +314,7 @@ class Till:
             clock.server_time,
             manifest.expire_time.ToNanoseconds() / 1e9 if manifest else 0.0,
             force.left_out,
+            force.ruleset.unsupported if force.ruleset else {},
             clock.suspect,
             self._journal.unsent + self._salvage.unsent,
             refused.detail if refused else "",

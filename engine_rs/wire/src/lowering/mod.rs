@@ -15,6 +15,7 @@ mod selector;
 mod sets;
 mod stacking;
 mod targeting;
+mod unsupported;
 
 use std::collections::HashMap;
 
@@ -31,6 +32,7 @@ pub(crate) use policy::{CHANNELS, channels, policy};
 pub(crate) use promotion::promotion;
 pub(crate) use remarks::Read;
 pub(crate) use schedule::instant;
+pub(crate) use unsupported::unsupported;
 
 /// What lowering a promotion needs to know and leaves behind.
 pub(crate) struct Lowering<'a> {
@@ -78,6 +80,24 @@ impl Groups {
             self.of_units.len() - 1
         });
         if place < UNIT_GROUPS_MAX { Ok(1 << place) } else { Err(false) }
+    }
+
+    /// The bit of a group that promotions use per unit; 0 where none does.
+    fn unit_bit(&self, group: Symbol) -> u64 {
+        let place = self.of_units.iter().position(|known| *known == group);
+        place.filter(|place| *place < UNIT_GROUPS_MAX).map_or(0, |place| 1 << place)
+    }
+}
+
+impl<'a> Lowering<'a> {
+    /// With nothing found yet.
+    pub(crate) fn new(
+        symbols: &'a mut Symbols,
+        groups: &'a mut Groups,
+        calendars: Option<&'a HashMap<String, Vec<Date>>>,
+    ) -> Self {
+        let (findings, read) = (Findings::default(), Read::default());
+        Self { symbols, groups, calendars, findings, condition_nodes: 0, read }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The envelope of a promotion.
 
-use dealwright_core::model::{Promotion, Texts, Trigger};
-use dealwright_core::symbols::Symbol;
+use dealwright_core::model::{Promotion, Texts};
 
 use super::{Lowering, check_length};
 use crate::RULE_LANGUAGE;
@@ -17,16 +16,8 @@ const RECEIPT_TEXT_CHARS: usize = 40;
 /// The most that a duration has beside its seconds.
 const NANOS_MAX: i64 = 999_999_999;
 
-/// A promotion as far as this version can run it.
-pub(crate) struct Lowered {
-    /// What the engine runs; nothing when something is wrong.
-    pub(crate) promotion: Option<Promotion>,
-    /// The public codes that set it off, folded.
-    pub(crate) codes: Vec<Symbol>,
-}
-
-/// Checks a definition and turns it into what the engine runs.
-pub(crate) fn promotion(definition: &proto::Promotion, lowering: &mut Lowering<'_>) -> Lowered {
+/// Checks a definition and turns it into what the engine runs; nothing when something is wrong.
+pub(crate) fn promotion(definition: &proto::Promotion, lowering: &mut Lowering<'_>) -> Option<Promotion> {
     let at = At::ROOT;
     lowering.id(&definition.id, &at.field("id"));
     lowering.rule_language(definition.rule_language, &at.field("rule_language"));
@@ -45,6 +36,8 @@ pub(crate) fn promotion(definition: &proto::Promotion, lowering: &mut Lowering<'
     let stacking = lowering.stacking(definition.stacking.as_ref(), &at);
     let limits = lowering.limits(definition.limits.as_ref(), &at);
     lowering.offline(definition.offline.as_ref(), &at.field("offline"));
+    let _read_by_engines_that_cannot_apply_it: Option<proto::OnUnsupported> =
+        lowering.known(definition.on_unsupported, &at.field("on_unsupported"));
     let offer = lowering.rule(definition, &at);
     if let Some(written) = &definition.limits {
         let at = at.field("limits");
@@ -55,13 +48,9 @@ pub(crate) fn promotion(definition: &proto::Promotion, lowering: &mut Lowering<'
         lowering.remark_receipt_text(&text.text, &at.item("receipt_text", index).field("text"));
     }
     lowering.remark_what_is_missing();
-    let codes = match &trigger {
-        Trigger::Code(codes) => codes.clone(),
-        Trigger::Automatic | Trigger::Voucher | Trigger::Members => Vec::new(),
-    };
     let symbol = lowering.symbols.intern(&definition.id);
     let offer = offer.filter(|_| !lowering.findings.refuse());
-    let promotion = offer.map(|offer| Promotion {
+    offer.map(|offer| Promotion {
         id: definition.id.as_str().into(),
         symbol,
         receipt_text: if definition.receipt_text.is_empty() { name } else { receipt_text },
@@ -77,8 +66,7 @@ pub(crate) fn promotion(definition: &proto::Promotion, lowering: &mut Lowering<'
         limits,
         steps: offer.steps,
         suggestion: offer.suggestion,
-    });
-    Lowered { promotion, codes }
+    })
 }
 
 impl Lowering<'_> {

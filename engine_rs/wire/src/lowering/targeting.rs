@@ -28,7 +28,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn name_filter(&mut self, filter: Option<&proto::NameFilter>, at: &At<'_>) -> NameFilter {
+    pub(super) fn name_filter(&mut self, filter: Option<&proto::NameFilter>, at: &At<'_>) -> NameFilter {
         let Some(filter) = filter else {
             return NameFilter::default();
         };
