@@ -68,7 +68,7 @@ def test_whatever_is_sent_is_answered_as_described(database: Engine) -> None:
                 case.headers = {**(case.headers or {}), "authorization": f"Bearer {token}"}
                 response = case.call(app=door)
                 case.validate_response(response, checks=checks)
-                # Hypothesis draws words of our own sources too, and what is refused comes back as it was sent.
+                # Hypothesis draws words of our own sources too, and what is refused comes back as sent.
                 sent = repr((case.path_parameters, case.query, case.body))
                 assert not any(word in response.text and word not in sent for word in INSIDE), response.text
                 statuses.add(response.status_code)

@@ -29,7 +29,10 @@ async def test_no_message_makes_an_internal_error(database: Engine) -> None:
                 await ask(channel, method, request, metadata=bearer(token))
             except grpc.aio.AioRpcError as error:
                 text = error.details() or ""
-                if error.code() in INSIDE or any(word in text for word in TOLD):
+                # Words may be drawn of our own sources too, and a refusal names what it refuses.
+                if error.code() in INSIDE or any(
+                    word in text and word.encode() not in request for word in TOLD
+                ):
                     broken.append(f"{method} {text} {request!r}")
 
     assert {method for method, _ in requests} == set(methods)
