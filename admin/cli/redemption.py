@@ -14,6 +14,7 @@ from admin.cli.output import EXIT_CODES, JsonOption, emit, emit_json, visible
 from server.access.rules import REDEMPTION_SERVICE
 from server.definitions.service import Definitions
 from server.documents import to_value
+from server.documents.money import amount
 from server.redemption.records import PAGE_SIZE, PAGE_SIZE_MAX, Records
 from server.redemption.totals import Totals
 
@@ -76,8 +77,9 @@ def show(redemption_id: IdArgument, company: CompanyOption = None, as_json: Json
     emit(visible(_line(found.redemption)))
     currency = found.redemption.currency_code
     for promotion in found.redemption.promotions:
-        back = f", {promotion.returned_minor} of it back" if promotion.returned_minor else ""
-        emit(visible(f"  {promotion.promotion_id}  costs {promotion.cost_minor} {currency} minor{back}"))
+        cost, returned = _money(promotion.cost_minor, currency), _money(promotion.returned_minor, currency)
+        back = f", {returned} of it back" if promotion.returned_minor else ""
+        emit(visible(f"  {promotion.promotion_id}  costs {cost}{back}"))
     for operation in found.operations:
         emit(visible(f"  {operation.time.ToJsonString()}  {operation.kind}  {operation.actor}".rstrip()))
 
@@ -132,14 +134,18 @@ def _total(total: daily_total_pb2.DailyTotal) -> str:
             total.promotion_id,
             f"store {total.store_id}" if total.store_id else "no store",
             f"{total.redemptions} times",
-            f"-{total.discount_minor} {total.currency_code} minor",
-            f"budget used {used} {total.currency_code} minor",
+            f"{_money(total.discount_minor, total.currency_code)} off",
+            f"budget used {_money(used, total.currency_code)}",
         ]
     )
 
 
 def _value(state: State) -> redemption_pb2.RedemptionState.ValueType:
     return redemption_pb2.RedemptionState.Value(f"REDEMPTION_STATE_{state.name}")
+
+
+def _money(minor: int, currency_code: str) -> str:
+    return f"{currency_code} {amount(minor, currency_code)}"
 
 
 def _line(redemption: redemption_pb2.Redemption) -> str:
@@ -152,7 +158,7 @@ def _line(redemption: redemption_pb2.Redemption) -> str:
     ]
     if redemption.store_id:
         parts.append(f"store {redemption.store_id}")
-    parts.append(f"-{redemption.discount_minor} {redemption.currency_code} minor")
+    parts.append(f"{_money(redemption.discount_minor, redemption.currency_code)} off")
     parts.append(",".join(promotion.promotion_id for promotion in redemption.promotions) or "nothing granted")
     if redemption.late:
         parts.append("late")

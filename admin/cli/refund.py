@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
     from server.documents import CartDocument, Problem
 
-_UNITS = re.compile(r"(?P<line>.+)=(?P<quantity>\d+)(@(?P<first>\d+))?")
-_GIFT = re.compile(r"(?P<promotion>[^/]+)/(?P<product>.+)=(?P<quantity>\d+)")
+_MINOR_MAX = 2**63 - 1
+"""Most minor units that a message carries."""
+
+# 18 digits fit into an int64; what is too many of them is for the engine to say.
+_UNITS = re.compile(r"(?P<line>.+)=(?P<quantity>\d{1,18})(@(?P<first>\d{1,18}))?")
+_GIFT = re.compile(r"(?P<promotion>[^/]+)/(?P<product>.+)=(?P<quantity>\d{1,18})")
 
 
 class Policy(StrEnum):
@@ -45,10 +49,16 @@ def refund(
     ] = None,
     policy: Annotated[Policy, typer.Option(help="What the units are worth.")] = Policy.KEEP,
     refunded: Annotated[
-        int, typer.Option(metavar="MINOR", min=0, help="What was refunded before, in minor units.")
+        int,
+        typer.Option(
+            metavar="MINOR", min=0, max=_MINOR_MAX, help="What was refunded before, in minor units."
+        ),
     ] = 0,
     refunded_tax: Annotated[
-        int, typer.Option(metavar="MINOR", min=0, help="The tax part of what was refunded before.")
+        int,
+        typer.Option(
+            metavar="MINOR", min=0, max=_MINOR_MAX, help="The tax part of what was refunded before."
+        ),
     ] = 0,
     gifts: Annotated[
         list[str] | None,

@@ -72,6 +72,25 @@ def rows(done: Result) -> dict[str, str]:
     return {line[:58].strip(): line[58:].strip() for line in done.stdout.splitlines()}
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--return", "a=99999999999999999999"),
+        ("--return", "a=1@99999999999999999999"),
+        ("--gift", "tea/tea=99999999999999999999"),
+        ("--refunded", "99999999999999999999"),
+        ("--refunded-tax", "99999999999999999999"),
+    ],
+)
+def test_numbers_that_no_message_carries_are_wrong_options(
+    files: dict[str, str], option: str, value: str
+) -> None:
+    done = run("refund", "-p", files["ten"], "-c", files["sale"], option, value)
+
+    assert done.exit_code == 2
+    assert option in done.stderr
+
+
 def test_a_refund_is_a_receipt(files: dict[str, str]) -> None:
     done = run("refund", "-p", files["ten"], "-c", files["sale"], "--return", "a=1", "--refunded", "1000000")
 

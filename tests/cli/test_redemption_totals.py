@@ -38,9 +38,7 @@ def test_totals_are_shown_in_their_order() -> None:
     lines = run().stdout.splitlines()
     assert len(lines) == 600
     assert lines == sorted(lines)
-    assert lines[0] == (
-        "2027-05-01  spring  store menteng  1 times  -100 IDR minor  budget used 100 IDR minor"
-    )
+    assert lines[0] == "2027-05-01  spring  store menteng  1 times  IDR 1.00 off  budget used IDR 1.00"
     assert run("--from", "2027-05-02", "--to", "2027-05-03", "--store", "menteng").stdout.count("\n") == 1
     assert run("--promotion", "autumn").stdout == ""
     (value,) = map(json.loads, run("--to", "2027-05-01", "--json").stdout.splitlines())

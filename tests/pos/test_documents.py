@@ -461,6 +461,14 @@ def test_a_document_that_contradicts_itself_is_refused(path: str, value: Any, na
     assert any(problem.field == f"test: {named}" for problem in refused.value.problems), str(refused.value)
 
 
+def test_what_a_document_lacks_is_told_without_an_empty_place() -> None:
+    document = document_of(definition(percent_discount=percent()))
+    del document["code"]
+    with pytest.raises(DocumentError) as refused:
+        read_documents(parse_json(json.dumps(document, default=float), "a till"), EDITION)
+    assert str(refused.value) == "a till: test: 'code' is a required property"
+
+
 def test_documents_come_as_one_as_a_list_or_as_a_sync_gives_them() -> None:
     document = document_of(definition(percent_discount=percent()))
     for form in (document, [document], {"promotions": [document], "count": 1}):

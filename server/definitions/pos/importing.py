@@ -30,7 +30,9 @@ def read_documents(source: Source, edition: Edition) -> list[Promotion]:
             found.append(_read(document, edition))
         except Misread as error:
             name = document.get("id", place) if isinstance(document, dict) else place
-            problems += [Problem(why, source.name, None, f"{name}: {path}") for path, why in error.reasons]
+            for path, why in error.reasons:
+                where = ": ".join(part for part in (name, path) if part)
+                problems.append(Problem(why, source.name, None, where))
     if problems:
         raise DocumentError(problems)
     return found
