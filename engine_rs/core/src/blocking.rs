@@ -1,7 +1,5 @@
 //! What a promotion that this engine can't apply keeps from being applied (S-12.5).
 
-use smallvec::smallvec;
-
 use crate::eligibility::code_given;
 use crate::model::{Cart, NameFilter, Phase, Promotion, Schedule, Trigger};
 use crate::reason::{Because, Parameter, Reason};
@@ -52,13 +50,15 @@ impl<'a> Blocking<'a> {
     /// Refuses a promotion that one of them may not be applied beside.
     pub(crate) fn check(&self, promotion: &Promotion) -> Result<(), Because> {
         let mut refusals = self.by.iter().filter_map(|(of, block)| {
-            let id = ("unsupported", Parameter::Text((&*of.id).into()));
+            let because = || Because::text(Reason::Blocked, "unsupported", &*of.id);
             if block.exclusive && lowers_prices(promotion) {
-                return Some(Because { reason: Reason::Blocked, parameters: smallvec![id] });
+                return Some(because());
             }
             let group = block.groups.iter().find(|group| group.has(promotion))?;
             let name = Parameter::Text(self.ruleset.symbols.text(group.name).into());
-            Some(Because { reason: Reason::Blocked, parameters: smallvec![id, ("group", name)] })
+            let mut because = because();
+            because.parameters.push(("group", name));
+            Some(because)
         });
         refusals.next().map_or(Ok(()), Err)
     }
