@@ -41,6 +41,7 @@ METRICS = {
     "dealwright_engine_nodes",
     "dealwright_engine_unproven",
     "dealwright_evaluation_seconds",
+    "dealwright_event_loop_seconds",
     "dealwright_http_request_seconds",
     "dealwright_invariant_violations",
     "dealwright_journal_alarms",
