@@ -48,7 +48,6 @@ METRICS = {
     "dealwright_journal_drifts",
     "dealwright_journal_pending_sales",
     "dealwright_journal_replays",
-    "dealwright_event_loop_seconds",
     "dealwright_lease_wishes",
     "dealwright_leases",
     "dealwright_leases_reclaimed",
