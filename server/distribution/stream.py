@@ -223,8 +223,8 @@ class Stream:
         """The till goes on with what it had."""
         self.nack = nack
         sent = self._set
-        if sent is not None and (nack.epoch, nack.revision) not in (sent.number, _UNREADABLE):
-            # It is about the bookmark before.
+        if sent is not None and not _is_about(nack, sent.place):
+            # It is about the bookmark before, or what the till's disk has.
             return
         self._drop_set()
         head = (self._log.epoch, self._newest)
@@ -352,6 +352,13 @@ class Stream:
             return None
         self.end(GOODBYE_REASON_BEHIND, 1.0)
         return self._next(now)
+
+
+def _is_about(nack: Nack, place: _Place) -> bool:
+    """Whether a till has refused this revision. Only the root tells it from one before a restore."""
+    number = nack.epoch, nack.revision
+    same_root = not nack.root or nack.root == place.root
+    return number == _UNREADABLE or (number == (place.epoch, place.revision) and same_root)
 
 
 def _manifest(signed: Signed) -> Manifest:

@@ -20,6 +20,7 @@ from dealwright.v1.promotion_pb2 import Promotion
 from dealwright.v1.rule_stream_service_pb2 import (
     NACK_REASON_EXPIRED,
     NACK_REASON_ROLLED_BACK,
+    NACK_REASON_UNSUPPORTED,
     Ack,
     Frame,
     Hello,
@@ -123,6 +124,19 @@ def test_a_control_is_no_answer_to_a_snapshot_of_the_same_number() -> None:
     assert frames[-1] == "snapshot_end"
     assert stream.waiting
     stream.acked(Ack(epoch=1, revision=1, root=after.edition(ALL, NOON).root, control_sequence=1))
+    assert not stream.waiting
+
+
+def test_what_the_disk_has_and_is_refused_is_no_answer_to_a_snapshot_of_the_same_number() -> None:
+    """A till that began with a revision that its engine refuses tries it anew on each stream."""
+    before, after = log_of(1, "a").edition(ALL, NOON), log_of(1, "b")
+    stream = Stream(after, ALL, Hello(), THERE)
+    while stream.next(THERE) is not None:
+        pass
+    stream.refused(Nack(epoch=1, revision=1, reason=NACK_REASON_UNSUPPORTED, root=before.root))
+    assert stream.waiting
+    root = after.edition(ALL, NOON).root
+    stream.refused(Nack(epoch=1, revision=1, reason=NACK_REASON_UNSUPPORTED, root=root))
     assert not stream.waiting
 
 

@@ -27,11 +27,11 @@ ENOUGH = 50
 
 MUTANT_SEEDS = 150
 
-REMEMBERED = (509, 20093, 20840, 30288)
+REMEMBERED = (509, 20093, 20840, 30288, 4348)
 """Seeds that found a fault: a restore to an epoch without kills left a till with those of the one before; a
 disk that had lost the keys locked a till out; a kill that was taken back landed; an ack of a kill passed for
-one of a snapshot of the same number. Those of `test_follower.py` are the same, step by step; histories
-have had rollouts since."""
+one of a snapshot of the same number; a nack of what the disk had passed for one of another revision of that
+number. Those of `test_follower.py` are the same, step by step; histories have had rollouts since."""
 
 
 @pytest.fixture(autouse=True)

@@ -510,6 +510,7 @@ class Follower:
             revision=claimed.revision,
             reason=refused.reason,
             detail=refused.detail[:DETAIL_LENGTH_MAX],
+            root=claimed.root,
         )
         return self._after_trial(Send(SyncRequest(nack=nack)))
 
