@@ -301,7 +301,8 @@ def test_a_token_needs_a_name_and_a_role(database: Engine, name: str, roles: lis
 
 def test_no_secret_is_kept_anywhere(database: Engine) -> None:
     token = token_for(database, "ann", Role.ADMIN)
-    secret = token.rpartition("_")[2]
+    # The secret itself may have the character that stands before it.
+    _, _, secret = token.split("_", 2)
 
     assert looks_like_one(token)
     with database.connect() as connection:
@@ -310,7 +311,7 @@ def test_no_secret_is_kept_anywhere(database: Engine) -> None:
         ).all()
         kept = [str(row) for table in tables for row in connection.execute(text(f'SELECT * FROM "{table}"'))]
     assert kept
-    assert not any(token[14:] in row or secret in row for row in kept)
+    assert not any(secret in row for row in kept)
     assert any(str(digest(token)) in row for row in kept)
     assert [entry.action for entry in Audit(database).entries("kopi")] == ["create"]
 
