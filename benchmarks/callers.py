@@ -37,8 +37,8 @@ class Load:
 
     seconds: float = 0.0
     ends: Counter[str] = field(default_factory=Counter)
-    taken: list[tuple[float, float]] = field(default_factory=list)
-    """When a call began, in seconds since the first, and its milliseconds."""
+    taken: list[float] = field(default_factory=list)
+    """Milliseconds."""
 
     @property
     def per_second(self) -> float:
@@ -51,7 +51,7 @@ class Load:
 
     def percentile(self, share: float) -> float:
         """Milliseconds."""
-        times = sorted(taken for _, taken in self.taken)
+        times = sorted(self.taken)
         return times[math.ceil(share * len(times)) - 1] if times else math.nan
 
 
@@ -104,6 +104,4 @@ class Callers:
         if process.returncode != 0:
             raise RuntimeError(f"the callers ended with {process.returncode}")
         found = json.loads(answer)
-        return Load(
-            found["seconds"], Counter(found["ends"]), [(begun, took) for begun, took in found["taken"]]
-        )
+        return Load(found["seconds"], Counter(found["ends"]), found["taken"])

@@ -37,6 +37,10 @@ SIZE_BYTES = 4
 
 PROMOTIONS, LINES, CARTS = 1000, 20, 50
 AT_A_TIME = 32
+
+REGISTERED = 98
+"""Methods that nobody calls; so many a server of ours has."""
+
 SECONDS = 1.0
 ROUNDS = 7
 
@@ -53,6 +57,10 @@ def _loop(file: Path) -> None:
     asyncio.run(_on_a_loop(_compiled(file)))
 
 
+def _registered(file: Path) -> None:
+    asyncio.run(_on_a_loop(_compiled(file), REGISTERED))
+
+
 def _uvloop(file: Path) -> None:
     uvloop.run(_on_a_loop(_compiled(file)))
 
@@ -61,7 +69,7 @@ def _compiled(file: Path) -> Ruleset:
     return Ruleset.compile(file.read_bytes())
 
 
-async def _on_a_loop(compiled: Ruleset) -> None:
+async def _on_a_loop(compiled: Ruleset, registered: int = 0) -> None:
     async def echo(request: bytes, context: Any) -> bytes:
         return bytes(int.from_bytes(request[:SIZE_BYTES], "big"))
 
@@ -70,6 +78,8 @@ async def _on_a_loop(compiled: Ruleset) -> None:
 
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((_handlers(echo, engine),))
+    idle: Any = grpc.unary_unary_rpc_method_handler(echo)
+    server.add_registered_method_handlers(SERVICE, {f"Idle{number}": idle for number in range(registered)})
     _say(server.add_insecure_port("127.0.0.1:0"))
     await server.start()
     await asyncio.to_thread(sys.stdin.read)
@@ -109,10 +119,18 @@ def _say(port: int) -> None:
     print(f"127.0.0.1:{port}", flush=True)
 
 
-LOOP, UVLOOP, ONE, FOUR, RUST = "loop", "uvloop", "one-thread", "four-threads", "rust"
-KINDS: dict[str, Kind] = {LOOP: _loop, UVLOOP: _uvloop, ONE: _threads(1), FOUR: _threads(4)}
+LOOP, METHODS, UVLOOP = "loop", "methods", "uvloop"
+ONE, FOUR, RUST = "one-thread", "four-threads", "rust"
+KINDS: dict[str, Kind] = {
+    LOOP: _loop,
+    METHODS: _registered,
+    UVLOOP: _uvloop,
+    ONE: _threads(1),
+    FOUR: _threads(4),
+}
 NAMES = {
     LOOP: "event loop (grpc.aio)",
+    METHODS: f"event loop with {REGISTERED} registered methods",
     UVLOOP: "event loop of uvloop",
     ONE: "pool of one thread",
     FOUR: "pool of four threads",

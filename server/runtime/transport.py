@@ -14,9 +14,9 @@ QUEUED_USUAL = 64
 QUEUED_MAX = 192
 """How many wait at most, in each of the queues: a process answers so many carts in a tenth of a second.
 
-What gRPC refuses ends with CANCELLED, and costs next to nothing. A status of ours would cost half as much as
-a cart, so that a process with three times too much to do would do nothing but refuse. Callers and tills come
-again, each after a time of its own.
+What gRPC refuses ends with CANCELLED, and costs next to nothing. A status of ours would go the way of an
+answer, which is most of what a cart costs, so that a process with three times too much to do would do nothing
+but refuse. Callers and tills come again, each after a time of its own.
 """
 
 Options = tuple[tuple[str, int], ...]
