@@ -11,15 +11,13 @@ from sqlalchemy import Engine
 from server.actors import Actor, Role
 from server.definitions.service import Definitions
 from server.distribution.bursts import LONGEST_SECONDS, QUIET_SECONDS, Bursts
-from server.distribution.keys import read_root_key
 from server.distribution.log import Log, Scope
 from server.distribution.stream import Now, Stream
 from server.distribution.turns import TURN_SECONDS, Turns
-from tests.access.calls import serving, token_for
+from tests.access.calls import serving
 from tests.definitions.samples import percent_off
 from tests.distribution.test_follower import NOON, log_of, newest
-from tests.distribution.test_streams import publish
-from tests.distribution.tills import following
+from tests.distribution.test_streams import followed, publish
 
 ALL = Scope.of(())
 DEVICE = Actor("till", "kopi", frozenset({Role.DEVICE}), "here")
@@ -170,13 +168,7 @@ async def test_metrics_are_read_while_tills_come_and_go(
 async def test_a_till_ends_at_the_last_of_many_publications(
     database: Engine, definitions: Definitions, keys_dir: Path
 ) -> None:
-    publish(definitions, percent_off("ten", 10))
-    token = token_for(database, "till", Role.DEVICE)
-    async with (
-        serving(database, keys_dir=keys_dir) as (application, _),
-        following(str(application.grpc_address), token, read_root_key(keys_dir)) as till,
-    ):
-        await till.at(1)
+    async with followed(database, definitions, keys_dir) as (_, till):
         revisions = [publish(definitions, percent_off("ten", percent)) for percent in range(11, 21)]
         await till.at(revisions[-1])
         assert "snapshot_begin" not in till.frames[till.frames.index("snapshot_end") :]

@@ -9,14 +9,10 @@ from dealwright.v1.rule_stream_service_pb2 import GOODBYE_REASON_MAX_AGE, Frame,
 from google.protobuf.duration_pb2 import Duration
 from sqlalchemy import Engine
 
-from server.actors import Role
 from server.definitions.service import Definitions
-from server.distribution.keys import read_root_key
-from tests.access.calls import serving, token_for
 from tests.definitions.samples import percent_off
 from tests.distribution.test_follower import ALL, NOON, till
-from tests.distribution.test_streams import publish
-from tests.distribution.tills import following
+from tests.distribution.test_streams import followed, publish
 
 
 def waits(lived: list[float], *, draw: float, asked: float = 0.0) -> list[float]:
@@ -53,13 +49,7 @@ def test_what_a_server_asks_of_many_tills_is_spread() -> None:
 async def test_an_old_stream_ends_and_the_till_goes_on_from_where_it_was(
     database: Engine, definitions: Definitions, keys_dir: Path
 ) -> None:
-    publish(definitions, percent_off("ten", 10))
-    token = token_for(database, "till", Role.DEVICE)
-    async with (
-        serving(database, keys_dir=keys_dir) as (application, _),
-        following(str(application.grpc_address), token, read_root_key(keys_dir)) as one,
-    ):
-        await one.at(1)
+    async with followed(database, definitions, keys_dir) as (application, one):
         begun = len(one.frames)
         (session,) = application.sessions._open.values()  # noqa: SLF001 - nobody waits for half an hour
         session.ends_at = 0.0

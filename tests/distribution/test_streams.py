@@ -1,6 +1,8 @@
 """Real tills on a real server: what they get, what they price, and what operators see of them."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,9 +43,10 @@ from server.definitions.service import Definitions, Publication
 from server.distribution.clients import TEXT_LENGTH_MAX, UNSUPPORTED_IDS_MAX
 from server.distribution.key_folder import KeyFolder
 from server.distribution.keys import ONLINE, create, read_root_key, rotate
+from server.runtime.app import Application
 from tests.access.calls import CALL_SECONDS, ask, bearer, owner, reason, serving, token_for
 from tests.definitions.samples import jakarta_settings, percent_off
-from tests.distribution.tills import SYNC, BareStream, following, now
+from tests.distribution.tills import SYNC, BareStream, Till, following, now
 from tests.evaluation.requests import EVALUATE, latte_request
 
 SERVICE = "/dealwright.v1.RuleStreamService"
@@ -60,6 +63,21 @@ def publish(definitions: Definitions, *promotions: Promotion, gone: tuple[str, .
         "kopi", Publication(promotions, deleted_ids=gone, settings=jakarta_settings())
     )
     return published.revision
+
+
+@asynccontextmanager
+async def followed(
+    database: Engine, definitions: Definitions, keys_dir: Path
+) -> AsyncIterator[tuple[Application, Till]]:
+    """A server with one promotion, and a till that has it."""
+    publish(definitions, percent_off("ten", 10))
+    token = token_for(database, "till", Role.DEVICE)
+    async with (
+        serving(database, keys_dir=keys_dir) as (application, _),
+        following(str(application.grpc_address), token, read_root_key(keys_dir)) as till,
+    ):
+        await till.at(1)
+        yield application, till
 
 
 async def test_a_till_follows_its_store_and_prices_like_the_server(
